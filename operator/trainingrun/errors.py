@@ -1,0 +1,31 @@
+"""The few errors that cross module borders, each with one meaning.
+
+An error here must say what the reader can do about it; anything else that is raised is a bug.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a document.
+
+    `path` is the field's path as `kubectl explain` writes it (`spec.trainer.numNodes`, `spec.env[2].name`).
+    """
+
+    path: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: found {self.found}, allowed: {self.allowed}"
+
+
+class InvalidSpec(ValueError):
+    """The document is not a valid TrainingRun; its author must change it. Carries every problem, never only the first."""
+
+    def __init__(self, problems: list[Problem]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))

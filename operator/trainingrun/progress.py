@@ -1,0 +1,168 @@
+"""What a run says about itself while it trains: one record type per kind of news.
+
+The trainer makes these records; the terminal, the operator and the report read them. They travel as JSON
+lines, so a record must hold only plain values. Readers must ignore kinds and fields that they do not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+LOG_DIRECTORY = "progress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """News from one attempt. `time` is seconds since the epoch (UTC), `attempt` counts from 1."""
+
+    kind: ClassVar[str]
+    time: float
+    attempt: int
+
+    def to_json(self) -> str:
+        """One line of JSON, without a line end."""
+        return json.dumps({"kind": self.kind, **dataclasses.asdict(self)}, separators=(",", ":"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptStarted(Record):
+    """An attempt's driver is up. `resumed_from` names the checkpoint that it continues, if any."""
+
+    kind: ClassVar[str] = "AttemptStarted"
+    run: str
+    world_size: int
+    epochs: int
+    first_epoch: int
+    first_step: int
+    resumed_from: str | None
+    storage: str
+    versions: dict[str, str]
+    configuration: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stall:
+    """Share of the trainers' time spent waiting for data, in percent.
+
+    `steady_percent` leaves out the wait for the first batch of each epoch. `causes` splits the total by where the
+    time went (`Production`: the data group is too slow; `Transfer`: the network; `Collate`: the trainer's own CPU),
+    in percentage points that add up to `total_percent`.
+    """
+
+    total_percent: float
+    steady_percent: float
+    causes: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Record):
+    """Where training stands. `epoch` counts from 0; `total_steps` is unknown until an epoch's length is."""
+
+    kind: ClassVar[str] = "Progress"
+    epoch: int
+    epochs: int
+    step: int
+    total_steps: int | None
+    percent: float
+    rows: int
+    rows_per_second: float
+    metrics: dict[str, float]
+    eta_seconds: float | None
+    stall: Stall
+    goodput_percent: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochEnded(Record):
+    """One pass over the training data is done. `metrics` has `loss` and, with a validation set, `validation_*`."""
+
+    kind: ClassVar[str] = "EpochEnded"
+    epoch: int
+    epochs: int
+    step: int
+    rows: int
+    seconds: float
+    metrics: dict[str, float]
+    stall: Stall
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSaved(Record):
+    """A checkpoint is complete in storage and can be resumed from."""
+
+    kind: ClassVar[str] = "CheckpointSaved"
+    path: str
+    epoch: int
+    step: int
+    seconds: float
+    size_bytes: int
+    best: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersRestarted(Record):
+    """Training workers were lost and are being started again inside the same attempt."""
+
+    kind: ClassVar[str] = "WorkersRestarted"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement(Record):
+    """Proof of placement: which nodes ran data tasks (rows by node) and which trained (ranks by node)."""
+
+    kind: ClassVar[str] = "Placement"
+    data_rows: dict[str, int]
+    trainer_ranks: dict[str, list[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice(Record):
+    """Something that the run's author should know; training goes on."""
+
+    kind: ClassVar[str] = "Notice"
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptEnded(Record):
+    """The attempt is over. `outcome` is Complete, Aborted, Preempted, InvalidConfig, Failed or Lost."""
+
+    kind: ClassVar[str] = "AttemptEnded"
+    outcome: str
+    exit_code: int
+    message: str
+    seconds: float
+
+
+KINDS: dict[str, type[Record]] = {
+    kind.kind: kind
+    for kind in (
+        AttemptStarted,
+        Progress,
+        EpochEnded,
+        CheckpointSaved,
+        WorkersRestarted,
+        Placement,
+        Notice,
+        AttemptEnded,
+    )
+}
+
+
+def parse_line(line: str) -> Record | None:
+    """The record that a JSON line holds, or None for a torn line or a kind that this version does not know."""
+    try:
+        values = json.loads(line)
+        kind = KINDS[values.pop("kind")]
+        known = {f.name for f in dataclasses.fields(kind)}
+        values = {key: value for key, value in values.items() if key in known}
+        if isinstance(values.get("stall"), dict):
+            values["stall"] = Stall(**values["stall"])
+        return kind(**values)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
