@@ -1,0 +1,80 @@
+"""The block at the end of a run: what came out, what it cost and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from trainingrun.display.sentences import metric_parts
+from trainingrun.history import History, history_of
+from trainingrun.history.advice import main_cause, next_step, stall_advice
+from trainingrun.history.figures import UNKNOWN, count, duration, one_line, percent, plural, rate, size
+from trainingrun.progress import CheckpointSaved, Record
+
+_LABEL_WIDTH = 17
+
+
+def summary_lines(records: Iterable[Record], report: Path | None = None) -> list[str]:
+    """The summary, a line for each fact; empty without records. `report` is named where it is given."""
+    history = history_of(records)
+    if not history.attempts:
+        return []
+    facts = [
+        ("outcome", _outcome(history)),
+        ("epochs", _epochs(history)),
+        ("final metrics", ", ".join(metric_parts(history.metrics)) or UNKNOWN),
+        ("throughput", rate(history.rows_per_second)),
+        ("data stall", _stall(history)),
+        ("", stall_advice(history.stall)),
+        ("goodput", percent(history.goodput_percent)),
+        ("attempts", _attempts(history)),
+        ("data ran on", _nodes(history.data_nodes)),
+        ("training ran on", _nodes(history.trainer_nodes)),
+        ("best checkpoint", _checkpoint(history.best_checkpoint, "none marked as best")),
+        ("last checkpoint", _checkpoint(history.last_checkpoint, "none saved")),
+        ("next", next_step(history)),
+        ("report", str(report) if report else None),
+    ]
+    return [f"{label:<{_LABEL_WIDTH}}{fact}" for label, fact in facts if fact is not None]
+
+
+def _outcome(history: History) -> str:
+    took = f"after {duration(history.seconds)}"
+    if history.ended is None:
+        return f"{UNKNOWN} {took}: no end was recorded"
+    ended = history.ended
+    if ended.outcome == "Complete":
+        return f"Complete {took}"
+    message = f": {one_line(ended.message)}" if ended.message else ""
+    return f"{one_line(ended.outcome)} {took} (exit code {ended.exit_code}){message}"
+
+
+def _epochs(history: History) -> str:
+    done = history.epochs[-1].epoch + 1 if history.epochs else 0
+    return f"{count(done)} of {count(history.total_epochs)}"
+
+
+def _stall(history: History) -> str:
+    stall = history.stall
+    if stall is None:
+        return UNKNOWN
+    cause = main_cause(stall)
+    main = f", main cause {one_line(cause)}" if cause else ""
+    return f"{percent(stall.total_percent)} total, {percent(stall.steady_percent)} steady{main}"
+
+
+def _attempts(history: History) -> str:
+    repeated = sum(resumption.repeated_steps for resumption in history.resumptions)
+    again = f", {plural(repeated, 'step')} repeated" if repeated else ""
+    return f"{len(history.attempts)}, {plural(len(history.worker_restarts), 'worker restart')}{again}"
+
+
+def _nodes(nodes: list[str]) -> str:
+    return ", ".join(one_line(node) for node in nodes) or UNKNOWN
+
+
+def _checkpoint(saved: CheckpointSaved | None, missing: str) -> str:
+    if saved is None:
+        return missing
+    place = f"epoch {saved.epoch + 1}, step {count(saved.step)}"
+    return f"{one_line(saved.path)} ({place}, {size(saved.size_bytes)})"

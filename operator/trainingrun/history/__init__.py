@@ -1,0 +1,10 @@
+"""What happened in a run, told from its records: the one reading that the terminal and the report share.
+
+Pure except for `reading`, which only reads files. It must not draw, print or know HTML.
+"""
+
+from trainingrun.history.building import history_of
+from trainingrun.history.reading import NoRecords, read_records
+from trainingrun.history.run import Attempt, History, Resumption
+
+__all__ = ["Attempt", "History", "NoRecords", "Resumption", "history_of", "read_records"]
