@@ -1,0 +1,176 @@
+"""The machines of a run: the trainer group, the data group and the head, with their resources.
+
+It must say nothing about what they compute: recipe.py does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field, Strict, field_validator
+
+from trainingrun.errors import Problem
+from trainingrun.spec.environment import Environment
+from trainingrun.spec.model import RESOURCE_KEYS, Model, text
+from trainingrun.spec.paths import join_path
+from trainingrun.spec.quantity import Quantity
+
+MAX_NODES = 1000
+MAX_PROCESSES = 64
+
+ResourceList = Annotated[dict[str, Quantity], Field(max_length=32), AfterValidator(RESOURCE_KEYS)]
+Words = Annotated[
+    tuple[Annotated[str, text(32_768, min_length=0)], ...], Strict(False), Field(max_length=256)
+]
+
+
+def _is_gpu(resource: str) -> bool:
+    return resource.endswith("/gpu")
+
+
+def _is_device(resource: str) -> bool:
+    return "/" in resource
+
+
+class Resources(Model):
+    """What each pod of a group gets. Limits for cpu and memory default to the group's own."""
+
+    default_limits: ClassVar[dict[str, Quantity]] = {"cpu": Quantity("4"), "memory": Quantity("16Gi")}
+
+    limits: ResourceList = Field(
+        default={},
+        description=(
+            "Most that a pod may use: cpu (cores), memory (bytes), devices such as nvidia.com/gpu (whole "
+            "numbers); at most 32 resources. cpu and memory default to 4 and 16Gi."
+        ),
+        validate_default=True,
+    )
+    requests: ResourceList = Field(
+        default={},
+        description="What a pod reserves, at most the limits; at most 32 resources. The limits if not given.",
+    )
+
+    @field_validator("limits", mode="after")
+    @classmethod
+    def _complete(cls, limits: dict[str, Quantity]) -> dict[str, Quantity]:
+        return {**cls.default_limits, **limits}
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of each pod, of whichever maker."""
+        return sum(quantity.bytes for name, quantity in self.limits.items() if _is_gpu(name))
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """Amounts that Kubernetes would refuse, and more than one kind of GPU."""
+        for name in ("cpu", "memory"):
+            if self.limits[name].value <= 0:
+                yield Problem(join_path(("limits", name)), str(self.limits[name]), "more than 0")
+        for field, amounts in (("limits", self.limits), ("requests", self.requests)):
+            for name, amount in amounts.items():
+                path = join_path((field, name))
+                if amount.value < 0:
+                    yield Problem(path, str(amount), "0 or more")
+                elif _is_device(name) and not amount.is_whole:
+                    yield Problem(path, str(amount), "a whole number, as devices cannot be shared")
+        yield from self._broken_requests()
+        gpus = [name for name in self.limits if _is_gpu(name)]
+        if len(gpus) > 1:
+            yield Problem("limits", " and ".join(gpus), "one kind of GPU")
+
+    def _broken_requests(self) -> Iterable[Problem]:
+        for name, amount in self.requests.items():
+            limit = self.limits.get(name)
+            path = join_path(("requests", name))
+            if limit is not None and amount > limit:
+                yield Problem(path, str(amount), f"at most the limit, which is {limit}")
+            elif _is_device(name) and amount != limit:
+                yield Problem(path, str(amount), f"the same as in limits, which is {limit or 'not given'}")
+
+
+class HeadResources(Resources):
+    """What the head's pod gets."""
+
+    default_limits: ClassVar[dict[str, Quantity]] = {"cpu": Quantity("2"), "memory": Quantity("8Gi")}
+
+    limits: ResourceList = Field(
+        default={},
+        description=(
+            "Most that the pod may use: cpu (cores) and memory (bytes), at most 32 resources. "
+            "cpu and memory default to 2 and 8Gi."
+        ),
+        validate_default=True,
+    )
+
+
+class Trainer(Model):
+    """The GPU worker group, where the model trains."""
+
+    command: Words = Field(
+        default=(),
+        description="Your own entrypoint instead of recipe: at most 256 words of at most 32,768 characters.",
+    )
+    args: Words = Field(
+        default=(),
+        description="Arguments for command: at most 256 of at most 32,768 characters.",
+    )
+    env: Environment = Field(
+        default=(), description="Variables of the group's pods, at most 256; they win over spec.env."
+    )
+    num_nodes: int = Field(default=1, ge=1, le=MAX_NODES, description="Pods in the group, 1 to 1000.")
+    num_proc_per_node: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_PROCESSES,
+        description="Training processes per pod, 1 to 64, at most its GPUs. Default: its GPUs, else 1.",
+    )
+    resources_per_node: Resources = Field(default=Resources(), description="What each pod gets.")
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """Args need a command; one process per GPU at most."""
+        if self.args and not self.command:
+            yield Problem("args", "args without command", "args only together with command")
+        gpus = self.resources_per_node.gpus
+        if gpus and self.num_proc_per_node and self.num_proc_per_node > gpus:
+            yield Problem("numProcPerNode", str(self.num_proc_per_node), f"at most one per GPU, here {gpus}")
+        if self.processes_per_node > MAX_PROCESSES:
+            yield Problem("resourcesPerNode.limits", f"{gpus} GPUs", f"at most {MAX_PROCESSES}")
+
+    @property
+    def processes_per_node(self) -> int:
+        """Training processes on each node, with the default worked out."""
+        return self.num_proc_per_node or self.resources_per_node.gpus or 1
+
+    @property
+    def num_processes(self) -> int:
+        """Training processes of the run: Ray Train's number of workers."""
+        return self.num_nodes * self.processes_per_node
+
+
+class Data(Model):
+    """The CPU worker group, where Ray Data preprocesses."""
+
+    env: Environment = Field(
+        default=(), description="Variables of the group's pods, at most 256; they win over spec.env."
+    )
+    num_nodes: int = Field(
+        default=1, ge=1, le=MAX_NODES, description="Pods at the start and at least, 1 to 1000."
+    )
+    max_nodes: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_NODES,
+        description="Pods that the group may grow to, numNodes to 1000. A fixed size when not given.",
+    )
+    resources_per_node: Resources = Field(default=Resources(), description="What each pod gets.")
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """A group cannot shrink below its start."""
+        if self.max_nodes is not None and self.max_nodes < self.num_nodes:
+            yield Problem("maxNodes", str(self.max_nodes), f"at least numNodes, which is {self.num_nodes}")
+
+
+class Head(Model):
+    """The pod that coordinates; no task of the run is placed on it."""
+
+    resources: HeadResources = Field(default=HeadResources(), description="What the pod gets.")

@@ -1,0 +1,110 @@
+"""The one door from a document to a `Run`: every problem is found at once and said in plain words.
+
+It must do no I/O and let no exception out but InvalidSpec, whatever object comes in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from trainingrun.errors import InvalidSpec, Problem
+from trainingrun.spec.groups import Trainer
+from trainingrun.spec.model import BROKEN_RULES, Model
+from trainingrun.spec.paths import join_path, nested_path
+from trainingrun.spec.plain import PlainCopy, Steps, TooLarge
+from trainingrun.spec.recipe import Recipe
+from trainingrun.spec.rules import broken_rules, one_entrypoint
+from trainingrun.spec.run import Metadata, Run
+from trainingrun.spec.storage import Storage
+from trainingrun.spec.words import KEY_STEP, allowed_words, found_words, unknown_field_words
+
+ROOT = "document"
+MAX_PROBLEMS = 100
+
+Part = TypeVar("Part", bound=Model)
+
+
+def parse(document: object) -> Run:
+    """The run that a document (plain Python values, as read from JSON or YAML) describes.
+
+    Raises InvalidSpec with every problem (at most a hundred) when it is none. `status` is not looked at.
+    """
+    copier = PlainCopy()
+    try:
+        plain = copier.copy(_ours(document))
+    except TooLarge as error:
+        raise InvalidSpec([_refused(error.steps, error.found)]) from None
+    problems = [_refused(steps, found) for steps, found in copier.refused[:MAX_PROBLEMS]]
+    try:
+        run = Run.model_validate(plain)
+    except ValidationError as error:
+        problems += _problems_of(error, already={problem.path for problem in problems})
+    problems += _rules_between_parts(plain)
+    if problems:
+        raise InvalidSpec(problems)
+    return run
+
+
+def _ours(document: object) -> object:
+    """The document without what is not ours to check: its status, and Kubernetes' own metadata."""
+    if type(document) is not dict:
+        return document
+    known = set(Metadata.model_fields)
+    ours = {key: value for key, value in document.items() if key != "status"}
+    metadata = ours.get("metadata")
+    if type(metadata) is dict:
+        ours["metadata"] = {key: value for key, value in metadata.items() if key in known}
+    return ours
+
+
+def _refused(steps: Steps, found: str) -> Problem:
+    return Problem(join_path(steps) or ROOT, found, allowed_words(steps))
+
+
+def _problems_of(error: ValidationError, already: set[str]) -> list[Problem]:
+    """The problems behind pydantic's errors, without those at paths that are reported already."""
+    details = error.errors(include_url=False)
+    problems = [problem for detail in details[:MAX_PROBLEMS] for problem in _problems_behind(detail)]
+    more = len(details) - MAX_PROBLEMS
+    if more > 0:
+        problems.append(Problem(ROOT, f"{more} more problems", "none; mend the others first"))
+    return [problem for problem in problems if problem.path not in already]
+
+
+def _problems_behind(detail: ErrorDetails) -> list[Problem]:
+    steps = tuple(step for step in detail["loc"] if step != KEY_STEP)
+    path = join_path(steps) or ROOT
+    if detail["type"] == BROKEN_RULES:
+        return [
+            Problem(nested_path(path, problem.path), problem.found, problem.allowed)
+            for problem in detail["ctx"]["problems"]
+        ]
+    if detail["type"] == "extra_forbidden":
+        return [Problem(path, "an unknown field", unknown_field_words(steps))]
+    if detail["type"] == "missing":
+        return [Problem(path, "nothing", allowed_words(steps))]
+    return [Problem(path, found_words(detail["input"]), allowed_words(steps, detail["input"]))]
+
+
+def _rules_between_parts(plain: Any) -> list[Problem]:
+    """The broken rules between those parts of the spec that are valid by themselves."""
+    spec = plain.get("spec") if isinstance(plain, dict) else None
+    if not isinstance(spec, dict):
+        return []
+    recipe = _part(Recipe, spec.get("recipe"))
+    trainer = _part(Trainer, spec.get("trainer") or {})
+    storage = _part(Storage, spec.get("storage"))
+    problems = list(broken_rules(recipe, trainer, storage))
+    raw_trainer = spec.get("trainer")
+    command = raw_trainer.get("command") if isinstance(raw_trainer, dict) else None
+    return problems + list(one_entrypoint(spec.get("recipe") is not None, bool(command)))
+
+
+def _part(kind: type[Part], value: object) -> Part | None:
+    try:
+        return kind.model_validate(value)
+    except ValidationError:
+        return None

@@ -1,0 +1,62 @@
+"""The rules between the parts of a spec, which no part can check alone.
+
+Each takes only the parts that it is about, so that it is checked as soon as these are valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainingrun.errors import Problem
+from trainingrun.spec.groups import Trainer
+from trainingrun.spec.recipe import Recipe
+from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
+
+
+def broken_rules(
+    recipe: Recipe | None, trainer: Trainer | None, storage: Storage | None
+) -> Iterator[Problem]:
+    """Every rule that the given parts break. A part that is None is not looked at."""
+    if recipe and trainer:
+        yield from _batch_size(recipe, trainer)
+        yield from _precision(recipe, trainer)
+    if recipe and storage:
+        yield from _best_metric(recipe, storage)
+
+
+def one_entrypoint(has_recipe: bool, has_command: bool) -> Iterator[Problem]:
+    """A run trains a recipe or runs a command, never both."""
+    if has_recipe == has_command:
+        found = "both recipe and trainer.command" if has_recipe else "neither recipe nor trainer.command"
+        yield Problem("spec", found, "exactly one of them")
+
+
+def _batch_size(recipe: Recipe, trainer: Trainer) -> Iterator[Problem]:
+    steps = recipe.gradient_accumulation_steps
+    share = trainer.num_processes * steps
+    if recipe.global_batch_size % share:
+        yield Problem(
+            "spec.recipe.globalBatchSize",
+            str(recipe.global_batch_size),
+            f"a multiple of {share} (trainer.numNodes {trainer.num_nodes} x processes per node "
+            f"{trainer.processes_per_node} x gradientAccumulationSteps {steps})",
+        )
+
+
+def _precision(recipe: Recipe, trainer: Trainer) -> Iterator[Problem]:
+    if recipe.mixed_precision == "FP16" and not trainer.resources_per_node.gpus:
+        yield Problem(
+            "spec.recipe.mixedPrecision",
+            "FP16 without a GPU",
+            "BF16 or none, or a GPU in trainer.resourcesPerNode.limits",
+        )
+
+
+def _best_metric(recipe: Recipe, storage: Storage) -> Iterator[Problem]:
+    best = storage.checkpoints.best
+    if best and best.metric.startswith(VALIDATION_PREFIX) and recipe.dataset.validation is None:
+        yield Problem(
+            "spec.storage.checkpoints.best.metric",
+            f"{best.metric} without recipe.dataset.validation",
+            "a metric of training, or add recipe.dataset.validation",
+        )

@@ -1,0 +1,132 @@
+"""A whole TrainingRun document: its metadata and its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, Strict
+
+from trainingrun.errors import Problem
+from trainingrun.spec.environment import Environment
+from trainingrun.spec.groups import Data, Head, Trainer
+from trainingrun.spec.model import LabelName, Labels, Model, keys_match, text
+from trainingrun.spec.patches import PodTemplatePatch
+from trainingrun.spec.policy import MAX_SECONDS, ClusterTTL, FailurePolicy
+from trainingrun.spec.recipe import Recipe
+from trainingrun.spec.storage import NameReference, Storage
+
+Annotations = Annotated[
+    dict[str, Annotated[str, text(262_144, min_length=0)]],
+    Field(max_length=256),
+    AfterValidator(keys_match(r".{1,317}", 317, "1 to 317 characters")),
+]
+Image = Annotated[str, text(500, pattern=r"^[^\s\x00-\x1f\x7f]+$", words="a container image without spaces")]
+
+
+class Metadata(Model):
+    """Who the run is. Keys that are Kubernetes' own (managedFields and such) are left out silently."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: LabelName = Field(description="Name of the run, an RFC 1035 label of at most 63 characters.")
+    namespace: (
+        Annotated[
+            str,
+            text(63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", words="lower-case letters, digits and '-'"),
+        ]
+        | None
+    ) = Field(default=None, description="Namespace, at most 63 characters; set by Kubernetes when not given.")
+    uid: Annotated[str, text(64, pattern=r"^[A-Za-z0-9-]+$", words="letters, digits and '-'")] | None = Field(
+        default=None, description="Identity of the object, at most 64 characters; set by Kubernetes."
+    )
+    labels: Labels = Field(default={}, description="Labels, at most 64.")
+    annotations: Annotations = Field(
+        default={}, description="Annotations, at most 256 of at most 262,144 characters."
+    )
+
+
+class RunSpec(Model):
+    """What to train, on which machines, and what to do when something fails."""
+
+    image: Image = Field(
+        description="Image of every pod, with trainingrun_trainer in it, 1 to 500 characters."
+    )
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        default=None, description="When the image is pulled; Kubernetes' own rule when not given."
+    )
+    image_pull_secrets: Annotated[tuple[NameReference, ...], Strict(False)] = Field(
+        default=(), max_length=10, description="Secrets to pull the image with, at most 10."
+    )
+    env: Environment = Field(default=(), description="Variables of every pod, at most 256.")
+    recipe: Recipe | None = Field(
+        default=None,
+        description="What the built-in entrypoint trains; exactly one of this and trainer.command.",
+    )
+    trainer: Trainer = Field(default=Trainer(), description="The GPU worker group, where the model trains.")
+    data: Data = Field(default=Data(), description="The CPU worker group, where Ray Data preprocesses.")
+    head: Head = Field(default=Head(), description="The pod that coordinates.")
+    storage: Storage = Field(description="Where checkpoints and results go.")
+    suspend: bool = Field(
+        default=False, description="Whether to stop after a checkpoint and give the machines back."
+    )
+    backoff_limit: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="Failed attempts that are tried again, 0 to 100; preemptions do not count.",
+    )
+    start_deadline_seconds: int = Field(
+        default=3600,
+        ge=1,
+        le=MAX_SECONDS,
+        description="Seconds until an admitted attempt must train, 1 to 31,536,000.",
+    )
+    active_deadline_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_SECONDS,
+        description="Seconds that the run may be active in all, 1 to 31,536,000; no limit when not given.",
+    )
+    progress_deadline_seconds: int = Field(
+        default=1800,
+        ge=1,
+        le=MAX_SECONDS,
+        description="Seconds without a step that count as a hang, 1 to 31,536,000.",
+    )
+    failure_policy: FailurePolicy = Field(
+        default=FailurePolicy(), description="What to do about which failure."
+    )
+    cluster_ttl_seconds_after_finished: ClusterTTL = Field(
+        default=ClusterTTL(),
+        alias="clusterTTLSecondsAfterFinished",
+        description="How long the Ray cluster of a finished attempt stays.",
+    )
+    pod_template_patches: Annotated[tuple[PodTemplatePatch, ...], Strict(False)] = Field(
+        default=(), max_length=3, description="Scheduling fields of pods, at most one entry per target."
+    )
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """At most one patch per target."""
+        targets = [patch.target for patch in self.pod_template_patches]
+        for index, target in enumerate(targets):
+            if target in targets[:index]:
+                yield Problem(f"podTemplatePatches[{index}].target", f"{target} again", "each target once")
+
+
+class Run(Model):
+    """A parsed TrainingRun. Only `trainingrun.spec.parse` makes it, and checks the rules between parts."""
+
+    api_version: Literal["trainingrun.dev/v1beta1"] = Field(description="Version of this API.")
+    kind: Literal["TrainingRun"] = Field(description="Kind of this document.")
+    metadata: Metadata = Field(description="Who the run is.")
+    spec: RunSpec = Field(
+        description="What to train, on which machines, and what to do when something fails."
+    )
+
+    def to_document(self) -> dict[str, Any]:
+        """The document again, as plain JSON values: what was given, with cpu and memory limits filled in.
+
+        Other defaults are not written; `parse(run.to_document()) == run`.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

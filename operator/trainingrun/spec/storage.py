@@ -1,0 +1,95 @@
+"""Where a run keeps its checkpoints and results, and which checkpoints stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from trainingrun.errors import Problem
+from trainingrun.spec.model import Model, ObjectName, text
+
+VALIDATION_PREFIX = "validation_"
+
+MetricName = Annotated[
+    str, text(128, pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$", words="letters, digits, '_', '.', '/' and '-'")
+]
+Uri = Annotated[
+    str,
+    text(
+        2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x1f\x7f]+$", words="a URI, as in s3://bucket/runs"
+    ),
+]
+MountPath = Annotated[
+    str,
+    text(1024, pattern=r"^/[^:\x00-\x1f\x7f]*$", words="an absolute path without ':' or control characters"),
+]
+
+
+class NameReference(Model):
+    """An object in the run's namespace, by name."""
+
+    name: ObjectName = Field(description="Name of the object, at most 253 characters.")
+
+
+class PersistentVolumeClaim(Model):
+    """A claim that every pod of the run mounts."""
+
+    claim_name: ObjectName = Field(
+        description="Name of the claim in the run's namespace, at most 253 characters."
+    )
+    mount_path: MountPath = Field(description="Absolute path that it is mounted at, at most 1024 characters.")
+
+
+class BestCheckpoint(Model):
+    """Which checkpoint counts as the best and is kept besides the newest ones."""
+
+    metric: MetricName = Field(
+        description="Reported metric, at most 128 characters; validation_... needs a validation dataset."
+    )
+    mode: Literal["Max", "Min"] = Field(
+        default="Max", description="Whether the largest or the smallest value is best."
+    )
+
+
+class Checkpoints(Model):
+    """When checkpoints are written and which ones stay."""
+
+    num_to_keep: int = Field(
+        default=3, ge=1, le=100, description="Checkpoints that stay in storage, 1 to 100."
+    )
+    every_steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        description="Also write one every this many steps, 1 to 1,000,000,000; per epoch if not given.",
+    )
+    best: BestCheckpoint | None = Field(
+        default=None, description="Keep the best checkpoint too, by this measure."
+    )
+
+
+class Storage(Model):
+    """Where the run keeps what must outlive its pods: exactly one of uri and persistentVolumeClaim."""
+
+    uri: Uri | None = Field(
+        default=None,
+        description="Location that pyarrow can write, such as s3://bucket/prefix, at most 2048 characters.",
+    )
+    persistent_volume_claim: PersistentVolumeClaim | None = Field(
+        default=None, description="A claim that every pod can mount (ReadWriteMany with several nodes)."
+    )
+    secret_ref: NameReference | None = Field(
+        default=None,
+        description="Secret whose keys become variables of every pod, such as AWS_ACCESS_KEY_ID.",
+    )
+    checkpoints: Checkpoints = Field(
+        default=Checkpoints(), description="When checkpoints are written and which stay."
+    )
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """Exactly one place."""
+        if (self.uri is None) == (self.persistent_volume_claim is None):
+            found = "neither" if self.uri is None else "both"
+            yield Problem("", f"{found} of uri and persistentVolumeClaim", "exactly one of them")
