@@ -116,7 +116,7 @@ def _text_words(schema: Schema) -> str:
     low, high = schema.get("minLength", 0), schema["maxLength"]
     words = f"text of {low} to {high} characters" if low else f"text of at most {high} characters"
     detail = PATTERN_WORDS.get(schema.get("pattern", ""), "")
-    return f"{words}, {detail}" if detail else words
+    return f"{words}: {detail}" if detail else words
 
 
 def _count_words(schema: Schema, noun: str, suffix: str, unit: str) -> str:

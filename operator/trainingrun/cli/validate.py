@@ -1,0 +1,62 @@
+"""`trainingrun validate`: say whether files hold valid TrainingRuns, and where each problem is.
+
+Exit status: 0 when every run is valid, 2 when one is not or there is none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from trainingrun.spec.documents import Reading
+
+INVALID = 2
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--filename",
+    "paths",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="YAML file to check, or - for standard input. May be given several times.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print the result.",
+)
+def command(paths: tuple[str, ...], output: str) -> None:
+    """Check TrainingRun files without a cluster.
+
+    Every problem is printed with its line and column, the field, what was found and what is allowed.
+    Documents of other kinds are skipped with a note.
+    """
+    from trainingrun.spec.documents import read_files
+
+    reading = read_files(paths)
+    for note in reading.skipped:
+        click.echo(note, err=True)
+    click.echo(_as_json(reading) if output == "json" else _as_text(reading))
+    sys.exit(INVALID if reading.problems else 0)
+
+
+def _as_text(reading: Reading) -> str:
+    valid = [f"{source}:{line}: {run.metadata.name} is valid" for run, source, line in reading.runs]
+    return "\n".join([*valid, *map(str, reading.problems)])
+
+
+def _as_json(reading: Reading) -> str:
+    runs = [{"source": source, "line": line, "name": run.metadata.name} for run, source, line in reading.runs]
+    problems = [dataclasses.asdict(problem) for problem in reading.problems]
+    return json.dumps({"valid": not problems, "runs": runs, "problems": problems}, indent=2)

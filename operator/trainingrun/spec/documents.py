@@ -1,0 +1,173 @@
+"""Files of TrainingRuns: the runs in them, and every problem with the line and column that it is about.
+
+The only part of this package that reads files. It must not print: whoever calls decides what is shown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from trainingrun.errors import InvalidSpec, Problem
+from trainingrun.labels import API_VERSION, KIND
+from trainingrun.spec.nodes import Document, Position, TooComplex, documents_of
+from trainingrun.spec.parse import parse
+from trainingrun.spec.paths import split_path
+from trainingrun.spec.run import Run
+
+STANDARD_INPUT = "-"
+MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class LocatedProblem(Problem):
+    """A problem and where in which file it is; line and column count from 1, 0 is the file as a whole."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        said = super().__str__() if self.path else f"found {self.found}, allowed: {self.allowed}"
+        return f"{place}: {said}"
+
+
+class LoadedRun(NamedTuple):
+    """A run and the place where its document begins."""
+
+    run: Run
+    source: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that was in a file: runs, problems, and notes on documents of other kinds that were skipped."""
+
+    runs: tuple[LoadedRun, ...] = ()
+    problems: tuple[LocatedProblem, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+def load_runs(path: str | Path) -> list[LoadedRun]:
+    """The runs of a YAML file (`-`: standard input), at least one; documents of other kinds are skipped.
+
+        for loaded in load_runs("run.yaml"):
+            print(loaded.run.metadata.name, loaded.source, loaded.line)
+
+    Raises InvalidSpec, whose text is ready to be shown: one line per problem, with file, line and column.
+    """
+    reading = read_files([str(path)])
+    if reading.problems:
+        raise InvalidSpec(list(reading.problems))
+    return list(reading.runs)
+
+
+def read_files(paths: Iterable[str]) -> Reading:
+    """What is in the files together. Finding no run in any of them is a problem. Never raises."""
+    paths = tuple(dict.fromkeys(paths))
+    reading = Reading()
+    for path in paths:
+        reading = _joined(reading, _read_file(path))
+    if reading.runs or reading.problems:
+        return reading
+    allowed = f"a document with apiVersion {API_VERSION} and kind {KIND}"
+    names = ", ".join(_shown(path) for path in paths)
+    return _with(reading, LocatedProblem("", f"no {KIND}", allowed, names))
+
+
+def _read_file(path: str) -> Reading:
+    try:
+        if path == STANDARD_INPUT:
+            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        found = getattr(error, "strerror", None) or "a path that cannot be opened"
+        problem = LocatedProblem(
+            "", found[:1].lower() + found[1:], "a file to read, or - for standard input", path
+        )
+        return Reading(problems=(problem,))
+    return read_text(_shown(path), data)
+
+
+def read_text(source: str, data: bytes) -> Reading:
+    """What is in the text of a file; `source` is what problems call it. Never raises."""
+    if len(data) > MAX_BYTES:
+        return Reading(problems=(LocatedProblem("", "more than 1 MiB", "a file of at most 1 MiB", source),))
+    reading = Reading()
+    try:
+        data.decode("utf-8")
+        for document in documents_of(data):
+            reading = _joined(reading, _read_document(source, document))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        return _with(
+            reading, LocatedProblem("", "bytes that are no UTF-8", "UTF-8 text", source, line, column)
+        )
+    except TooComplex as error:
+        return _with(reading, LocatedProblem("", error.found, error.allowed, source, *error.position))
+    except yaml.YAMLError as error:
+        return _with(reading, _syntax_problem(source, data, error))
+    return reading
+
+
+def _shown(path: str) -> str:
+    return "<stdin>" if path == STANDARD_INPUT else path
+
+
+def _joined(first: Reading, second: Reading) -> Reading:
+    return Reading(first.runs + second.runs, first.problems + second.problems, first.skipped + second.skipped)
+
+
+def _with(reading: Reading, problem: LocatedProblem) -> Reading:
+    return dataclasses.replace(reading, problems=(*reading.problems, problem))
+
+
+def _read_document(source: str, document: Document) -> Reading:
+    value = document.root.value
+    if value is None and not document.mistakes:
+        return Reading()
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind != KIND:
+        place = f"{source}:{document.start.line}:{document.start.column}"
+        return Reading(skipped=(f"{place}: skipped a document of kind {kind[:64]}, only {KIND} is checked",))
+    problems = [LocatedProblem(m.path, m.found, m.allowed, source, *m.position) for m in document.mistakes]
+    try:
+        run = parse(value)
+    except InvalidSpec as error:
+        told = {problem.path for problem in problems}
+        problems += [
+            _located(source, document, problem) for problem in error.problems if problem.path not in told
+        ]
+    else:
+        if not problems:
+            return Reading(runs=(LoadedRun(run, source, document.start.line),))
+    return Reading(problems=tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
+
+
+def _located(source: str, document: Document, problem: Problem) -> LocatedProblem:
+    position = document.root.position_of(split_path(problem.path), document.start)
+    return LocatedProblem(problem.path, problem.found, problem.allowed, source, *position)
+
+
+def _syntax_problem(source: str, data: bytes, error: yaml.YAMLError) -> LocatedProblem:
+    """The parser's complaint as a problem; a control character is reported by its offset only."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return LocatedProblem("", "a control character", "text that YAML can hold", source)
+    position = Position(error.problem_mark.line + 1, error.problem_mark.column + 1)
+    lines = data.splitlines()
+    has_tab = position.line <= len(lines) and b"\t" in lines[position.line - 1]
+    allowed = (
+        "YAML indented by spaces, not by tabs" if has_tab else "YAML; look at this line and the one before it"
+    )
+    return LocatedProblem("", f"a mistake in the YAML ({error.problem})", allowed, source, *position)
