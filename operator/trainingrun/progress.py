@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from pydantic import TypeAdapter
+
 LOG_DIRECTORY = "progress"
 
 
@@ -154,15 +156,16 @@ KINDS: dict[str, type[Record]] = {
 }
 
 
+_READERS: dict[str, TypeAdapter[Record]] = {name: TypeAdapter(kind) for name, kind in KINDS.items()}
+
+
 def parse_line(line: str) -> Record | None:
-    """The record that a JSON line holds, or None for a torn line or a kind that this version does not know."""
+    """The record that a JSON line holds, or None for a torn line or a kind that this version does not know.
+
+    Fields that this version does not know are ignored, at every depth; a value of the wrong type makes the line torn.
+    """
     try:
         values = json.loads(line)
-        kind = KINDS[values.pop("kind")]
-        known = {f.name for f in dataclasses.fields(kind)}
-        values = {key: value for key, value in values.items() if key in known}
-        if isinstance(values.get("stall"), dict):
-            values["stall"] = Stall(**values["stall"])
-        return kind(**values)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return _READERS[values.pop("kind")].validate_python(values)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -50,8 +50,7 @@ def _outcome(history: History) -> str:
 
 
 def _epochs(history: History) -> str:
-    done = history.epochs[-1].epoch + 1 if history.epochs else 0
-    return f"{count(done)} of {count(history.total_epochs)}"
+    return f"{count(history.epochs_done)} of {count(history.total_epochs)}"
 
 
 def _stall(history: History) -> str:

@@ -5,7 +5,7 @@ Advice names the field to change. It must not claim a cause that no record state
 
 from __future__ import annotations
 
-from trainingrun.history.figures import finite, one_line, percent
+from trainingrun.history.figures import count, finite, one_line, percent
 from trainingrun.history.run import History
 from trainingrun.progress import Stall
 
@@ -64,11 +64,7 @@ def stall_advice(stall: Stall | None) -> str:
 
 def next_step(history: History) -> str | None:
     """What to do now; None where the run is complete and nothing is left to do."""
-    checkpoint = history.last_checkpoint
-    resume = "no checkpoint was saved, so the next attempt starts from the beginning"
-    if checkpoint:
-        resume = f"the next attempt continues from the checkpoint of step {checkpoint.step:,}"
-    ended = history.ended
+    ended, resume = history.ended, _resume(history)
     if ended is None:
         return f"No end was recorded: the attempt still runs or was cut off. If it was cut off, {resume}."
     if ended.outcome == "Complete":
@@ -79,3 +75,12 @@ def next_step(history: History) -> str | None:
             f"This version does not know the outcome {one_line(ended.outcome)}: read the message; {resume}."
         )
     return remedy if ended.outcome == "InvalidConfig" else f"{remedy}; {resume}."
+
+
+def _resume(history: History) -> str:
+    saved, started = history.last_checkpoint, history.started
+    if saved:
+        return f"the next attempt continues from the checkpoint of step {count(saved.step)}"
+    if started and started.resumed_from:
+        return f"the next attempt continues from {one_line(started.resumed_from)}"
+    return "no checkpoint was recorded, so the next attempt starts from the beginning"

@@ -77,6 +77,7 @@ class _Builder:
             self._resume(self._interruption, min(self._resume_step, max(record.step - 1, 0)))
             self._interruption = None
         if isinstance(record, Progress):
+            history.reports.append(record)
             # A report repeats its step while validation runs; the newest holds the most.
             while history.progress and history.progress[-1].step >= record.step:
                 history.progress.pop()

@@ -68,7 +68,7 @@ def metric(value: float | None) -> str:
     number = finite(value)
     if number is None:
         return "NaN" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return f"{number:.4g}"
+    return f"{number:#.4g}".removesuffix(".") if 0.0001 <= abs(number) < 1e6 else f"{number:.4g}"
 
 
 def duration(seconds: float | None) -> str:

@@ -52,9 +52,13 @@ class Resumption:
 
 @dataclass
 class History:
-    """A run from its first record to its last. Repeated steps and epochs are here once, as last done."""
+    """A run from its first record to its last. Repeated steps and epochs are here once, as last done.
+
+    Only `reports` holds every report of progress, also on steps that were lost, for questions about time.
+    """
 
     attempts: list[Attempt] = field(default_factory=list)
+    reports: list[Progress] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     epochs: list[EpochEnded] = field(default_factory=list)
     checkpoints: list[CheckpointSaved] = field(default_factory=list)
@@ -95,6 +99,15 @@ class History:
         if self.started:
             return self.started.epochs
         return self.epochs[-1].epochs if self.epochs else self.progress[-1].epochs if self.progress else None
+
+    @property
+    def epochs_done(self) -> int | None:
+        """How many epochs are finished and kept, those before the first record included."""
+        if self.epochs:
+            return self.epochs[-1].epoch + 1
+        if self.progress:
+            return self.progress[-1].epoch
+        return self.started.first_epoch if self.started else None
 
     @property
     def rows_per_second(self) -> float | None:

@@ -1,0 +1,34 @@
+"""`trainingrun report`: writes the report of a run from its folder. It must not change the run's records."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from trainingrun.history import NoRecords
+from trainingrun.report import write_report
+
+
+@click.command("report")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the report, DIR/report.html by default.",
+)
+def command(directory: Path, output: Path | None) -> None:
+    """Write the report of the run in DIR: one HTML file that opens without a network. Prints its path.
+
+    DIR is the folder that the run keeps its progress in; it has a folder named progress.
+    """
+    try:
+        click.echo(write_report(directory, output))
+    except NoRecords as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"Error: {error.filename}: the report cannot be written ({error.strerror})", err=True)
+        sys.exit(2)

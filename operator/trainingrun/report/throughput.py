@@ -1,0 +1,45 @@
+"""The chart of rows per second over a run's time."""
+
+from __future__ import annotations
+
+from trainingrun.history import History
+from trainingrun.history.figures import duration, finite, rate
+from trainingrun.progress import Progress
+from trainingrun.report.axes import rate_axis
+from trainingrun.report.charts import Chart, Table, grid, line, x_labels, y_labels
+from trainingrun.report.over_time import begin_of, restart_marks, run_axis, stretches_of
+from trainingrun.report.thinning import Point
+
+_MOST_ROWS = 20
+
+
+def throughput_chart(history: History) -> Chart | None:
+    """Rows per second over time; None without a measurement. A pause between attempts is a gap."""
+    begin = begin_of(history)
+    segments: list[list[Point]] = [
+        [(report.time - begin, report.rows_per_second) for report in stretch if _measured(report)]
+        for stretch in stretches_of(history)
+    ]
+    points = [point for segment in segments for point in segment]
+    if not points:
+        return None
+    x, y = run_axis(history), rate_axis(max(value for _, value in points))
+    size = -(-len(points) // _MOST_ROWS)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    rows = [(duration(g[-1][0]), rate(min(v for _, v in g)), rate(max(v for _, v in g))) for g in groups]
+    return Chart(
+        name="throughput",
+        title="Throughput",
+        description=f"Rows per second from {rate(points[0][1])} to {rate(points[-1][1])}.",
+        unit="rows/s by time since the start",
+        shapes=[grid(y), *restart_marks(history, x), *line("train", segments, x, y)],
+        x_labels=x_labels(x),
+        y_labels=y_labels(y),
+        legend=[],
+        table=Table(("up to", "lowest", "highest"), rows, frozenset({0, 1, 2})),
+        height=150,
+    )
+
+
+def _measured(report: Progress) -> bool:
+    return finite(report.rows_per_second) is not None and 0 <= report.rows_per_second < 1e15
