@@ -1,0 +1,156 @@
+"""Chunks of rows written as Parquet files of bounded size and bounded row groups."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trainingrun_trainer.convert.arrange import Arranged
+from trainingrun_trainer.convert.columns import Column, Columns, concatenate, count, rows_within, take
+from trainingrun_trainer.convert.destinations import Destination
+from trainingrun_trainer.convert.errors import ConvertError
+from trainingrun_trainer.data.layout import from_numpy, schema_of
+
+MIB = 1024 * 1024
+FILE_BYTES = 96 * MIB
+ROW_GROUP_BYTES = 32 * MIB
+ROW_GROUP_ROWS = 16_384
+# So many readers find work at once, as soon as there are enough rows that a file is worth opening.
+PARALLEL_FILES = 8
+WORTH_A_FILE = 1024
+# zstd at its fastest: MNIST-like pictures take 135 bytes instead of 784 and decode in 0.39 us instead of 0.12
+# us, so it wins wherever storage gives a core less than 2.4 GB/s. What does not compress costs nothing extra
+# (0.48 us for 3,072 bytes both ways). snappy is larger than zstd here, and decodes slower.
+COMPRESSION: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rows of a file, and of a row group in it."""
+
+    file_rows: int
+    row_group_rows: int
+
+
+@dataclass
+class Written:
+    """What lies in the destination: rows, bytes on disk, and the names of the files."""
+
+    rows: int = 0
+    size: int = 0
+    files: list[str] = field(default_factory=list)
+    schema: pa.Schema | None = None
+
+
+def sizes_for(
+    columns: Columns, arranged: Arranged, *, file_rows: int | None = None, row_group_rows: int | None = None
+) -> Sizes:
+    """Return sizes for rows like these: files of at most 96 MiB, row groups of at most 32 MiB.
+
+    There are at least 8 files when there are at least 8 x 1024 rows.
+    """
+    largest = rows_within(FILE_BYTES, columns, at_most=max(1, FILE_BYTES))
+    even = max(WORTH_A_FILE, -(-arranged.at_least // PARALLEL_FILES))
+    if arranged.rows is not None and arranged.rows < PARALLEL_FILES * WORTH_A_FILE:
+        even = arranged.rows
+    file_rows = file_rows or max(1, min(largest, even))
+    group = row_group_rows or rows_within(ROW_GROUP_BYTES, columns, at_most=ROW_GROUP_ROWS)
+    return Sizes(file_rows, min(group, file_rows))
+
+
+def write_parts(
+    chunks: Iterator[Columns],
+    destination: Destination,
+    sizes: Sizes,
+    metadata: dict[str, str],
+    on_progress: Callable[[int], None],
+) -> Written:
+    """Write all chunks as part-00000.parquet and so on; reports the rows written after every row group."""
+    written = Written()
+    numbered = _row_groups(chunks, sizes)
+    for number, groups in itertools.groupby(numbered, key=itemgetter(0)):
+        name = f"part-{number:05d}.parquet"
+        with destination.part(name) as path:
+            tables = (_table(columns, metadata) for _, columns in groups)
+            _write_file(path, tables, written, on_progress)
+            written.size += path.stat().st_size
+        written.files.append(name)
+    return written
+
+
+def _write_file(
+    path: Path, tables: Iterator[pa.Table], written: Written, on_progress: Callable[[int], None]
+) -> None:
+    first = next(tables)
+    schema = written.schema = written.schema or first.schema
+    with pq.ParquetWriter(path, schema, **_encoding(schema)) as writer:
+        for table in itertools.chain([first], tables):
+            if not table.schema.equals(schema):
+                raise ConvertError(_schema_difference(table.schema, schema))
+            writer.write_table(table, row_group_size=len(table))
+            written.rows += len(table)
+            on_progress(written.rows)
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    # A dictionary of arrays, or their minimum and maximum, is as large as the arrays and helps nobody.
+    scalars = [field.name for field in schema if not pa.types.is_fixed_size_binary(field.type)]
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return {"use_dictionary": texts or False, "write_statistics": scalars or False, **COMPRESSION}
+
+
+def _row_groups(chunks: Iterator[Columns], sizes: Sizes) -> Iterator[tuple[int, Columns]]:
+    """Yield the number of a file and a row group of it, cut and joined from the chunks."""
+    waiting: list[Columns] = []
+    have, number, file_left = 0, 0, sizes.file_rows
+    for chunk in chunks:
+        waiting.append(chunk)
+        have += count(chunk)
+        while have >= (need := min(sizes.row_group_rows, file_left)):
+            joined = concatenate(waiting)
+            yield number, take(joined, slice(need))
+            left = take(joined, slice(need, None))
+            waiting, have = ([left] if count(left) else []), have - need
+            file_left -= need
+            if not file_left:
+                number, file_left = number + 1, sizes.file_rows
+    if have:
+        yield number, concatenate(waiting)
+
+
+def _table(columns: Columns, metadata: dict[str, str]) -> pa.Table:
+    fields, arrays = [], []
+    for name, column in columns.items():
+        field_, array = from_numpy(name, column) if not column.dtype.hasobject else _objects(name, column)
+        fields.append(field_)
+        arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=schema_of(fields, metadata))
+
+
+def _objects(name: str, column: Column) -> tuple[pa.Field, pa.Array]:
+    try:
+        array = pa.array(list(column))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ConvertError(f"column {name}: found values of different types: {error}") from error
+    return pa.field(name, array.type), array
+
+
+def _schema_difference(found: pa.Schema, expected: pa.Schema) -> str:
+    for one, other in zip(found, expected, strict=True):
+        if one != other:
+            return f"column {one.name}: found {one.type}, expected {other.type} as in the rows before"
+    return f"found the columns {found.names}, expected {expected.names}"
+
+
+def class_metadata(classes: Sequence[str], rows: int | None) -> dict[str, str]:
+    """Return what the files say of the whole dataset: class names, and the rows where they are known."""
+    metadata = {"trainingrun.classes": json.dumps(list(classes))} if classes else {}
+    return metadata | ({"trainingrun.rows": str(rows)} if rows is not None else {})

@@ -1,0 +1,128 @@
+"""`trainingrun convert`: its options, and the hand-over to the process that converts.
+
+The converter needs NumPy, Arrow and torchvision, which this package must run without: it is another program,
+which takes this one's place.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from typing import Any
+
+import click
+import yaml
+
+CONVERTER = "trainingrun_trainer.convert"
+NEEDED = ("trainingrun_trainer", "numpy", "pyarrow", "PIL", "pandas", "fsspec")
+
+HELP = """Write a dataset as Parquet files that training reads at the speed of a copy.
+
+    SOURCE is one of
+
+    \b
+      torchvision:NAME   a class of torchvision.datasets (torchvision:MNIST --download)
+      sklearn:NAME       a dataset that comes with scikit-learn (sklearn:digits)
+      folder:PATH        pictures in one folder per class; a plain directory works too
+      FILE               .npy, .npz, .parquet, .csv, .json, .jsonl, .pkl
+                         (open only pickles that you trust: they run code)
+      module:function    returns a DataFrame, a torch Dataset, a dict of arrays,
+                         or rows: dicts, or pairs of input and target
+
+    DESTINATION is a folder, or a URI such as s3://bucket/train. It appears when it is complete: a conversion
+    that fails or is killed leaves nothing under that name. In an object store, _manifest.json comes last.
+
+    Pictures stay 8 bits wide. Every row has the same shape; where pictures differ, give --size and --mode.
+
+    Exit codes: 0 converted, 2 wrong usage, 12 bad source or data, 1 anything else.
+    """
+
+
+def _pixels(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
+    if value is None:
+        return None
+    parts = value.replace("x", ",").split(",")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise click.BadParameter(f"found {value}, allowed: height,width in pixels, such as 224,224")
+    return [int(part) for part in parts]
+
+
+def _options(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    options = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise click.BadParameter(f"found {text}, allowed: name=value")
+        try:
+            options[name] = json.loads(json.dumps(yaml.safe_load(value)))
+        except (yaml.YAMLError, TypeError) as error:
+            raise click.BadParameter(
+                f"found {text}, allowed: a number, text, list or mapping as value"
+            ) from error
+    return options
+
+
+@click.command("convert", help=HELP)
+@click.argument("source")
+@click.argument("destination")
+@click.option(
+    "--split", default="train", show_default=True, help="The split to convert, of sources with splits."
+)
+@click.option(
+    "--shuffle/--no-shuffle",
+    default=True,
+    show_default=True,
+    help="Mix the rows: batches of data that is sorted, by class for example, train badly. "
+    "A source that can be read only once is mixed within a window of 256 MiB.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of --shuffle.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Convert at most this many rows: with --shuffle a random sample, where the source can be read in "
+    "any order; else the first ones.",
+)
+@click.option(
+    "--size", callback=_pixels, metavar="H,W", help="Make every picture this high and wide, in pixels."
+)
+@click.option(
+    "--mode", type=click.Choice(["L", "RGB"]), help="Make every picture grey (L) or coloured (RGB)."
+)
+@click.option(
+    "--input-column", default="image", show_default=True, help="The column that the model is given."
+)
+@click.option(
+    "--target-column", default="label", show_default=True, help="The column that the model is to predict."
+)
+@click.option(
+    "--rows-per-file",
+    type=click.IntRange(min=1),
+    help="Rows of a file. Default: at least 8 files, of at most 96 MiB before compression.",
+)
+@click.option(
+    "--row-group-rows",
+    type=click.IntRange(min=1),
+    help="Rows of a row group, the least that is read at once. Default: at most 16,384, and at most 32 MiB.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace DESTINATION if it exists.")
+@click.option("--root", default="data", show_default=True, help="The folder of torchvision's files.")
+@click.option("--download", is_flag=True, help="Let torchvision download what is missing.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    callback=_options,
+    metavar="NAME=VALUE",
+    help="An argument for torchvision's class, or for the function of module:function. Repeatable.",
+)
+def command(**request: Any) -> None:
+    """Replace this process by the converter."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f"convert needs {', '.join(missing)}, which is not installed: pip install 'trainingrun[trainer]'"
+        )
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", CONVERTER, json.dumps(request)])  # noqa: S606
