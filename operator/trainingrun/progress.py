@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -25,8 +26,22 @@ class Record:
     attempt: int
 
     def to_json(self) -> str:
-        """One line of JSON, without a line end."""
-        return json.dumps({"kind": self.kind, **dataclasses.asdict(self)}, separators=(",", ":"))
+        """One line of strict JSON, without a line end. NaN and infinities, which JSON lacks, are named."""
+        values = {"kind": self.kind, **dataclasses.asdict(self)}
+        try:
+            return json.dumps(values, separators=(",", ":"), allow_nan=False)
+        except ValueError:
+            return json.dumps(_with_named_numbers(values), separators=(",", ":"))
+
+
+def _with_named_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_named_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_named_numbers(item) for item in value]
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +64,9 @@ class AttemptStarted(Record):
 class Stall:
     """Share of the trainers' time spent waiting for data, in percent.
 
-    `steady_percent` leaves out the wait for the first batch of each epoch. `causes` splits the total by where the
-    time went (`Production`: the data group is too slow; `Transfer`: the network; `Collate`: the trainer's own CPU),
-    in percentage points that add up to `total_percent`.
+    `steady_percent` leaves out the wait for the first batch of each epoch. `causes` splits the total by where
+    the time went (`Production`: the data group is too slow; `Transfer`: the network; `Collate`: the trainer's
+    own CPU), in percentage points that add up to `total_percent`; what they leave has no known cause.
     """
 
     total_percent: float
@@ -61,7 +76,13 @@ class Stall:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress(Record):
-    """Where training stands. `epoch` counts from 0; `total_steps` is unknown until an epoch's length is."""
+    """Where training stands.
+
+    `epoch` counts from 0 and is `epochs` when all are done; `step` counts from the beginning of the run;
+    `total_steps` is None until the length of an epoch is known; `percent` is of the whole run.
+    `rows_per_second` is since the report before. `stall` is of the attempt so far, `recent_stall` since the
+    report before.
+    """
 
     kind: ClassVar[str] = "Progress"
     epoch: int
@@ -75,11 +96,15 @@ class Progress(Record):
     eta_seconds: float | None
     stall: Stall
     goodput_percent: float
+    recent_stall: Stall | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochEnded(Record):
-    """One pass over the training data is done. `metrics` has `loss` and, with a validation set, `validation_*`."""
+    """One pass over the training data is done: `rows` of it took `seconds`.
+
+    `metrics` has `loss` and, with a validation set, `validation_*`.
+    """
 
     kind: ClassVar[str] = "EpochEnded"
     epoch: int
@@ -162,7 +187,8 @@ _READERS: dict[str, TypeAdapter[Record]] = {name: TypeAdapter(kind) for name, ki
 def parse_line(line: str) -> Record | None:
     """The record that a JSON line holds, or None for a torn line or a kind that this version does not know.
 
-    Fields that this version does not know are ignored, at every depth; a value of the wrong type makes the line torn.
+    Fields that this version does not know are ignored, at every depth; a line with a value of the wrong type
+    counts as torn.
     """
     try:
         values = json.loads(line)

@@ -52,7 +52,7 @@ def progress_parts(record: Progress) -> list[str]:
     steps = f"/{count(record.total_steps)}" if record.total_steps is not None else ""
     loss = [f"loss {metric(record.metrics['loss'])}"] if "loss" in record.metrics else []
     return [
-        f"epoch {record.epoch + 1}/{record.epochs}",
+        f"epoch {min(record.epoch + 1, record.epochs)}/{record.epochs}",
         percent(record.percent),
         f"step {count(record.step)}{steps}",
         *loss,

@@ -28,6 +28,8 @@ def stall_chart(history: History) -> Chart | None:
     causes = causes_of([stall for _, stall in known])
     y = share_axis(max(max(stall.total_percent, sum(stall.causes.values())) for _, stall in known))
     width = x.high / len(columns)
+    is_recent = any(report.recent_stall for report in history.reports)
+    so_far = "" if is_recent else " in the attempt so far"
     rows = [
         (
             f"{duration(index * width)} to {duration((index + 1) * width)}",
@@ -40,7 +42,7 @@ def stall_chart(history: History) -> Chart | None:
         name="stall",
         title="Data stall by cause",
         description=f"Share of time spent waiting for data, by cause: {', '.join(map(one_line, causes))}.",
-        unit="% of the trainers' time, by time since the start",
+        unit=f"% of the trainers' time{so_far}, by time since the start",
         shapes=[grid(y), *restart_marks(history, x), *_stacks(known, len(columns), causes, y)],
         x_labels=x_labels(x),
         y_labels=y_labels(y),
@@ -78,7 +80,10 @@ def _stall_columns(history: History, x: Axis) -> list[Stall | None]:
         gaps = [b.time - a.time for a, b in pairwise(stretch)]
         first = stretch[0].time - (median(gaps) if gaps else x.high / _MOST_COLUMNS)
         starts = [first, *(report.time for report in stretch)]
-        spans += [(start, report.time, report.stall) for start, report in zip(starts, stretch, strict=False)]
+        spans += [
+            (start, report.time, report.recent_stall or report.stall)
+            for start, report in zip(starts, stretch, strict=False)
+        ]
     number = min(_MOST_COLUMNS, max(len(spans), 1))
     width = x.high / number
     parts: list[list[tuple[Stall, float]]] = [[] for _ in range(number)]
