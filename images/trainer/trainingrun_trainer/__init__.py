@@ -1,0 +1,8 @@
+"""What a training image runs: conversion, the Ray Data pipeline, the training loop, progress and signals.
+
+It must import neither kopf nor a Kubernetes client: a training pod has no rights in the cluster, only a run to train.
+"""
+
+from trainingrun_trainer.marks import on_trainer
+
+__all__ = ["on_trainer"]

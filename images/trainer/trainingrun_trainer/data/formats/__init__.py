@@ -1,0 +1,39 @@
+"""One module per file format: what pieces a dataset has, and the Arrow tables that a piece holds.
+
+A format knows nothing of epochs, shuffling, Ray or tensors. Reading is streaming: a table holds at most
+`READ_BYTES` of decoded data, whatever the size of the piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import pyarrow as pa
+
+from trainingrun_trainer.data.order import Piece
+from trainingrun_trainer.data.source import Source
+
+
+class Format(Protocol):
+    """What every module in this package offers."""
+
+    def list_pieces(self, source: Source) -> list[Piece]:
+        """The dataset's pieces in a stable order. Raises InvalidConfiguration naming the file or path."""
+
+    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
+        """The rows of `piece`, in its order. Raises DataError naming the file."""
+
+
+def format_of(source: Source) -> Format:
+    """The format that reads `source`."""
+    from trainingrun_trainer.data.formats import images, parquet, text, webdataset
+
+    formats: dict[str, Format] = {
+        "Parquet": parquet.Parquet(),
+        "Images": images.Images(),
+        "CSV": text.Csv(),
+        "JSON": text.Json(),
+        "WebDataset": webdataset.WebDataset(),
+    }
+    return formats[source.format]

@@ -1,0 +1,84 @@
+"""Images in folders: the folder's name is the class, as in torchvision's ImageFolder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import numpy as np
+import pyarrow as pa
+
+from trainingrun_trainer.data import layout
+from trainingrun_trainer.data.files import find_files, open_file
+from trainingrun_trainer.data.order import Piece
+from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.errors import DataError, InvalidConfiguration
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+_FILES_PER_PIECE = 256
+
+
+class Images:
+    """Groups of image files with the class index of their folder."""
+
+    def list_pieces(self, source: Source) -> list[Piece]:
+        """Pieces of up to 256 files taken from every class alike: files of one folder side by side train badly."""
+        files = find_files(source.field + ".path", source.path, SUFFIXES)
+        classes = sorted({_class_of(file.path) for file in files})
+        index = {name: number for number, name in enumerate(classes)}
+        if len(classes) < 2:
+            raise InvalidConfiguration(
+                f'{source.field}.path: found images of one folder only ("{classes[0]}") at "{source.path}"; '
+                "allowed: one folder per class"
+            )
+        mixed = np.random.default_rng(0).permutation(len(files))
+        groups = [mixed[start : start + _FILES_PER_PIECE] for start in range(0, len(mixed), _FILES_PER_PIECE)]
+        return [
+            Piece(
+                index=number,
+                paths=tuple(files[i].path for i in group),
+                labels=tuple(index[_class_of(files[i].path)] for i in group),
+                rows=len(group),
+                size_bytes=sum(files[i].size_bytes for i in group),
+            )
+            for number, group in enumerate(groups)
+        ]
+
+    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
+        """The decoded images as uint8 (height, width) or (height, width, 3), with their labels."""
+        first = decode(source, piece.paths[0], open_file(piece.paths[0]).read())
+        decoded = np.empty((len(piece.paths), *first.shape), dtype=np.uint8)
+        for place, path in enumerate(piece.paths):
+            with open_file(path) as file:
+                image = decode(source, path, file.read())
+            if image.shape != first.shape:
+                raise DataError(
+                    f"{path}: found an image of shape {image.shape}, others have {first.shape}; "
+                    f"set {source.field}.imageSize to bring all to one size, and imageMode to one colour mode"
+                )
+            decoded[place] = image
+        field, array = layout.from_numpy(source.input_column, decoded)
+        target = pa.field(source.target_column, pa.int64())
+        yield pa.table([array, pa.array(piece.labels, pa.int64())], schema=pa.schema([field, target]))
+
+
+def decode(source: Source, path: str, data: bytes) -> np.ndarray:
+    """The pixels of an encoded image, uint8 of (height, width) or (height, width, channels)."""
+    import io
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            mode = source.image_mode or ("L" if image.mode in ("1", "L", "I;16") else "RGB")
+            converted = image.convert(mode)
+            if source.image_size:
+                height, width = source.image_size
+                converted = converted.resize((width, height), Image.Resampling.BILINEAR)
+            return np.asarray(converted, dtype=np.uint8)
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable image ({len(data)} bytes): {error}") from error
+
+
+def _class_of(path: str) -> str:
+    return PurePosixPath(path).parent.name

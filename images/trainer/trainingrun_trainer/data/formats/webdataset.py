@@ -1,0 +1,89 @@
+"""WebDataset: a piece is a tar shard, read by the `webdataset` package where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trainingrun_trainer.data import layout
+from trainingrun_trainer.data.files import find_files, open_file
+from trainingrun_trainer.data.formats.images import SUFFIXES, decode
+from trainingrun_trainer.data.order import Piece
+from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.errors import DataError, InvalidConfiguration
+
+_ROWS_PER_TABLE = 1024
+_TARGETS = ("cls", "label", "target")
+
+
+class WebDataset:
+    """Shards whose samples have an image (`.png`, `.jpg`, …) and a class index (`.cls`)."""
+
+    def list_pieces(self, source: Source) -> list[Piece]:
+        """One piece per shard."""
+        if find_spec("webdataset") is None:
+            raise InvalidConfiguration(
+                f'{source.field}.format: WebDataset needs the package "webdataset"; '
+                "install trainingrun[webdataset] or choose another format"
+            )
+        files = find_files(source.field + ".path", source.path, (".tar",))
+        return [
+            Piece(index=i, paths=(file.path,), size_bytes=file.size_bytes) for i, file in enumerate(files)
+        ]
+
+    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
+        """The samples of a shard in its order."""
+        images: list[np.ndarray] = []
+        labels: list[int] = []
+        for sample in _samples(piece.paths[0]):
+            image, label = _row(source, piece.paths[0], sample)
+            if images and image.shape != images[0].shape:
+                raise DataError(
+                    f"{piece.paths[0]}: sample {sample['__key__']} has shape {image.shape}, others "
+                    f"{images[0].shape}; set {source.field}.imageSize to bring all to one size"
+                )
+            images.append(image)
+            labels.append(label)
+            if len(images) == _ROWS_PER_TABLE:
+                yield _table(source, images, labels)
+                images, labels = [], []
+        if images:
+            yield _table(source, images, labels)
+
+
+def _samples(path: str) -> Iterator[dict[str, Any]]:
+    import webdataset
+
+    def fail(error: Exception) -> bool:
+        raise DataError(f"{path}: not a readable WebDataset shard: {error}") from error
+
+    with open_file(path) as stream:
+        files = webdataset.tariterators.tar_file_expander([{"url": path, "stream": stream}], handler=fail)
+        yield from webdataset.tariterators.group_by_keys(files, handler=fail)
+
+
+def _row(source: Source, path: str, sample: dict[str, Any]) -> tuple[np.ndarray, int]:
+    image = next((sample[suffix[1:]] for suffix in SUFFIXES if suffix[1:] in sample), None)
+    target = next((sample[name] for name in _TARGETS if name in sample), None)
+    if image is None or target is None:
+        found = ", ".join(sorted(key for key in sample if not key.startswith("__")))
+        raise DataError(
+            f"{path}: sample {sample.get('__key__')} has {found or 'nothing'}; "
+            f"expected an image ({', '.join(SUFFIXES[:3])}, …) and one of .{', .'.join(_TARGETS)}"
+        )
+    try:
+        return decode(source, f"{path}:{sample['__key__']}", image), int(target)
+    except ValueError as error:
+        raise DataError(
+            f"{path}: sample {sample['__key__']}: the class must be a whole number: {error}"
+        ) from error
+
+
+def _table(source: Source, images: list[np.ndarray], labels: list[int]) -> pa.Table:
+    field, array = layout.from_numpy(source.input_column, np.stack(images))
+    target = pa.field(source.target_column, pa.int64())
+    return pa.table([array, pa.array(labels, pa.int64())], schema=pa.schema([field, target]))

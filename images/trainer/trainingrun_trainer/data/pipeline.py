@@ -1,0 +1,128 @@
+"""Builds the Ray Dataset of a run, and the iterator of tensors that a rank trains on.
+
+The only module that knows Ray Data's API. It must not look into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import ray.data
+import ray.train
+import torch
+from ray.data import DataContext
+
+from trainingrun_trainer import placement
+from trainingrun_trainer.data.collate import Collate
+from trainingrun_trainer.data.datasource import EpochDatasource
+from trainingrun_trainer.data.formats import format_of
+from trainingrun_trainer.data.order import Piece
+from trainingrun_trainer.data.reading import Inspection, inspect
+from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.errors import InvalidConfiguration
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A dataset that was found: its pieces and what its first rows look like."""
+
+    source: Source
+    pieces: list[Piece]
+    inspection: Inspection
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the dataset as it is stored."""
+        return sum(piece.size_bytes for piece in self.pieces)
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the dataset, or None where only reading tells."""
+        counts = [piece.rows for piece in self.pieces]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+
+def list_dataset(source: Source, *, is_transformed: bool) -> Listing:
+    """Find a dataset and look at its first rows. Raises InvalidConfiguration, also for missing columns.
+
+    With `is_transformed` a transform on the data group may yet make the columns that training needs.
+    """
+    pieces = format_of(source).list_pieces(source)
+    inspection = inspect(source, pieces)
+    found = inspection.sample.column_names
+    for column in (source.input_column, source.target_column):
+        if column not in found and not is_transformed:
+            raise InvalidConfiguration(
+                f'{source.field}: column "{column}" is missing; found {", ".join(found)}. Name the columns with '
+                "spec.recipe.dataset.inputColumn and targetColumn, or make them with a transform"
+            )
+    return Listing(source, pieces, inspection)
+
+
+def build_dataset(name: str, listing: Listing, transform: Transform | None, hub: Any, world_size: int) -> Any:
+    """The Ray Dataset `name`: read, number, shuffle, transform. Everything in it runs on the data group only."""
+    context = DataContext.get_current().copy()
+    # The selector must be on the context before the dataset is built and on the DataConfig: each alone leaks.
+    context.execution_options.label_selector = dict(placement.DATA_SELECTOR)
+    context.enable_progress_bars = False
+    with DataContext.current(context):
+        source = EpochDatasource(
+            name, listing.source, listing.inspection.layouts, hub, world_size, listing.size_bytes
+        )
+        dataset = ray.data.read_datasource(source)
+        if transform is not None:
+            dataset = dataset.map_batches(
+                transform.__call__, batch_size=None, batch_format="pyarrow", zero_copy_batch=True
+            )
+    return dataset
+
+
+class ExactDataConfig(ray.train.DataConfig):
+    """Shards datasets without losing a row: Ray's own configuration drops what does not divide evenly."""
+
+    def __init__(self) -> None:
+        super().__init__(execution_options=placement.execution_options())
+
+    def configure(
+        self, datasets: Any, world_size: int, worker_handles: Any, worker_node_ids: Any, **kwargs: Any
+    ) -> list[dict[str, Any]]:
+        """One iterator for each rank and dataset; ranks may get different numbers of rows."""
+        shards: list[dict[str, Any]] = [{} for _ in range(world_size)]
+        for name, dataset in datasets.items():
+            dataset = dataset.copy(dataset)
+            dataset.context.execution_options = self._resolve_execution_options(name)
+            for rank, split in enumerate(
+                dataset.streaming_split(world_size, equal=False, locality_hints=worker_node_ids)
+            ):
+                shards[rank][name] = split
+        return shards
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a rank turns its shard into batches. `batch_rows` is one rank's share of a (micro-)batch."""
+
+    batch_rows: int
+    prefetch_batches: int
+    shuffle_buffer_rows: int
+    seed: int
+    device: torch.device
+    collate: Collate
+
+    def batches(self, shard: Any, *, shuffle: bool) -> Iterable[dict[str, torch.Tensor]]:
+        """The batches of one pass over `shard`, on the device; the last one may be smaller."""
+        buffer = (
+            max(self.shuffle_buffer_rows, self.batch_rows) if shuffle and self.shuffle_buffer_rows else None
+        )
+        return shard.iter_torch_batches(  # type: ignore[no-any-return]
+            batch_size=self.batch_rows,
+            prefetch_batches=self.prefetch_batches,
+            collate_fn=self.collate,
+            device=self.device,
+            local_shuffle_buffer_size=buffer,
+            local_shuffle_seed=self.seed if buffer else None,
+            pin_memory=self.device.type == "cuda",
+        )

@@ -1,0 +1,258 @@
+"""Runs one attempt: starts training, passes its news on, and turns every way it can end into an outcome.
+
+`fit` runs in a thread of its own, so that this process's main thread can always hear signals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ray.train
+from ray.train.torch import TorchConfig, TorchTrainer
+
+import ray
+from trainingrun.progress import (
+    KINDS,
+    AttemptEnded,
+    AttemptStarted,
+    Notice,
+    Placement,
+    Progress,
+    Record,
+    WorkersRestarted,
+)
+from trainingrun_trainer import placement
+from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
+from trainingrun_trainer.data.probe import Probe, probe
+from trainingrun_trainer.exits import OUTCOMES, Exit, Failure
+from trainingrun_trainer.failures import failure_of
+from trainingrun_trainer.hub import News, create_hub
+from trainingrun_trainer.plan import Plan, shown_configuration, versions
+from trainingrun_trainer.train.loop import LoopConfig, train
+
+_POLL_SECONDS = 0.5
+# After an error a worker's peers may still be about to say that a machine was lost.
+_JUDGEMENT_SECONDS = 2.0
+
+
+@dataclass
+class StopRequest:
+    """Set by a signal handler: with which exit code the attempt should end once a checkpoint is saved."""
+
+    exit: Exit | None = None
+
+
+class Attempt:
+    """One attempt at a run. `emit` receives every record."""
+
+    def __init__(self, plan: Plan, attempt: int, emit: Callable[[Record], None], stop: StopRequest):
+        self._plan = plan
+        self._attempt = attempt
+        self._emit = emit
+        self._stop = stop
+        self._began = time.time()
+        self._is_stop_passed_on = False
+        self._last_status: dict[str, Any] | None = None
+        self._rows_read: dict[str, int] = {}
+        self._failures: list[tuple[float, Failure]] = []
+        self._world: dict[str, list[int]] = {}
+
+    def run(self) -> Exit:
+        """Train until the end, whatever it is. The exit code is also in the last record."""
+        for sentence in self._plan.storage.repair():
+            self._tell(Notice, level="Warning", message=sentence)
+        hub = create_hub({name: listing.pieces for name, listing in self._plan.listings.items()})
+        probing = self._start_probe()
+        fitting = _Fit(self._trainer(hub))
+        while fitting.is_alive():
+            fitting.join(_POLL_SECONDS)
+            self._pass_on(hub)
+            probing = self._hear_probe(probing, hub)
+            if (failure := self._fatal_failure()) is not None:
+                return self._end(failure)
+        self._pass_on(hub)
+        return self._end(self._verdict(fitting.error, ray.get(hub.news.remote())))
+
+    def _trainer(self, hub: Any) -> TorchTrainer:
+        plan, count = self._plan, self._plan.workers.count
+        datasets = {
+            name: build_dataset(
+                name,
+                listing,
+                dataclasses.replace(plan.transform, training=name == "train") if plan.transform else None,
+                hub,
+                count,
+            )
+            for name, listing in plan.listings.items()
+        }
+        loop = LoopConfig(
+            document=plan.run.to_document(),
+            storage=plan.storage,
+            hub=hub,
+            attempt=self._attempt,
+            batch_rows=plan.batch_rows,
+            total_rows=plan.listings["train"].rows,
+        )
+        filesystem, path = plan.storage.filesystem()
+        return TorchTrainer(
+            train,
+            train_loop_config={"loop": loop},
+            datasets=datasets,
+            dataset_config=ExactDataConfig(),
+            scaling_config=placement.scaling_config(plan.workers),
+            torch_config=TorchConfig(backend="nccl" if plan.workers.gpus and _has_cuda() else "gloo"),
+            run_config=ray.train.RunConfig(
+                name=plan.storage.name,
+                storage_path=path,
+                storage_filesystem=filesystem,
+                failure_config=ray.train.FailureConfig(max_failures=plan.run.spec.backoff_limit),
+                checkpoint_config=ray.train.CheckpointConfig(
+                    num_to_keep=plan.run.spec.storage.checkpoints.num_to_keep
+                ),
+            ),
+        )
+
+    def _start_probe(self) -> Any:
+        if self._plan.transform is None:
+            return None
+        dataset = self._plan.recipe.dataset
+        task = ray.remote(num_cpus=1, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
+        sample = self._plan.listings["train"].inspection.sample
+        return task.remote(sample, self._plan.transform, dataset.input_column, dataset.target_column)
+
+    def _hear_probe(self, probing: Any, hub: Any) -> Any:
+        if probing is None or not ray.wait([probing], timeout=0)[0]:
+            return probing
+        try:
+            result: Probe = ray.get(probing)
+        except Exception as error:  # anything that the author's transform raises
+            self._failures.append((0.0, failure_of(error)))
+            return None
+        hub.measured.remote(result.rows_per_second)
+        if result.advice:
+            self._tell(Notice, level="Info", message=result.advice)
+        return None
+
+    def _pass_on(self, hub: Any) -> None:
+        """Turn the hub's news into records, and a signal into a request to stop."""
+        if self._stop.exit is not None and not self._is_stop_passed_on:
+            self._is_stop_passed_on = True
+            hub.request_stop.remote()
+            self._tell(
+                Notice, level="Info", message="stopping after a checkpoint; a second signal stops at once"
+            )
+        news: News = ray.get(hub.news.remote())
+        for kind, values in news.events:
+            self._record_event(kind, values)
+        if news.status is not None:
+            self._last_status = news.status
+            self._tell(Progress, **news.status)
+        self._rows_read = news.rows_read
+        self._failures += [(time.monotonic(), failure) for failure in news.failures]
+
+    def _record_event(self, kind: str, values: dict[str, Any]) -> None:
+        if kind != "Started":
+            self._tell(KINDS[kind], **values)
+            return
+        self._world = values.pop("ranks")
+        if values.pop("generation") > 1:
+            # The same attempt: Ray has replaced lost workers, and training goes on from the last checkpoint.
+            self._failures.clear()
+            where = values["resumed_from"] or "the beginning"
+            self._tell(WorkersRestarted, reason=f"training workers were lost; continuing from {where}")
+            return
+        plan = self._plan
+        self._tell(
+            AttemptStarted,
+            run=plan.run.metadata.name,
+            world_size=plan.workers.count,
+            epochs=plan.recipe.epochs,
+            storage=plan.storage.location,
+            versions=versions(),
+            configuration=shown_configuration(plan.run),
+            **values,
+        )
+
+    def _fatal_failure(self) -> Failure | None:
+        """A failure that another try cannot mend, once the other ranks had time to say that a machine was lost."""
+        if any(failure.exit is Exit.INFRASTRUCTURE for _, failure in self._failures):
+            return None  # Ray Train replaces the workers, as often as the run allows
+        now = time.monotonic()
+        for at, failure in self._failures:
+            patience = _JUDGEMENT_SECONDS if self._plan.workers.count > 1 and at else 0.0
+            if now - at >= patience:
+                return failure
+        return None
+
+    def _verdict(self, error: BaseException | None, news: News) -> Failure:
+        if error is not None:
+            told = [failure for _, failure in self._failures]
+            return next((f for f in told if f.exit is not Exit.INFRASTRUCTURE), None) or failure_of(error)
+        if news.finished:
+            return Failure(Exit.COMPLETE, "all epochs are trained")
+        stopped = self._stop.exit or Exit.PREEMPTED
+        return Failure(stopped, "stopped after saving a checkpoint; run it again to continue from there")
+
+    def _end(self, verdict: Failure) -> Exit:
+        names = {node.node_id: node.name for node in placement.live_nodes()}
+        self._tell(
+            Placement,
+            data_rows={names.get(node, node): rows for node, rows in self._rows_read.items()},
+            trainer_ranks={names.get(node, node): ranks for node, ranks in self._world.items()},
+        )
+        self._tell(
+            AttemptEnded,
+            outcome=OUTCOMES[verdict.exit],
+            exit_code=int(verdict.exit),
+            message=verdict.text,
+            seconds=time.time() - self._began,
+        )
+        return verdict.exit
+
+    def _tell(self, kind: type[Record], **values: Any) -> None:
+        self._emit(kind(time=time.time(), attempt=self._attempt, **values))
+
+
+class _Fit(threading.Thread):
+    """`trainer.fit()` in the background. `error` is what it raised, after it has ended."""
+
+    def __init__(self, trainer: TorchTrainer):
+        super().__init__(name="trainingrun-fit", daemon=True)
+        self._trainer = trainer
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """See threading.Thread."""
+        try:
+            self._trainer.fit()
+        except BaseException as error:
+            self.error = error
+
+
+def _has_cuda() -> bool:
+    """Whether any trainer node has a GPU that torch can use: a stand-in resource has none."""
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+@contextlib.contextmanager
+def connected(address: str | None, environment: dict[str, str]) -> Iterator[None]:
+    """A connection to Ray at `address` (None: whatever the environment says), closed at the end."""
+    ray.init(
+        address=address or "auto",
+        log_to_driver=True,
+        logging_level="ERROR",
+        runtime_env={"env_vars": environment} if environment else None,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()

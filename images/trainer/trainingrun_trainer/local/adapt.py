@@ -1,0 +1,96 @@
+"""Makes a cluster's run file fit one machine: where its volume is, and which of its fields mean nothing here.
+
+Pure, except that it looks whether a path exists.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainingrun.spec import Run, parse
+
+# Fields that only a cluster can honour, as a person would name them.
+_CLUSTER_FIELDS = (
+    "image",
+    "imagePullPolicy",
+    "imagePullSecrets",
+    "head",
+    "podTemplatePatches",
+    "startDeadlineSeconds",
+    "activeDeadlineSeconds",
+    "progressDeadlineSeconds",
+    "failurePolicy",
+    "clusterTTLSecondsAfterFinished",
+    "suspend",
+)
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A run that can train here. `variables` are its own environment; `not_applied` the fields left out."""
+
+    run: Run
+    variables: dict[str, str]
+    not_applied: tuple[str, ...]
+    volume: Path | None
+
+
+def adapt(run: Run, volume: Path | None) -> Adapted:
+    """`run` for this machine. `volume` is the directory that stands in for the run's volume, if it needs one.
+
+    Without one, the mount path itself is used where it exists, and otherwise `.trainingrun/<claim name>`.
+    """
+    document = copy.deepcopy(run.to_document())
+    spec = document["spec"]
+    stand_in = _move_volume(spec, volume)
+    left_out = [name for name in _CLUSTER_FIELDS if name in spec and name in _given(run)]
+    variables = _variables(spec, left_out)
+    return Adapted(run=parse(document), variables=variables, not_applied=tuple(left_out), volume=stand_in)
+
+
+def _move_volume(spec: dict[str, Any], volume: Path | None) -> Path | None:
+    claim = spec["storage"].get("persistentVolumeClaim")
+    if not claim:
+        return None
+    mounted = Path(claim["mountPath"])
+    stand_in = volume or (mounted if mounted.is_dir() else Path(".trainingrun") / claim["claimName"])
+    stand_in = stand_in.resolve()
+    stand_in.mkdir(parents=True, exist_ok=True)
+    del spec["storage"]["persistentVolumeClaim"]
+    spec["storage"]["uri"] = f"file://{stand_in}"
+    for source in spec.get("recipe", {}).get("dataset", {}).values():
+        if isinstance(source, dict) and Path(source["path"]).is_relative_to(mounted):
+            source["path"] = str(stand_in / Path(source["path"]).relative_to(mounted))
+    return stand_in
+
+
+def _given(run: Run) -> set[str]:
+    """The cluster-only fields that the author wrote, rather than those that have defaults."""
+    return {_camel(name) for name in run.spec.model_fields_set}
+
+
+def _camel(name: str) -> str:
+    field = Run.model_fields["spec"].annotation
+    alias = field.model_fields[name].alias if field is not None else None  # type: ignore[union-attr]
+    return alias or name
+
+
+def _variables(spec: dict[str, Any], left_out: list[str]) -> dict[str, str]:
+    """The run's plain variables; those that come from the cluster's objects are left out."""
+    values: dict[str, str] = {}
+    for group, path in (
+        (spec, "env"),
+        (spec.get("data", {}), "data.env"),
+        (spec.get("trainer", {}), "trainer.env"),
+    ):
+        for variable in group.get("env", []):
+            if "value" in variable:
+                values[variable["name"]] = variable["value"]
+            else:
+                left_out.append(f"{path}[{variable['name']}].valueFrom")
+    if spec["storage"].get("secretRef"):
+        left_out.append("storage.secretRef")
+    return values

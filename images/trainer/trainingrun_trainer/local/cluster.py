@@ -1,0 +1,59 @@
+"""A Ray cluster of virtual nodes in this machine, with the labels that the operator gives to real ones.
+
+Its processes die with this one, however it ends: Ray ties them to their parent in the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from trainingrun_trainer.local.machine import Size
+from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR
+
+_HEAD_STORE_BYTES = 128 << 20
+
+
+@contextmanager
+def virtual_cluster(size: Size) -> Iterator[str]:
+    """A head without CPUs, data nodes and trainer nodes; yields the address as soon as the head is up.
+
+    The other nodes join while the caller goes on. Everything is taken down at the end.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 0,
+            "num_gpus": 0,
+            "object_store_memory": _HEAD_STORE_BYTES,
+            "include_dashboard": False,
+        },
+    )
+    try:
+        for index in range(size.data_nodes):
+            share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
+            cluster.add_node(
+                wait=False,
+                num_cpus=share,
+                num_gpus=0,
+                object_store_memory=size.object_store_bytes,
+                labels=dict(DATA_SELECTOR),
+                node_name=f"data-{index}",
+            )
+        per_node = size.trainers // size.trainer_nodes
+        for index in range(size.trainer_nodes):
+            cluster.add_node(
+                wait=False,
+                num_cpus=per_node * size.cpus_per_trainer,
+                num_gpus=per_node * size.gpus_per_trainer,
+                object_store_memory=size.object_store_bytes,
+                labels=dict(TRAINER_SELECTOR),
+                node_name=f"trainer-{index}",
+            )
+        yield cluster.address
+    finally:
+        cluster.shutdown()

@@ -1,0 +1,136 @@
+"""Where things run: data tasks on the data group, training on the trainer group, and a check that both exist.
+
+The labels are the contract with the operator, which puts them on the groups' nodes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from trainingrun.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
+from trainingrun_trainer.errors import InvalidConfiguration
+
+DATA_SELECTOR = {RAY_DATA_KEY: RAY_DATA_VALUE}
+TRAINER_SELECTOR = {RAY_GROUP_KEY: RAY_TRAINER_VALUE}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A live Ray node: what it has in all, not what is free."""
+
+    node_id: str
+    name: str
+    cpus: float
+    gpus: float
+    labels: dict[str, str]
+
+    def has(self, selector: dict[str, str]) -> bool:
+        """Whether the node carries every label of `selector`."""
+        return all(self.labels.get(key) == value for key, value in selector.items())
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The training workers that a run asks for; `gpus` and `cpus` are each one's."""
+
+    count: int
+    gpus: int
+    cpus: float
+
+    def resources(self) -> dict[str, float]:
+        """What Ray reserves for one worker."""
+        return {"CPU": self.cpus, **({"GPU": float(self.gpus)} if self.gpus else {})}
+
+
+def live_nodes() -> list[Node]:
+    """The cluster's live nodes."""
+    return [
+        Node(
+            node_id=node["NodeID"],
+            name=node.get("NodeName") or node["NodeManagerHostname"],
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+            labels=dict(node.get("Labels") or {}),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def data_slots(nodes: list[Node]) -> int:
+    """How many data tasks run at once: the CPUs of the data group."""
+    return int(sum(node.cpus for node in nodes if node.has(DATA_SELECTOR)))
+
+
+def check(nodes: list[Node], workers: Workers) -> None:
+    """Fail at once, with a sentence, where Ray would wait for ever. Raises InvalidConfiguration."""
+    data = [node for node in nodes if node.has(DATA_SELECTOR)]
+    trainers = [node for node in nodes if node.has(TRAINER_SELECTOR)]
+    if not data:
+        raise InvalidConfiguration(_missing("data", DATA_SELECTOR, nodes))
+    if not trainers:
+        raise InvalidConfiguration(_missing("trainer", TRAINER_SELECTOR, nodes))
+    if data_slots(nodes) < 1:
+        raise InvalidConfiguration(
+            f"spec.data.resourcesPerNode: the {len(data)} data nodes have no whole CPU between them; at least 1 is needed"
+        )
+    room = sum(_fits(node, workers) for node in trainers)
+    if room < workers.count:
+        each = dataclasses.asdict(workers)
+        raise InvalidConfiguration(
+            f"spec.trainer: {workers.count} workers with {each['cpus']:g} CPU and {each['gpus']} GPU each are asked for, "
+            f"the trainer nodes have room for {room}: {_listed(trainers)}"
+        )
+    if both := [node for node in data if node.has(TRAINER_SELECTOR)]:
+        raise InvalidConfiguration(
+            f"node {both[0].name} carries the labels of both groups; a node is either for data or for training"
+        )
+
+
+def execution_options() -> Any:
+    """Ray Data's options that keep it on the data group."""
+    from ray.data import ExecutionOptions
+
+    return ExecutionOptions(label_selector=dict(DATA_SELECTOR))
+
+
+def scaling_config(workers: Workers) -> Any:
+    """Ray Train's options that keep the workers on the trainer group."""
+    from ray.train import ScalingConfig
+
+    return ScalingConfig(
+        num_workers=workers.count,
+        use_gpu=workers.gpus > 0,
+        resources_per_worker=workers.resources(),
+        label_selector=dict(TRAINER_SELECTOR),
+    )
+
+
+def _fits(node: Node, workers: Workers) -> int:
+    rooms = [node.cpus // workers.cpus] if workers.cpus else []
+    if workers.gpus:
+        rooms.append(node.gpus // workers.gpus)
+    return int(min(rooms, default=workers.count))
+
+
+def _missing(group: str, selector: dict[str, str], nodes: list[Node]) -> str:
+    key, value = next(iter(selector.items()))
+    return (
+        f"no live node of this Ray cluster carries the label {key}={value} of the {group} group; "
+        f"start its nodes with: ray start --labels={key}={value}. Found: {_listed(nodes)}"
+    )
+
+
+def _listed(nodes: list[Node]) -> str:
+    shown = [
+        f"{node.name} ({node.cpus:g} CPU, {node.gpus:g} GPU"
+        + "".join(
+            f", {key}={value}" for key, value in sorted(node.labels.items()) if not key.startswith("ray.io/")
+        )
+        + ")"
+        for node in nodes[:8]
+    ]
+    return "; ".join(shown + ([f"and {len(nodes) - 8} more"] if len(nodes) > 8 else [])) or "no nodes"

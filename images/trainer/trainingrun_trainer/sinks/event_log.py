@@ -1,0 +1,80 @@
+"""Keeps every record of an attempt in the run's folder, for the report and for whoever looks later.
+
+A run must never fail because its log cannot be written: after an error it says so once and goes on without.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO
+
+from trainingrun.progress import LOG_DIRECTORY, Progress, Record
+from trainingrun_trainer.storage import RunStorage
+
+_UPLOAD_SECONDS = 30.0
+_PROGRESS_SECONDS = 2.0
+
+
+def log_name(attempt: int) -> str:
+    """The log file of an attempt, relative to the run's folder."""
+    return f"{LOG_DIRECTORY}/attempt-{attempt:04d}.jsonl"
+
+
+def next_attempt(storage: RunStorage) -> int:
+    """One more than the attempts that have left a log."""
+    numbers = [int(name[8:12]) for name in storage.list_files(LOG_DIRECTORY) if name.startswith("attempt-")]
+    return max(numbers, default=0) + 1
+
+
+class EventLog:
+    """JSON lines of one attempt: appended to a local file, or uploaded whole now and then elsewhere."""
+
+    def __init__(self, storage: RunStorage, attempt: int):
+        self._storage = storage
+        self._name = log_name(attempt)
+        self._lines: list[str] = []
+        self._next_upload = 0.0
+        self._next_progress = 0.0
+        self._is_broken = False
+        self._file: IO[str] | None = None
+        if storage.local_directory is not None:
+            path = storage.local_directory / self._name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a", encoding="utf-8")
+
+    def emit(self, record: Record) -> None:
+        """Keep a record. Of progress, one every two seconds is enough for any chart."""
+        if isinstance(record, Progress):
+            if time.monotonic() < self._next_progress:
+                return
+            self._next_progress = time.monotonic() + _PROGRESS_SECONDS
+        self._guarded(record.to_json() + "\n")
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._next_upload = 0.0
+        self._guarded("")
+        if self._file is not None:
+            self._file.close()
+
+    def _guarded(self, line: str) -> None:
+        if self._is_broken:
+            return
+        try:
+            self._write(line)
+        except OSError as error:
+            self._is_broken = True
+            print(
+                f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr
+            )
+
+    def _write(self, line: str) -> None:
+        if self._file is not None:
+            self._file.write(line)
+            self._file.flush()
+            return
+        self._lines.append(line)
+        if time.monotonic() >= self._next_upload:
+            self._next_upload = time.monotonic() + _UPLOAD_SECONDS
+            self._storage.write_text(self._name, "".join(self._lines))

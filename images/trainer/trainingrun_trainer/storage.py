@@ -1,0 +1,140 @@
+"""The run's folder in storage: its checkpoints, newest first, and the repair of what a crash left half-written.
+
+Works on any file system of fsspec through Arrow, which is also what Ray Train writes with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow.fs
+
+# Ray Train's own list of the checkpoints that it keeps.
+_SNAPSHOT = "checkpoint_manager_snapshot.json"
+_CHECKPOINT = re.compile(r"^step-(\d{8,})-\w+$")
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class RunStorage:
+    """A run's folder. `root` is a local path or URI, `name` the folder below it."""
+
+    root: str
+    name: str
+
+    @property
+    def location(self) -> str:
+        """The folder as a person writes it."""
+        return f"{self.root.rstrip('/')}/{self.name}"
+
+    @property
+    def local_directory(self) -> Path | None:
+        """The folder if it is on this machine."""
+        if "://" in self.root and not self.root.startswith("file://"):
+            return None
+        return Path(self.root.removeprefix("file://")) / self.name
+
+    def filesystem(self) -> tuple[pyarrow.fs.FileSystem, str]:
+        """An Arrow file system and the path of `root` on it."""
+        if "://" not in self.root or self.root.startswith("file://"):
+            return pyarrow.fs.LocalFileSystem(), self.root.removeprefix("file://")
+        filesystem, path = fsspec.core.url_to_fs(self.root)
+        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem)), path
+
+    def checkpoints(self) -> list[str]:
+        """Names of the folder's checkpoints, most steps first, whole or torn."""
+        filesystem, root = self.filesystem()
+        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}", allow_not_found=True)
+        found = [info.base_name for info in filesystem.get_file_info(selector)]
+        matches = [(int(match.group(1)), name) for name in found if (match := _CHECKPOINT.match(name))]
+        return [name for _, name in sorted(matches, reverse=True)]
+
+    def download(self, checkpoint: str, destination: Path) -> None:
+        """Copy a checkpoint's files to a local directory."""
+        filesystem, root = self.filesystem()
+        destination.mkdir(parents=True, exist_ok=True)
+        pyarrow.fs.copy_files(
+            f"{root}/{self.name}/{checkpoint}",
+            str(destination),
+            source_filesystem=filesystem,
+            destination_filesystem=pyarrow.fs.LocalFileSystem(),
+        )
+
+    def upload(self, source: Path, name: str) -> None:
+        """Copy a local directory to folder `name`, replacing what is there only once the copy is whole."""
+        filesystem, root = self.filesystem()
+        target = f"{root}/{self.name}/{name}"
+        fresh = f"{target}.new"
+        filesystem.create_dir(fresh, recursive=True)
+        pyarrow.fs.copy_files(
+            str(source),
+            fresh,
+            source_filesystem=pyarrow.fs.LocalFileSystem(),
+            destination_filesystem=filesystem,
+        )
+        if filesystem.get_file_info(target).type != pyarrow.fs.FileType.NotFound:
+            filesystem.delete_dir(target)
+        filesystem.move(fresh, target)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a small file of the folder."""
+        filesystem, root = self.filesystem()
+        path = f"{root}/{self.name}/{name}"
+        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        with filesystem.open_output_stream(path) as stream:
+            stream.write(text.encode())
+
+    def list_files(self, folder: str) -> list[str]:
+        """Names of the files in a folder of the run, sorted."""
+        filesystem, root = self.filesystem()
+        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}/{folder}", allow_not_found=True)
+        return sorted(info.base_name for info in filesystem.get_file_info(selector))
+
+    def repair(self) -> list[str]:
+        """Bring Ray Train's list in line with what is really there; returns what was found wrong, in sentences.
+
+        Ray refuses to start when a checkpoint of its list is gone, and so does a list that is itself damaged.
+        """
+        filesystem, root = self.filesystem()
+        path = f"{root}/{self.name}/{_SNAPSHOT}"
+        if filesystem.get_file_info(path).type == pyarrow.fs.FileType.NotFound:
+            return []
+        with filesystem.open_input_stream(path) as stream:
+            text = stream.read().decode(errors="replace")
+        try:
+            snapshot, missing = _without_missing(json.loads(text), set(self.checkpoints()))
+        except (ValueError, KeyError, TypeError):
+            filesystem.move(path, f"{path}.damaged")
+            return [f"{_SNAPSHOT} was damaged and was moved aside"]
+        if missing:
+            with filesystem.open_output_stream(path) as stream:
+                stream.write(json.dumps(snapshot).encode())
+        return [f"checkpoint {name} is gone" for name in missing]
+
+
+def _without_missing(snapshot: dict[str, Any], present: set[str]) -> tuple[dict[str, Any], list[str]]:
+    """Ray's list, which is JSON inside a JSON object's fields, without checkpoints that are not `present`."""
+    results = snapshot["checkpoint_results"]
+    indices = snapshot["checkpoint_report_indices"]
+    kept = [
+        (result, index)
+        for result, index in zip(results, indices, strict=True)
+        if result["checkpoint_dir_name"] in present
+    ]
+    missing = [r["checkpoint_dir_name"] for r in results if r["checkpoint_dir_name"] not in present]
+    latest = snapshot.get("latest_checkpoint_result")
+    if latest and latest["checkpoint_dir_name"] not in present:
+        latest = kept[-1][0] if kept else None
+    pending = [r for r in snapshot["pending_training_results"] if r["checkpoint_dir_name"] in present]
+    return {
+        **snapshot,
+        "checkpoint_results": [result for result, _ in kept],
+        "checkpoint_report_indices": [index for _, index in kept],
+        "latest_checkpoint_result": latest,
+        "pending_training_results": pending,
+    }, missing

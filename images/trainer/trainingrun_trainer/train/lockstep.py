@@ -1,0 +1,84 @@
+"""Keeps ranks with unequal data in step, so that every row is trained on once and no rank waits for ever.
+
+Before each step the ranks tell each other what they have. The exchange is a few numbers over gloo on the CPU: on a
+GPU it hides behind the step that is still running.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What all ranks know before a step.
+
+    `rows` is each rank's number of rows, `waited_seconds` the longest wait for data of any rank, `must_stop` whether
+    rank 0 was asked to stop, `check_preemption` whether rank 0 wants all to look for a notice of preemption.
+    """
+
+    rows: tuple[int, ...]
+    lacks_template: tuple[bool, ...]
+    waited_seconds: float
+    must_stop: bool
+    check_preemption: bool
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of all ranks together; 0 at the end of the epoch."""
+        return sum(self.rows)
+
+
+class Lockstep:
+    """The ranks' exchange. Every rank must call its methods equally often and in the same order."""
+
+    def __init__(self, rank: int, world_size: int):
+        self.rank = rank
+        self.world_size = world_size
+        self._group = dist.new_group(backend="gloo") if world_size > 1 else None
+
+    def agree(
+        self, *, rows: int, has_template: bool, waited_seconds: float, must_stop: bool, check_preemption: bool
+    ) -> Agreement:
+        """Exchange what this rank has for the next step."""
+        mine = torch.tensor(
+            [rows, not has_template, waited_seconds, must_stop, check_preemption], dtype=torch.float64
+        )
+        everyone = mine.unsqueeze(0)
+        if self._group is not None:
+            everyone = torch.empty((self.world_size, len(mine)), dtype=torch.float64)
+            dist.all_gather_into_tensor(everyone, mine, group=self._group)
+        return Agreement(
+            rows=tuple(int(value) for value in everyone[:, 0]),
+            lacks_template=tuple(bool(value) for value in everyone[:, 1]),
+            waited_seconds=float(everyone[:, 2].max()),
+            must_stop=bool(everyone[0, 3]),
+            check_preemption=bool(everyone[0, 4]),
+        )
+
+    def sum(self, values: list[float]) -> list[float]:
+        """Element-wise sums over the ranks."""
+        total = torch.tensor(values, dtype=torch.float64)
+        if self._group is not None:
+            dist.all_reduce(total, group=self._group)
+        return total.tolist()  # type: ignore[no-any-return]
+
+    def broadcast(self, value: Any, *, source: int = 0) -> Any:
+        """`value` of rank `source`, on every rank. It is pickled."""
+        if self._group is None:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=source, group=self._group)
+        return box[0]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's `value`, by rank. It is pickled."""
+        if self._group is None:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value, group=self._group)
+        return values

@@ -1,0 +1,118 @@
+"""Saves and finds checkpoints for one rank: between the training state in memory and the run's folder.
+
+Every method is collective: all ranks call it at the same step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import torch
+
+from trainingrun_trainer.data.order import Consumed
+from trainingrun_trainer.storage import BEST, RunStorage
+from trainingrun_trainer.train import checkpoint
+from trainingrun_trainer.train.checkpoint import STATE_FILE, Position, TornCheckpoint
+from trainingrun_trainer.train.lockstep import Lockstep
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """A checkpoint that was found whole. `directory` is a local copy."""
+
+    name: str
+    directory: Path
+    position: Position
+    skipped: tuple[str, ...]
+
+    def state(self, device: torch.device) -> dict[str, Any]:
+        """The saved state with its tensors on `device`."""
+        # Our own file, just checked against its digest; it may hold any state that a user's optimizer keeps.
+        return torch.load(self.directory / STATE_FILE, map_location=device, weights_only=False)  # type: ignore[no-any-return]
+
+
+class Saver:
+    """Writes this rank's part of each checkpoint and hands it to Ray Train, which uploads and prunes."""
+
+    def __init__(self, storage: RunStorage, lockstep: Lockstep, suffix: str):
+        self._storage = storage
+        self._lockstep = lockstep
+        self._suffix = suffix
+
+    def save(
+        self,
+        state: dict[str, Any],
+        position: Position,
+        consumed: Consumed,
+        metrics: dict[str, float],
+        *,
+        best: bool,
+    ) -> dict[str, Any]:
+        """Save `state` at `position`; returns the fields of the record CheckpointSaved.
+
+        With `best`, rank 0 also replaces the run's `best` folder, which outlives the checkpoints around it.
+        """
+        began = time.monotonic()
+        directory = Path(tempfile.mkdtemp(prefix="trainingrun-checkpoint-"))
+        try:
+            if self._lockstep.rank == 0:
+                torch.save(state, directory / STATE_FILE)
+            checkpoint.write_rank(
+                directory,
+                rank=self._lockstep.rank,
+                world_size=self._lockstep.world_size,
+                position=position,
+                consumed=consumed,
+            )
+            size = sum(path.stat().st_size for path in directory.iterdir())
+            name = f"step-{position.step:08d}-{self._suffix}"
+            if best and self._lockstep.rank == 0:
+                self._storage.upload(directory, BEST)
+            ray.train.report(
+                {**metrics, "epoch": position.epoch, "step": position.step},
+                checkpoint=ray.train.Checkpoint.from_directory(str(directory)),
+                checkpoint_dir_name=name,
+            )
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+        return {
+            "path": f"{self._storage.location}/{name}",
+            "epoch": position.epoch,
+            "step": position.step,
+            "seconds": time.monotonic() - began,
+            "size_bytes": size,
+            "best": best,
+        }
+
+    def restore(self) -> Restored | None:
+        """The newest whole checkpoint of the run, the same one on every rank, or None."""
+        choice: tuple[str, tuple[str, ...]] | None = None
+        local = Path(tempfile.mkdtemp(prefix="trainingrun-restore-"))
+        if self._lockstep.rank == 0:
+            choice = self._newest_whole(local)
+        choice = self._lockstep.broadcast(choice)
+        if choice is None:
+            return None
+        name, skipped = choice
+        if self._lockstep.rank != 0:
+            self._storage.download(name, local / name)
+        return Restored(name, local / name, checkpoint.verify(local / name), skipped)
+
+    def _newest_whole(self, local: Path) -> tuple[str, tuple[str, ...]] | None:
+        skipped: list[str] = []
+        for name in self._storage.checkpoints():
+            try:
+                self._storage.download(name, local / name)
+                checkpoint.verify(local / name)
+            except (TornCheckpoint, OSError) as error:
+                skipped.append(f"checkpoint {name} is not whole ({error}); using the one before it")
+                shutil.rmtree(local / name, ignore_errors=True)
+                continue
+            return name, tuple(skipped)
+        return ("", tuple(skipped)) if skipped else None
