@@ -7,9 +7,6 @@ from pathlib import Path
 
 import click
 
-from trainingrun.history import NoRecords
-from trainingrun.report import write_report
-
 
 @click.command("report")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -24,11 +21,15 @@ def command(directory: Path, output: Path | None) -> None:
 
     DIR is the folder that the run keeps its progress in; it has a folder named progress.
     """
+    from trainingrun.history import NoRecords
+    from trainingrun.report import write_report
+
     try:
         click.echo(write_report(directory, output))
     except NoRecords as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        click.echo(f"Error: {error.filename}: the report cannot be written ({error.strerror})", err=True)
+        where = output or directory
+        click.echo(f"Error: {where}: the report cannot be read or written: {error.strerror}", err=True)
         sys.exit(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trainingrun.history.figures import count, duration, metric, one_line, percent, plural, rate, size
+from trainingrun.history.figures import count, duration, metric, one_line, percent, plural, rate, ratio, size
 from trainingrun.progress import (
     AttemptEnded,
     AttemptStarted,
@@ -97,10 +97,9 @@ def _attempt_ended(record: AttemptEnded) -> str:
 
 
 def _epoch_ended(record: EpochEnded) -> str:
-    speed = record.rows / record.seconds if record.seconds > 0 else None
     parts = [
         *metric_parts(record.metrics),
-        rate(speed),
+        rate(ratio(record.rows, record.seconds)),
         f"data stall {percent(record.stall.total_percent)}",
         duration(record.seconds),
     ]

@@ -24,6 +24,14 @@ def finite(value: float | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def ratio(part: float, whole: float) -> float | None:
+    """`part` by `whole`; None where that is not a number, such as for a stretch of no time."""
+    try:
+        return finite(part / whole) if whole > 0 else None
+    except OverflowError:
+        return None
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands separators: `12,345`."""
     number = finite(value)
@@ -58,7 +66,7 @@ def percent(value: float | None) -> str:
         return UNKNOWN
     if 0 < number < 0.05:
         return "<0.1%"
-    return f"{number:.0f}%" if number in (0, 100) else f"{number:.1f}%"
+    return f"{count(number)}%" if number in (0, 100) or abs(number) >= 1000 else f"{number:.1f}%"
 
 
 def metric(value: float | None) -> str:
@@ -90,7 +98,7 @@ def duration(seconds: float | None) -> str:
 
 def _two_units(seconds: int, large: int, large_name: str, small: int, small_name: str) -> str:
     wholes, rest = seconds // large, seconds % large // small
-    return f"{wholes:,} {large_name} {rest} {small_name}" if rest else f"{wholes:,} {large_name}"
+    return f"{count(wholes)} {large_name}" + (f" {rest} {small_name}" if rest else "")
 
 
 def size(size_bytes: float | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trainingrun.history.figures import finite
+from trainingrun.history.figures import finite, ratio
 from trainingrun.progress import (
     AttemptEnded,
     AttemptStarted,
@@ -112,10 +112,8 @@ class History:
     @property
     def rows_per_second(self) -> float | None:
         """Mean throughput of the finished epochs, or the last one reported before there is any."""
-        seconds = sum(epoch.seconds for epoch in self.epochs)
-        if seconds > 0:
-            return finite(sum(epoch.rows for epoch in self.epochs) / seconds)
-        return finite(self.progress[-1].rows_per_second) if self.progress else None
+        mean = ratio(sum(epoch.rows for epoch in self.epochs), sum(epoch.seconds for epoch in self.epochs))
+        return mean if mean is not None or not self.progress else finite(self.progress[-1].rows_per_second)
 
     @property
     def stall(self) -> Stall | None:

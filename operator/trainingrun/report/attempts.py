@@ -10,6 +10,11 @@ from trainingrun.report.over_time import begin_of, run_axis
 
 MOST_ATTEMPTS = 20
 _ATTEMPT_HEIGHT = 34
+_LEGEND = (
+    ("dot checkpoint", "checkpoint"),
+    ("dot best", "best checkpoint"),
+    ("event lost-workers", "worker restart"),
+)
 
 
 def attempts_chart(history: History) -> Chart:
@@ -33,11 +38,7 @@ def attempts_chart(history: History) -> Chart:
             Label(f"{(index + 0.5) * 100 / len(shown):.2f}", f"#{attempt.number}")
             for index, attempt in enumerate(shown)
         ],
-        legend=[
-            ("dot checkpoint", "checkpoint"),
-            ("dot best", "best checkpoint"),
-            ("event lost-workers", "worker restart"),
-        ],
+        legend=[(look, label) for look, label in _LEGEND if any(shape.look == look for shape in shapes)],
         table=Table((), ()),
         height=_ATTEMPT_HEIGHT * len(shown),
         notes=notes,

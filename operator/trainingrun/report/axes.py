@@ -13,6 +13,7 @@ from trainingrun.history.figures import duration, percent, short
 
 # Beyond this, differences of two values overflow; such a value is drawn as not finite.
 LARGEST = 1e150
+_SMALLEST = 1e-150
 _TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -57,7 +58,7 @@ def share_axis(highest: float) -> Axis:
 
 def rate_axis(highest: float) -> Axis:
     """An axis from 0 for amounts that cannot be negative."""
-    top = highest * 1.08 if highest > 0 else 1.0
+    top = highest * 1.08 if highest > _SMALLEST else 1.0
     return _with_ticks(0.0, top, _round_step(top, 4), lambda value, step: short(value))
 
 
@@ -86,7 +87,7 @@ def _with_ticks(low: float, high: float, step: float, label: Callable[[float, fl
 
 def _round_step(span: float, wanted: int) -> float:
     """The round distance (1, 2 or 5 times a power of ten) that gives about `wanted` ticks."""
-    raw = span / wanted
+    raw = max(span / wanted, _SMALLEST)
     power = 10.0 ** math.floor(math.log10(raw))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.75)
 

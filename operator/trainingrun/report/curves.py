@@ -44,7 +44,8 @@ def metric_chart(history: History, name: str, number: int) -> Chart:
     known = [value for _, value in (*train, *validation) if drawable(value)]
     x = step_axis([int(step) for step, _ in (*train, *validation)])
     y = value_axis(known, may_be_logarithmic="loss" in name or "perplexity" in name)
-    shapes, legend = _events(history, x)
+    shapes, event_legend = _events(history, x)
+    legend: list[tuple[str, str]] = []
     for look, label, points in (("train", "training", train), ("validation", "validation", validation)):
         if points:
             shapes += line(look, _segments(points), x, y)
@@ -67,7 +68,7 @@ def metric_chart(history: History, name: str, number: int) -> Chart:
         shapes=[grid(y), *shapes],
         x_labels=x_labels(x),
         y_labels=y_labels(y),
-        legend=legend,
+        legend=[*legend, *event_legend],
         table=Table(
             ("steps", "training", "validation"), [cells for _, _, cells in columns], frozenset({0, 1, 2})
         ),

@@ -16,6 +16,7 @@ from trainingrun.history.figures import (
     percent,
     plural,
     rate,
+    ratio,
     size,
 )
 from trainingrun.progress import EpochEnded
@@ -40,14 +41,13 @@ def epochs_table(history: History) -> Table:
 
 def _epoch_row(epoch: EpochEnded, names: list[str]) -> Sequence[str]:
     values = [metric(epoch.metrics[name]) if name in epoch.metrics else NONE for name in names]
-    speed = epoch.rows / epoch.seconds if epoch.seconds > 0 else None
     cause = main_cause(epoch.stall)
     return (
         count(epoch.epoch + 1),
         *values,
         count(epoch.rows),
         duration(epoch.seconds),
-        rate(speed),
+        rate(ratio(epoch.rows, epoch.seconds)),
         percent(epoch.stall.total_percent),
         one_line(cause) if cause else NONE,
     )

@@ -1,0 +1,284 @@
+"""The report is one correct HTML page that loads nothing, whatever the records hold."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from record_samples import SAMPLES, complete_run, resumed_run, sample, write_run
+
+from trainingrun.history import NoRecords
+from trainingrun.progress import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckpointSaved,
+    EpochEnded,
+    Notice,
+    Placement,
+    Progress,
+    Record,
+    Stall,
+    WorkersRestarted,
+)
+from trainingrun.report import build_report, write_report
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+HOSTILE = "</title></style><script>alert(1)</script><b onclick='x'>\"&{{ 7*7 }}{% raw %}\x1b[31m"
+
+
+class Page(HTMLParser):
+    """Every element, attribute and text of a page; fails where an element is not closed in order."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self.open:
+            self.texts.setdefault(self.open[-1], []).append(data.strip())
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, key, value in self.attributes if key == name]
+
+    @property
+    def text(self) -> str:
+        return " ".join(text for tag, texts in self.texts.items() if tag != "style" for text in texts)
+
+
+def assert_loads_nothing(html: str, page: Page) -> None:
+    assert not page.tags.keys() & {
+        "script",
+        "link",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "form",
+        "a",
+        "base",
+        "image",
+    }
+    names = {name for _, name, _ in page.attributes}
+    assert not names & {"src", "href", "srcset", "xlink:href", "action", "data", "poster", "background"}
+    assert not [name for name in names if name.startswith("on")]
+    style = " ".join((*page.texts["style"], *page.values("style")))
+    assert not re.search(r"url\s*\(|@import|expression", style, re.IGNORECASE)
+    policy = next(value for value in page.values("content") if "default-src" in value)
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy and "img-src" not in policy and "connect-src" not in policy
+
+
+EXTREMES: dict[str, list[Record]] = {
+    "complete": complete_run(),
+    "resumed": resumed_run(),
+    "only a start": [sample(AttemptStarted)],
+    "only a notice": [sample(Notice, attempt=7)],
+    "one point": [sample(AttemptStarted), sample(Progress, 1)],
+    "no epochs": [sample(AttemptStarted, epochs=0)],
+    "not finite": [
+        sample(
+            Progress,
+            step,
+            step=step,
+            metrics={"loss": value, "x": -value},
+            rows_per_second=value,
+            percent=value,
+            eta_seconds=value,
+            goodput_percent=value,
+            stall=Stall(total_percent=value, steady_percent=value, causes={"Production": value}),
+        )
+        for step, value in enumerate([math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324], 1)
+    ],
+    "time stands still": [sample(Progress, 0, step=step) for step in range(5)],
+    "time runs backwards": [sample(Progress, -step, step=step) for step in range(5)],
+    "time is absurd": [sample(Progress, 1e18), sample(AttemptEnded, 1e300, seconds=1e300)],
+    "huge integers": [
+        sample(Progress, 1, step=10**30, rows=10**400),
+        sample(EpochEnded, 2, step=10**31, rows=10**400),
+    ],
+    "no time in an epoch": [sample(EpochEnded, 1, seconds=0.0)],
+    "many metrics": [sample(Progress, 1, metrics={f"metric_{n}": float(n) for n in range(40)})],
+    "attempts out of order": [
+        sample(Progress, 1, 5),
+        sample(Progress, 2, 2, step=3),
+        sample(AttemptEnded, 3, 9),
+    ],
+}
+
+
+@pytest.mark.parametrize("records", EXTREMES.values(), ids=EXTREMES.keys())
+def test_every_run_has_a_whole_page_that_loads_nothing(records: list[Record]):
+    html = build_report(records)
+    page = Page(html)
+    assert html.startswith("<!DOCTYPE html>")
+    assert page.tags["h1"] == 1
+    assert_loads_nothing(html, page)
+    assert not re.search(r'd="[^"]*(nan|inf)', html, re.IGNORECASE)
+
+
+def test_the_same_records_make_the_same_page():
+    assert build_report(resumed_run()) == build_report(resumed_run())
+
+
+def test_a_complete_run_tells_its_result():
+    text = Page(build_report(complete_run())).text
+    for words in (
+        "digits",
+        "Complete",
+        "2 of 2 epochs in 1 min, with 1 attempt",
+        "0.7500",
+        "1 k rows/s",
+        "95.0%",
+    ):
+        assert words in text
+    assert "What to do next" not in text
+    assert "No loss" not in text
+
+
+def test_a_failed_run_says_what_to_do():
+    text = Page(
+        build_report([sample(AttemptEnded, outcome="Failed", message="CUDA error\n  at train.py:4")])
+    ).text
+    assert "CUDA error\nat train.py:4" in text
+    assert "What to do next" in text
+
+
+def test_what_is_unknown_is_not_zero():
+    text = Page(build_report([sample(Notice)])).text
+    for words in (
+        "Run without a name",
+        "No end recorded",
+        "Epochs unknown",
+        "Which nodes were used is unknown",
+    ):
+        assert words in text
+    assert "0.0%" not in text and "0 rows/s" not in text
+
+
+def test_hostile_text_stays_text():
+    hostile: list[Record] = []
+    for kind, fields in SAMPLES.items():
+        changed = {name: HOSTILE for name, value in fields.items() if isinstance(value, str)}
+        hostile.append(sample(kind, 1, **changed))
+    hostile += [
+        sample(
+            AttemptStarted,
+            run=HOSTILE,
+            resumed_from=HOSTILE,
+            versions={HOSTILE: HOSTILE},
+            configuration={HOSTILE: [HOSTILE]},
+        ),
+        sample(
+            Progress,
+            2,
+            metrics={HOSTILE: 1.0},
+            stall=Stall(total_percent=9, steady_percent=9, causes={HOSTILE: 9}),
+        ),
+        sample(EpochEnded, 3, metrics={HOSTILE: 1.0, f"validation_{HOSTILE}": 1.0}),
+        sample(Placement, 4, data_rows={HOSTILE: 1}, trainer_ranks={HOSTILE: [0]}),
+        sample(CheckpointSaved, 5, path=HOSTILE, best=True),
+        sample(WorkersRestarted, 6, reason=HOSTILE),
+        sample(AttemptEnded, 7, outcome=HOSTILE, message=HOSTILE),
+    ]
+    html = build_report(hostile)
+    assert_loads_nothing(html, page := Page(html))
+    assert not re.search(r"<(?:script|b)\b", html)
+    assert "\x1b" not in html
+    assert "49" not in page.texts["h1"][0]
+    assert "{{ 7*7 }}" in page.texts["h1"][0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(), st.text(), st.floats())
+def test_any_text_and_number_makes_a_page(name: str, message: str, value: float):
+    html = build_report(
+        [
+            sample(AttemptStarted, run=name, versions={message: name}, configuration={name: message}),
+            sample(Progress, 1, metrics={name: value}),
+            sample(AttemptEnded, 2, outcome=name, message=message),
+        ]
+    )
+    html.encode("utf-8")
+    Page(html)
+
+
+def test_charts_have_words_for_those_who_cannot_see_them():
+    page = Page(build_report(complete_run()))
+    charts = page.values("preserveaspectratio")
+    assert len(charts) == page.tags["desc"] == 5
+    labelled = " ".join(
+        value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-labelledby")
+    ).split()
+    assert set(labelled) <= set(page.values("id"))
+    assert len(page.values("id")) == len(set(page.values("id")))
+    assert page.tags["table"] >= 8
+
+
+def test_ten_thousand_steps_make_a_small_page():
+    records = [sample(Progress, step, step=step, metrics={"loss": 1 / step}) for step in range(1, 10_001)]
+    assert len(build_report(records)) < 200_000
+
+
+def test_secrets_are_hidden():
+    configuration = {
+        "env": [{"name": "WANDB_API_KEY", "value": "hunter2"}, {"name": "OMP_NUM_THREADS", "value": "4"}],
+        "storage": {"uri": "s3://me:hunter2@host/runs", "secretRef": {"name": "storage-login"}},
+        "parameters": {"auth_token": "hunter2"},
+    }
+    html = build_report([sample(AttemptStarted, configuration=configuration)])
+    assert "hunter2" not in html
+    assert "OMP_NUM_THREADS" in html and "storage-login" in html and "host/runs" in html
+
+
+def test_versions_that_changed_are_told():
+    records = [
+        sample(AttemptStarted, versions={"torch": "2.13.0"}),
+        sample(AttemptStarted, 10, 2, versions={"torch": "2.14.0"}),
+    ]
+    assert "2.13.0 until attempt 1" in Page(build_report(records)).text
+
+
+def test_placement_says_whether_a_node_did_both():
+    assert "no node did both" in build_report([sample(Placement)])
+    shared = sample(Placement, data_rows={"laptop": 5}, trainer_ranks={"laptop": [0, 1, 2, 5]})
+    text = Page(build_report([shared])).text
+    assert "1 node did both: laptop" in text
+    assert "0 to 2, 5" in text
+
+
+def test_the_report_is_written_into_the_folder(tmp_path: Path):
+    directory = write_run(tmp_path, complete_run(), torn='{"kind":')
+    assert write_report(directory) == directory / "report.html"
+    assert (directory / "report.html").read_text() == build_report(complete_run())
+    assert sorted(path.name for path in directory.iterdir()) == ["progress", "report.html"]
+
+
+def test_a_folder_without_records_gets_no_report(tmp_path: Path):
+    with pytest.raises(NoRecords):
+        write_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
