@@ -1,18 +1,37 @@
-"""The `trainingrun` command: one module per subcommand, each with a click command named `command`.
+"""The `trainingrun` command: one module here per subcommand, each with a click command named `command`.
 
-Modules here must not import anything slow at the top, so that `trainingrun --help` answers at once.
+A subcommand's module is imported when it is asked for, so that none of them waits for what another one needs.
 """
+
+from __future__ import annotations
+
+import importlib
 
 import click
 
 from trainingrun import __version__
-from trainingrun.cli import validate
+
+COMMANDS = ("convert", "local", "report", "validate")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Subcommands(click.Group):
+    """The group of the modules in this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the subcommands, in the order in which help lists them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of this name, or None, which click answers with the names that there are."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"trainingrun.cli.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Train on Ray, on Kubernetes or on this machine, from one TrainingRun file."""
-
-
-main.add_command(validate.command, "validate")

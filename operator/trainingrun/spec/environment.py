@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -58,12 +57,12 @@ class EnvironmentVariable(Model):
 
 
 def _names_are_unique(variables: tuple[EnvironmentVariable, ...]) -> tuple[EnvironmentVariable, ...]:
-    names = Counter(variable.name for variable in variables)
-    repeated = [
-        Problem(f"[{index}].name", f"{variable.name} again", "each name once")
-        for index, variable in enumerate(variables)
-        if names[variable.name] > 1 and variable.name in {earlier.name for earlier in variables[:index]}
-    ]
+    names: set[str] = set()
+    repeated = []
+    for index, variable in enumerate(variables):
+        if variable.name in names:
+            repeated.append(Problem(f"[{index}].name", f"{variable.name} again", "each name once"))
+        names.add(variable.name)
     if repeated:
         raise rules_error(repeated)
     return variables

@@ -16,7 +16,7 @@ from trainingrun.spec.paths import join_path
 from trainingrun.spec.plain import MAX_DEPTH
 from trainingrun.spec.scalars import plain_scalar, tagged_scalar
 
-MAX_EVENTS = 100_000
+MAX_EVENTS = 50_000
 
 _SEQUENCE_TAGS = (None, "!", "tag:yaml.org,2002:seq")
 _MAPPING_TAGS = (None, "!", "tag:yaml.org,2002:map")

@@ -67,7 +67,7 @@ class Source(Model):
             for name, value in (("imageSize", self.image_size), ("imageMode", self.image_mode)):
                 if value is not None:
                     yield Problem(
-                        name, f"it with format {self.format}", "only with format Images or WebDataset"
+                        name, f"{name} with format {self.format}", "only with format Images or WebDataset"
                     )
 
 
