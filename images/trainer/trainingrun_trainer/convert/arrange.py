@@ -113,9 +113,11 @@ def _pieces(window: Columns, random: np.random.Generator | None) -> Iterator[Col
 
 def _exchange(window: Columns, rest: Iterator[Columns], random: np.random.Generator) -> Iterator[Columns]:
     rows = count(window)
+    # The fewer rows are exchanged at once, the longer some stay: that is what mixes distant rows.
+    step = max(1, rows // 16)
     for chunk in rest:
-        for start in range(0, count(chunk), rows):
-            incoming = take(chunk, slice(start, start + rows))
+        for start in range(0, count(chunk), step):
+            incoming = take(chunk, slice(start, start + step))
             places = random.choice(rows, count(incoming), replace=False)
             yield take(window, places)
             for name, column in incoming.items():

@@ -78,8 +78,9 @@ def convert(
     target = open_destination(os.fspath(destination), overwrite=overwrite)
     naming = Naming(input_column, target_column, PictureFormat(size, mode))
     access = Access(split, root, download, options or {})
-    started = time.monotonic()
     opened = checked(open_source(source, access, naming), naming)
+    # Importing torchvision and downloading are over: what is timed from here on grows with the rows.
+    started = time.monotonic()
     arranged = arrange(opened, shuffle=shuffle, seed=seed, limit=limit)
     written = _write(arranged, target, opened.classes, rows_per_file, row_group_rows, on_progress)
     return Converted(

@@ -37,7 +37,7 @@ def progress_display() -> Iterator[Callable[[int, int | None], None]]:
 
 class _Lines:
     def __init__(self) -> None:
-        self._started = self._printed = time.monotonic()
+        self._printed = time.monotonic()
 
     def __call__(self, rows: int, total: int | None) -> None:
         now = time.monotonic()

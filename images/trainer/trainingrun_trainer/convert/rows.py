@@ -62,7 +62,7 @@ class RowStacker:
             values = [as_array(value) for value in values]
         if isinstance(values[0], list):
             return self._lists(name, values, indices)
-        if isinstance(values[0], np.ndarray) and values[0].ndim:
+        if name in self._layouts or (isinstance(values[0], np.ndarray) and values[0].ndim):
             return self._arrays(name, values, indices)
         return self._scalars(name, values, indices)
 
@@ -77,7 +77,8 @@ class RowStacker:
         )
 
     def _arrays(self, name: str, values: Sequence[Any], indices: Sequence[int]) -> Column:
-        layout = self._layouts.setdefault(name, ArrayLayout(values[0].shape, values[0].dtype))
+        layout = self._layouts.get(name) or ArrayLayout(values[0].shape, values[0].dtype)
+        self._layouts[name] = layout
         result: Column = np.empty((len(values), *layout.shape), layout.dtype)
         for position, value in enumerate(values):
             if not isinstance(value, np.ndarray) or (value.shape, value.dtype) != (
