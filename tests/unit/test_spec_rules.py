@@ -1,0 +1,99 @@
+"""Rules between fields: each is one problem at the field that its author would change."""
+
+from __future__ import annotations
+
+import pytest
+from test_spec import document, problems_of, recipe
+
+from trainingrun.spec import parse
+
+
+def gpus(count: object) -> dict[str, dict[str, object]]:
+    return {"limits": {"nvidia.com/gpu": count}}
+
+
+RULES = [
+    ({"recipe": None}, {"spec": "neither recipe nor trainer.command"}),
+    ({"trainer": {"command": ["python"]}}, {"spec": "both recipe and trainer.command"}),
+    (
+        {"recipe": None, "trainer": {"args": ["x"]}},
+        {"spec.trainer.args": "args without command", "spec": "neither recipe nor trainer.command"},
+    ),
+    ({"storage": {}}, {"spec.storage": "neither of uri and persistentVolumeClaim"}),
+    (
+        {"storage": {"uri": "s3://b/x", "persistentVolumeClaim": {"claimName": "c", "mountPath": "/m"}}},
+        {"spec.storage": "both of uri and persistentVolumeClaim"},
+    ),
+    ({"trainer": {"numNodes": 3}}, {"spec.recipe.globalBatchSize": "512"}),
+    (
+        {"trainer": {"resourcesPerNode": gpus(2)}, "recipe": recipe(gradientAccumulationSteps=3)},
+        {"spec.recipe.globalBatchSize": "512"},
+    ),
+    ({"data": {"numNodes": 4, "maxNodes": 2}}, {"spec.data.maxNodes": "2"}),
+    ({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, {"spec.env[1].name": "A again"}),
+    ({"env": [{"name": "A"}]}, {"spec.env[0]": "neither of value and valueFrom"}),
+    (
+        {"env": [{"name": "A", "valueFrom": {}}]},
+        {"spec.env[0].valueFrom": "neither of secretKeyRef and configMapKeyRef"},
+    ),
+    ({"head": {"resources": {"limits": {"memory": 0}}}}, {"spec.head.resources.limits.memory": "0"}),
+    (
+        {"data": {"resourcesPerNode": {"requests": {"cpu": 5}}}},
+        {"spec.data.resourcesPerNode.requests.cpu": "5"},
+    ),
+    (
+        {"trainer": {"resourcesPerNode": gpus("500m")}},
+        {'spec.trainer.resourcesPerNode.limits["nvidia.com/gpu"]': "500m"},
+    ),
+    (
+        {"trainer": {"resourcesPerNode": {"requests": {"nvidia.com/gpu": 1}}}},
+        {'spec.trainer.resourcesPerNode.requests["nvidia.com/gpu"]': "1"},
+    ),
+    (
+        {"trainer": {"resourcesPerNode": {"limits": {"nvidia.com/gpu": 1, "amd.com/gpu": 1}}}},
+        {"spec.trainer.resourcesPerNode.limits": "nvidia.com/gpu and amd.com/gpu"},
+    ),
+    ({"trainer": {"numProcPerNode": 4, "resourcesPerNode": gpus(2)}}, {"spec.trainer.numProcPerNode": "4"}),
+    ({"trainer": {"resourcesPerNode": gpus(128)}}, {"spec.trainer.resourcesPerNode.limits": "128 GPUs"}),
+    ({"recipe": recipe(mixedPrecision="FP16")}, {"spec.recipe.mixedPrecision": "FP16 without a GPU"}),
+    (
+        {"recipe": recipe(transform={"function": "a:b", "kind": "Row", "batchFormat": "NumPy"})},
+        {"spec.recipe.transform.batchFormat": "batchFormat with kind Row"},
+    ),
+    (
+        {
+            "recipe": {
+                "dataset": {"train": {"format": "CSV", "path": "/x", "imageSize": {"height": 1, "width": 1}}}
+            }
+        },
+        {"spec.recipe.dataset.train.imageSize": "imageSize with format CSV"},
+    ),
+    (
+        {"storage": {"uri": "s3://b/x", "checkpoints": {"best": {"metric": "validation_loss"}}}},
+        {"spec.storage.checkpoints.best.metric": "validation_loss without recipe.dataset.validation"},
+    ),
+    (
+        {"failurePolicy": {"rules": [{"action": "Fail"}]}},
+        {"spec.failurePolicy.rules[0]": "neither of onClasses and onExitCodes"},
+    ),
+    (
+        {"podTemplatePatches": [{"target": "Head", "spec": {}}, {"target": "Head", "spec": {}}]},
+        {"spec.podTemplatePatches[1].target": "Head again"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), RULES, ids=lambda value: ",".join(value))
+def test_a_broken_rule_between_fields_is_a_problem(fields, expected):
+    assert problems_of(document(**fields)) == expected
+
+
+def test_rules_that_just_hold_are_no_problem():
+    parse(
+        document(
+            trainer={"numNodes": 2, "resourcesPerNode": gpus(4)},
+            recipe=recipe(globalBatchSize=8, mixedPrecision="FP16"),
+        )
+    )
+    parse(document(recipe=None, trainer={"command": ["python"], "args": ["x"], "numNodes": 3}))
+    parse(document(data={"numNodes": 2, "maxNodes": 2, "resourcesPerNode": {"requests": {"cpu": "4000m"}}}))
