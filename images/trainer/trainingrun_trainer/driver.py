@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import ray.train
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 
 import ray
 from trainingrun.progress import (
@@ -28,13 +27,12 @@ from trainingrun.progress import (
     WorkersRestarted,
 )
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
 from trainingrun_trainer.data.probe import Probe, probe
 from trainingrun_trainer.exits import OUTCOMES, Exit, Failure
 from trainingrun_trainer.failures import failure_of
 from trainingrun_trainer.hub import News, create_hub
 from trainingrun_trainer.plan import Plan, shown_configuration, versions
-from trainingrun_trainer.train.loop import LoopConfig, train
+from trainingrun_trainer.trainer import torch_trainer
 
 _POLL_SECONDS = 0.5
 # After an error a worker's peers may still be about to say that a machine was lost.
@@ -69,7 +67,7 @@ class Attempt:
             self._tell(Notice, level="Warning", message=sentence)
         hub = create_hub({name: listing.pieces for name, listing in self._plan.listings.items()})
         probing = self._start_probe()
-        fitting = _Fit(self._trainer(hub))
+        fitting = _Fit(torch_trainer(self._plan, hub, self._attempt))
         while fitting.is_alive():
             fitting.join(_POLL_SECONDS)
             self._pass_on(hub)
@@ -78,45 +76,6 @@ class Attempt:
                 return self._end(failure)
         self._pass_on(hub)
         return self._end(self._verdict(fitting.error, ray.get(hub.news.remote())))
-
-    def _trainer(self, hub: Any) -> TorchTrainer:
-        plan, count = self._plan, self._plan.workers.count
-        datasets = {
-            name: build_dataset(
-                name,
-                listing,
-                dataclasses.replace(plan.transform, training=name == "train") if plan.transform else None,
-                hub,
-                count,
-            )
-            for name, listing in plan.listings.items()
-        }
-        loop = LoopConfig(
-            document=plan.run.to_document(),
-            storage=plan.storage,
-            hub=hub,
-            attempt=self._attempt,
-            batch_rows=plan.batch_rows,
-            total_rows=plan.listings["train"].rows,
-        )
-        filesystem, path = plan.storage.filesystem()
-        return TorchTrainer(
-            train,
-            train_loop_config={"loop": loop},
-            datasets=datasets,
-            dataset_config=ExactDataConfig(),
-            scaling_config=placement.scaling_config(plan.workers),
-            torch_config=TorchConfig(backend="nccl" if plan.workers.gpus and _has_cuda() else "gloo"),
-            run_config=ray.train.RunConfig(
-                name=plan.storage.name,
-                storage_path=path,
-                storage_filesystem=filesystem,
-                failure_config=ray.train.FailureConfig(max_failures=plan.run.spec.backoff_limit),
-                checkpoint_config=ray.train.CheckpointConfig(
-                    num_to_keep=plan.run.spec.storage.checkpoints.num_to_keep
-                ),
-            ),
-        )
 
     def _start_probe(self) -> Any:
         if self._plan.transform is None:
@@ -144,9 +103,7 @@ class Attempt:
         if self._stop.exit is not None and not self._is_stop_passed_on:
             self._is_stop_passed_on = True
             hub.request_stop.remote()
-            self._tell(
-                Notice, level="Info", message="stopping after a checkpoint; a second signal stops at once"
-            )
+            self._tell(Notice, level="Info", message="stopping after a checkpoint; a second signal stops at once")
         news: News = ray.get(hub.news.remote())
         for kind, values in news.events:
             self._record_event(kind, values)
@@ -236,20 +193,13 @@ class _Fit(threading.Thread):
             self.error = error
 
 
-def _has_cuda() -> bool:
-    """Whether any trainer node has a GPU that torch can use: a stand-in resource has none."""
-    import torch
-
-    return bool(torch.cuda.is_available())
-
-
 @contextlib.contextmanager
 def connected(address: str | None, environment: dict[str, str]) -> Iterator[None]:
     """A connection to Ray at `address` (None: whatever the environment says), closed at the end."""
     ray.init(
         address=address or "auto",
         log_to_driver=True,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         runtime_env={"env_vars": environment} if environment else None,
     )
     try:

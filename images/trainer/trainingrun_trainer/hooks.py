@@ -52,15 +52,11 @@ def load(field: str, reference: str, kind: str) -> Callable[..., Any]:
             raise InvalidConfiguration(f"{field}: {_missing(found, module_name, part)}; {expected}")
         found = getattr(found, part)
     if not callable(found):
-        raise InvalidConfiguration(
-            f'{field}: "{reference}" is a {type(found).__name__}, not a function; {expected}'
-        )
+        raise InvalidConfiguration(f'{field}: "{reference}" is a {type(found).__name__}, not a function; {expected}')
     return found  # type: ignore[no-any-return]
 
 
-def check_parameters(
-    field: str, function: Callable[..., Any], arguments: int, parameters: dict[str, Any]
-) -> None:
+def check_parameters(field: str, function: Callable[..., Any], arguments: int, parameters: dict[str, Any]) -> None:
     """Refuse parameters that `function` cannot take, before anything expensive starts.
 
     `arguments` is how many positional arguments the caller will pass besides `parameters`.
@@ -73,9 +69,7 @@ def check_parameters(
         signature.bind(*([None] * arguments), **parameters)
     except TypeError as error:
         name = getattr(function, "__qualname__", repr(function))
-        raise InvalidConfiguration(
-            f"{field}: {name}{signature} cannot be called as configured: {error}"
-        ) from None
+        raise InvalidConfiguration(f"{field}: {name}{signature} cannot be called as configured: {error}") from None
 
 
 def accepts(function: Callable[..., Any], name: str) -> bool:

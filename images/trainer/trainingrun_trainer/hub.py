@@ -116,5 +116,5 @@ class Hub:
 def create_hub(datasets: dict[str, list[Piece]]) -> Any:
     """A hub on this process's node, which dies with the driver."""
     here = ray.get_runtime_context().get_node_id()
-    actor = ray.remote(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False))(Hub)
-    return actor.remote(datasets)
+    options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
+    return ray.remote(Hub).options(**options).remote(datasets)

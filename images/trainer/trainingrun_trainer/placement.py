@@ -5,7 +5,6 @@ The labels are the contract with the operator, which puts them on the groups' no
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,13 +74,12 @@ def check(nodes: list[Node], workers: Workers) -> None:
         raise InvalidConfiguration(_missing("trainer", TRAINER_SELECTOR, nodes))
     if data_slots(nodes) < 1:
         raise InvalidConfiguration(
-            f"spec.data.resourcesPerNode: the {len(data)} data nodes have no whole CPU between them; at least 1 is needed"
+            f"spec.data.resourcesPerNode: the {len(data)} data nodes have no whole CPU between them, allowed: at least 1"
         )
     room = sum(_fits(node, workers) for node in trainers)
     if room < workers.count:
-        each = dataclasses.asdict(workers)
         raise InvalidConfiguration(
-            f"spec.trainer: {workers.count} workers with {each['cpus']:g} CPU and {each['gpus']} GPU each are asked for, "
+            f"spec.trainer: {workers.count} workers with {workers.cpus:g} CPU and {workers.gpus} GPU each are asked for, "
             f"the trainer nodes have room for {room}: {_listed(trainers)}"
         )
     if both := [node for node in data if node.has(TRAINER_SELECTOR)]:
@@ -101,11 +99,13 @@ def scaling_config(workers: Workers) -> Any:
     """Ray Train's options that keep the workers on the trainer group."""
     from ray.train import ScalingConfig
 
+    # Typed as the older class of that name, which knows no labels.
+    options: dict[str, Any] = {"label_selector": dict(TRAINER_SELECTOR)}
     return ScalingConfig(
         num_workers=workers.count,
         use_gpu=workers.gpus > 0,
         resources_per_worker=workers.resources(),
-        label_selector=dict(TRAINER_SELECTOR),
+        **options,
     )
 
 
@@ -127,9 +127,7 @@ def _missing(group: str, selector: dict[str, str], nodes: list[Node]) -> str:
 def _listed(nodes: list[Node]) -> str:
     shown = [
         f"{node.name} ({node.cpus:g} CPU, {node.gpus:g} GPU"
-        + "".join(
-            f", {key}={value}" for key, value in sorted(node.labels.items()) if not key.startswith("ray.io/")
-        )
+        + "".join(f", {key}={value}" for key, value in sorted(node.labels.items()) if not key.startswith("ray.io/"))
         + ")"
         for node in nodes[:8]
     ]

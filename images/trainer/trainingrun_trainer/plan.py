@@ -41,9 +41,7 @@ def plan_of(run: Run, workers: Workers) -> Plan:
     """The plan for `run` with these workers. Raises InvalidConfiguration."""
     recipe = run.spec.recipe
     if recipe is None:
-        raise InvalidConfiguration(
-            "spec.recipe: missing; a run with trainer.command starts that command instead"
-        )
+        raise InvalidConfiguration("spec.recipe: missing; a run with trainer.command starts that command instead")
     transform = _data_transform(recipe)
     return Plan(
         run=run,
@@ -62,9 +60,7 @@ def workers_of(run: Run) -> Workers:
     each = trainer.processes_per_node
     cpus = trainer.resources_per_node.limits["cpu"].cores / each
     gpus = trainer.resources_per_node.gpus
-    return Workers(
-        count=trainer.num_processes, gpus=gpus // each, cpus=float(int(cpus)) if cpus >= 1 else cpus
-    )
+    return Workers(count=trainer.num_processes, gpus=gpus // each, cpus=float(int(cpus)) if cpus >= 1 else cpus)
 
 
 def storage_of(run: Run) -> RunStorage:

@@ -11,9 +11,7 @@ from trainingrun_trainer.marks import on_trainer
 
 
 @on_trainer
-def normalize(
-    batch: dict[str, Any], *, mean: Any = 0.5, std: Any = 0.5, channels: int | None = None
-) -> dict[str, Any]:
+def normalize(batch: dict[str, Any], *, mean: Any = 0.5, std: Any = 0.5, channels: int | None = None) -> dict[str, Any]:
     """The batch form of torchvision's `Compose([ToTensor(), Normalize(mean, std)])`, equal to it bit by bit.
 
     Every uint8 image column, (rows, height, width) or (rows, height, width, channels), becomes float32
@@ -22,9 +20,7 @@ def normalize(
     """
     import torch
 
-    images = {
-        name: value for name, value in batch.items() if value.dtype == torch.uint8 and value.ndim in (3, 4)
-    }
+    images = {name: value for name, value in batch.items() if value.dtype == torch.uint8 and value.ndim in (3, 4)}
     for name, image in images.items():
         planes = image.unsqueeze(1) if image.ndim == 3 else image.permute(0, 3, 1, 2)
         scaled = planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)

@@ -28,13 +28,11 @@ class Collate(ArrowBatchCollateFn):
         self._reference = reference
         self._parameters = parameters or {}
 
-    def __call__(self, batch: pa.Table) -> dict[str, torch.Tensor]:
+    def __call__(self, batch: pa.Table) -> dict[str, torch.Tensor]:  # type: ignore[override]
         """A dict of tensors whose first dimension is the rows; the rows' ids are under `ROW_ID`."""
         if self._reference is None:
             return {
-                name: tensor
-                for name, values in columns_of(batch).items()
-                if (tensor := _tensor(values)) is not None
+                name: tensor for name, values in columns_of(batch).items() if (tensor := _tensor(values)) is not None
             }
         function = hooks.load("spec.recipe.collate.function", self._reference, "collate")
         ids = torch.from_numpy(batch.column(ROW_ID).to_numpy().copy())

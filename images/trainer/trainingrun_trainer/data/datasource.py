@@ -67,7 +67,7 @@ class EpochDatasource(Datasource):
         metadata = BlockMetadata(
             num_rows=None,
             size_bytes=sum(piece.size_bytes for piece in pieces),
-            input_files=[path for piece in pieces for path in piece.paths[:1]],
+            input_files=tuple(path for piece in pieces for path in piece.paths[:1]),
             exec_stats=None,
         )
         read = functools.partial(_read, self._source, pieces, self._layouts, epoch, used, self._hub)

@@ -33,12 +33,10 @@ def find_files(field: str, path: str, suffixes: tuple[str, ...]) -> list[File]:
         filesystem, root = fsspec.core.url_to_fs(path)
         found = _listing(filesystem, root, suffixes)
     except (OSError, ValueError, ImportError) as error:
-        raise InvalidConfiguration(
-            f'{field}: cannot list "{path}": {error or type(error).__name__}'
-        ) from error
+        raise InvalidConfiguration(f'{field}: cannot list "{path}": {error or type(error).__name__}') from error
     if not found:
         raise InvalidConfiguration(
-            f'{field}: found nothing at "{path}"; allowed: a file, a directory with {"/".join(suffixes)} files, or a glob'
+            f'{field}: found nothing at "{path}"; allowed: a file, a folder with {"/".join(suffixes)} files, or a glob'
         )
     return [
         File(

@@ -103,9 +103,7 @@ class Consumed:
         return mask
 
 
-def epoch_order(
-    pieces: Sequence[Piece], *, shuffle: bool, seed: int, epoch: int, consumed: Consumed
-) -> list[Piece]:
+def epoch_order(pieces: Sequence[Piece], *, shuffle: bool, seed: int, epoch: int, consumed: Consumed) -> list[Piece]:
     """The pieces that epoch still has to read, in its order."""
     order: Iterable[int] = range(len(pieces))
     if shuffle:

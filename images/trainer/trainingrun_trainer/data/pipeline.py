@@ -69,9 +69,7 @@ def build_dataset(name: str, listing: Listing, transform: Transform | None, hub:
     context.execution_options.label_selector = dict(placement.DATA_SELECTOR)
     context.enable_progress_bars = False
     with DataContext.current(context):
-        source = EpochDatasource(
-            name, listing.source, listing.inspection.layouts, hub, world_size, listing.size_bytes
-        )
+        source = EpochDatasource(name, listing.source, listing.inspection.layouts, hub, world_size, listing.size_bytes)
         dataset = ray.data.read_datasource(source)
         if transform is not None:
             dataset = dataset.map_batches(
@@ -114,9 +112,7 @@ class Loading:
 
     def batches(self, shard: Any, *, shuffle: bool) -> Iterable[dict[str, torch.Tensor]]:
         """The batches of one pass over `shard`, on the device; the last one may be smaller."""
-        buffer = (
-            max(self.shuffle_buffer_rows, self.batch_rows) if shuffle and self.shuffle_buffer_rows else None
-        )
+        buffer = max(self.shuffle_buffer_rows, self.batch_rows) if shuffle and self.shuffle_buffer_rows else None
         return shard.iter_torch_batches(  # type: ignore[no-any-return]
             batch_size=self.batch_rows,
             prefetch_batches=self.prefetch_batches,

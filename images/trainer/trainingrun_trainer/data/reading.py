@@ -49,9 +49,7 @@ class Inspection:
 def inspect(source: Source, pieces: list[Piece]) -> Inspection:
     """Look at the first rows of a dataset. Raises InvalidConfiguration where there are none."""
     for piece in pieces:
-        some = dataclasses.replace(
-            piece, paths=piece.paths[:_SAMPLE_FILES], labels=piece.labels[:_SAMPLE_FILES]
-        )
+        some = dataclasses.replace(piece, paths=piece.paths[:_SAMPLE_FILES], labels=piece.labels[:_SAMPLE_FILES])
         try:
             table = next((t for t in format_of(source).read(source, some) if t.num_rows), None)
         except DataError as error:
@@ -93,15 +91,11 @@ def _chosen(piece: Piece, first: int, rows: int, epoch: Epoch, consumed: Consume
     return order if wanted.all() else order[wanted[order]]
 
 
-def _as_binary(
-    source: Source, piece: Piece, table: pa.Table, layouts: dict[str, ArrayLayout], first: int
-) -> pa.Table:
+def _as_binary(source: Source, piece: Piece, table: pa.Table, layouts: dict[str, ArrayLayout], first: int) -> pa.Table:
     for name, layout in layouts.items():
         place = table.schema.get_field_index(name)
         if place < 0:
-            raise DataError(
-                f'{piece.paths[0]}: column "{name}" is missing; found {", ".join(table.column_names)}'
-            )
+            raise DataError(f'{piece.paths[0]}: column "{name}" is missing; found {", ".join(table.column_names)}')
         try:
             field, array = from_numpy(name, to_numpy(table.column(place), layout, name=name))
         except LayoutError as error:

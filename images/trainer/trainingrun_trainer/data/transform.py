@@ -94,10 +94,7 @@ def _by_row(function: Callable[..., Any], keywords: dict[str, Any], table: pa.Ta
     results: list[dict[str, Any]] = []
     for place in range(table.num_rows):
         # A copy, so that a function that works in place does not write into shared memory.
-        row = {
-            name: np.array(values[place]) if values.ndim > 1 else values[place]
-            for name, values in columns.items()
-        }
+        row = {name: np.array(values[place]) if values.ndim > 1 else values[place] for name, values in columns.items()}
         result = function(row, **keywords)
         if not isinstance(result, dict):
             raise DataError(f"the Row transform returned {type(result).__name__}, expected the row as a dict")
@@ -107,9 +104,7 @@ def _by_row(function: Callable[..., Any], keywords: dict[str, Any], table: pa.Ta
     return table_of({name: _stacked(name, [row[name] for row in results]) for name in results[0]})
 
 
-def _by_batch(
-    function: Callable[..., Any], keywords: dict[str, Any], table: pa.Table, batch_format: str
-) -> pa.Table:
+def _by_batch(function: Callable[..., Any], keywords: dict[str, Any], table: pa.Table, batch_format: str) -> pa.Table:
     if batch_format == "Arrow":
         result = function(table, **keywords)
     else:
@@ -124,7 +119,7 @@ def _by_batch(
     if isinstance(result, dict):
         return table_of(result)
     raise DataError(
-        f"the Batch transform returned {type(result).__name__}, expected a dict of arrays or tensors, or a pyarrow.Table"
+        f"the Batch transform returned {type(result).__name__}, expected a dict of arrays or tensors or a pyarrow.Table"
     )
 
 

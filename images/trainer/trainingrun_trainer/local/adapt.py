@@ -74,7 +74,7 @@ def _given(run: Run) -> set[str]:
 
 def _camel(name: str) -> str:
     field = Run.model_fields["spec"].annotation
-    alias = field.model_fields[name].alias if field is not None else None  # type: ignore[union-attr]
+    alias = field.model_fields[name].alias if field is not None else None
     return alias or name
 
 

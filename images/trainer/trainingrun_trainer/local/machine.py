@@ -71,9 +71,7 @@ def size(run: Run, machine: Machine, *, trainers: int | None = None, data_cpus: 
     room = machine.gpus if has_gpus else max(1, machine.cpus // 2)
     count = trainers or min(wanted, room)
     half = machine.cpus - (data_cpus or machine.cpus // 2)
-    per_trainer = max(
-        1, min(half // count, int(run.spec.trainer.resources_per_node.limits["cpu"].cores) or 1)
-    )
+    per_trainer = max(1, min(half // count, int(run.spec.trainer.resources_per_node.limits["cpu"].cores) or 1))
     for_data = data_cpus or max(1, machine.cpus - count * per_trainer)
     trainer_nodes = min(run.spec.trainer.num_nodes, count)
     while count % trainer_nodes:

@@ -65,9 +65,7 @@ class EventLog:
             self._write(line)
         except OSError as error:
             self._is_broken = True
-            print(
-                f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr
-            )
+            print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
 
     def _write(self, line: str) -> None:
         if self._file is not None:

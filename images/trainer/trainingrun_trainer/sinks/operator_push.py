@@ -113,9 +113,7 @@ class OperatorPush:
             if self._endpoint.token_file:
                 headers["Authorization"] = f"Bearer {Path(self._endpoint.token_file).read_text().strip()}"
             request = urllib.request.Request(self._endpoint.url, body, headers, method="POST")  # noqa: S310
-            context = (
-                ssl.create_default_context(cafile=self._endpoint.ca_file) if self._endpoint.ca_file else None
-            )
+            context = ssl.create_default_context(cafile=self._endpoint.ca_file) if self._endpoint.ca_file else None
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context):  # noqa: S310
                 pass
         except (OSError, ValueError) as error:

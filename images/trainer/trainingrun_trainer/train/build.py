@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,6 +16,7 @@ from trainingrun_trainer import hooks
 from trainingrun_trainer.errors import InvalidConfiguration
 
 _FIELD = "spec.recipe"
+Made = TypeVar("Made")
 
 
 def build_model(recipe: Recipe) -> torch.nn.Module:
@@ -64,7 +65,7 @@ def _call(name: str, hook: Function, *arguments: Any) -> Any:
     return function(*arguments, **parameters)
 
 
-def _require(name: str, hook: Function, made: Any, wanted: type[Any]) -> Any:
+def _require(name: str, hook: Function, made: Any, wanted: type[Made]) -> Made:
     if not isinstance(made, wanted):
         raise InvalidConfiguration(
             f'{_FIELD}.{name}.function: "{hook.function}" returned {type(made).__name__}, '

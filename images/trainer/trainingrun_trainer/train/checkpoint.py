@@ -43,9 +43,7 @@ class TornCheckpoint(Exception):
     """A checkpoint is incomplete or damaged; the message says which file and how."""
 
 
-def write_rank(
-    directory: Path, *, rank: int, world_size: int, position: Position, consumed: Consumed
-) -> None:
+def write_rank(directory: Path, *, rank: int, world_size: int, position: Position, consumed: Consumed) -> None:
     """Write what only this rank knows: its random generators and the rows that it has used in this epoch."""
     torch.save(_random_states(), directory / f"random-{rank}.pt")
     (directory / f"rows-{rank}.npz").write_bytes(consumed.to_bytes())
@@ -54,8 +52,7 @@ def write_rank(
         "worldSize": world_size,
         "position": asdict(position),
         "files": {
-            name: {"bytes": (directory / name).stat().st_size, "sha256": _digest(directory / name)}
-            for name in names
+            name: {"bytes": (directory / name).stat().st_size, "sha256": _digest(directory / name)} for name in names
         },
     }
     (directory / _manifest(rank)).write_text(json.dumps(manifest, indent=1))

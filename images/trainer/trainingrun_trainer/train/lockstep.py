@@ -39,15 +39,13 @@ class Lockstep:
     def __init__(self, rank: int, world_size: int):
         self.rank = rank
         self.world_size = world_size
-        self._group = dist.new_group(backend="gloo") if world_size > 1 else None
+        self._group: Any = dist.new_group(backend="gloo") if world_size > 1 else None
 
     def agree(
         self, *, rows: int, has_template: bool, waited_seconds: float, must_stop: bool, check_preemption: bool
     ) -> Agreement:
         """Exchange what this rank has for the next step."""
-        mine = torch.tensor(
-            [rows, not has_template, waited_seconds, must_stop, check_preemption], dtype=torch.float64
-        )
+        mine = torch.tensor([rows, not has_template, waited_seconds, must_stop, check_preemption], dtype=torch.float64)
         everyone = mine.unsqueeze(0)
         if self._group is not None:
             everyone = torch.empty((self.world_size, len(mine)), dtype=torch.float64)
@@ -65,7 +63,7 @@ class Lockstep:
         total = torch.tensor(values, dtype=torch.float64)
         if self._group is not None:
             dist.all_reduce(total, group=self._group)
-        return total.tolist()  # type: ignore[no-any-return]
+        return total.tolist()
 
     def broadcast(self, value: Any, *, source: int = 0) -> Any:
         """`value` of rank `source`, on every rank. It is pickled."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray.train
+import ray.train.torch
 import torch
 
 import ray
-from trainingrun.progress import Stall
 from trainingrun.spec import Run, parse
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
@@ -24,6 +24,7 @@ from trainingrun_trainer.failures import failure_of
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train import build
 from trainingrun_trainer.train.session import Session
+from trainingrun_trainer.train.stall import StallClock
 from trainingrun_trainer.train.steps import Stepper, Sums
 
 
@@ -70,10 +71,9 @@ class _Training:
         self._bare_model = getattr(self._model, "module", self._model)
         optimizer = build.build_optimizer(recipe, self._bare_model)
         self._scheduler = build.build_scheduler(recipe, optimizer)
-        compiled = torch.compile(self._model) if recipe.torch_compile else self._model
-        torch.manual_seed(
-            recipe.seed + 1 + session.rank
-        )  # dropout must differ between ranks, weights must not
+        compiled: Any = torch.compile(self._model) if recipe.torch_compile else self._model
+        # Dropout must differ between ranks; the weights, made above, must not.
+        torch.manual_seed(recipe.seed + 1 + session.rank)
         self._stepper = Stepper(
             session, recipe, compiled, optimizer, build.build_loss(recipe), build.build_metric(recipe)
         )
@@ -111,13 +111,10 @@ class _Training:
     def _finish_epoch(self, seconds: float, rows: int) -> None:
         session, epoch = self._session, self._session.position.epoch
         metrics = self._means(self._stepper.sums)
+        self._publish(metrics)
         if self._recipe.dataset.validation is not None:
             metrics |= {f"validation_{name}": value for name, value in self._validate().items()}
-        if (
-            self._scheduler is not None
-            and self._recipe.scheduler
-            and self._recipe.scheduler.interval == "Epoch"
-        ):
+        if self._scheduler is not None and self._recipe.scheduler and self._recipe.scheduler.interval == "Epoch":
             self._scheduler.step()
         session.reporter.tell(
             "EpochEnded",
@@ -133,8 +130,8 @@ class _Training:
         session.position = dataclasses.replace(
             session.position, epoch=epoch + 1, epoch_step=0, steps_per_epoch=session.position.epoch_step
         )
-        self._publish(metrics)
         self._save(metrics, best=best)
+        self._status_time = time.monotonic()  # validation and saving are no part of the next rate
 
     def _validate(self) -> dict[str, float]:
         self._model.eval()
@@ -161,11 +158,7 @@ class _Training:
         session.position = dataclasses.replace(
             session.position, step=session.position.step + 1, epoch_step=session.position.epoch_step + 1
         )
-        if (
-            self._scheduler is not None
-            and self._recipe.scheduler
-            and self._recipe.scheduler.interval == "Step"
-        ):
+        if self._scheduler is not None and self._recipe.scheduler and self._recipe.scheduler.interval == "Step":
             self._scheduler.step()
 
     def _is_due(self, every_steps: int) -> bool:
@@ -219,13 +212,14 @@ class _Training:
         if not session.reporter.is_status_due() and not (metrics and session.rank == 0):
             return
         now = time.monotonic()
-        seconds, rows = now - self._status_time, position.rows - self._status_rows
+        seconds = max(now - self._status_time, 1e-3)
+        rows = position.rows - self._status_rows
         self._status_time, self._status_rows = now, position.rows
         steps = position.steps_per_epoch or _steps_per_epoch(session.total_rows, self._recipe)
         total = steps * self._recipe.epochs if steps else None
         share = _share_done(position.epoch, position.epoch_step, steps, self._recipe.epochs)
-        elapsed = time.time() - position.started_at
-        stall: Stall = session.attempt_clock.stall(session.causes)
+        elapsed = max(time.time() - position.started_at, 1e-3)
+        recent, session.recent_clock = session.recent_clock, StallClock()
         session.reporter.publish(
             epoch=position.epoch,
             epochs=self._recipe.epochs,
@@ -233,11 +227,12 @@ class _Training:
             total_steps=total,
             percent=100 * share,
             rows=position.rows,
-            rows_per_second=rows / seconds if seconds > 0 else 0.0,
+            rows_per_second=rows / seconds,
             metrics=metrics or self._stepper.sums.means(),
             eta_seconds=position.productive_seconds / share * (1 - share) if share > 0 else None,
-            stall=stall,
-            goodput_percent=min(100.0, 100 * position.productive_seconds / elapsed) if elapsed > 0 else 0.0,
+            stall=session.attempt_clock.stall(session.causes),
+            recent_stall=recent.stall(session.causes),
+            goodput_percent=min(100.0, 100 * position.productive_seconds / elapsed),
         )
 
 

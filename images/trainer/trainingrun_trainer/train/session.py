@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray.train
+import ray.train.torch
 import torch
 
 import ray
@@ -43,9 +44,7 @@ class Step:
 class Session:
     """A worker's view of the run. Attributes: `run`, `rank`, `world_size`, `device`, `position`."""
 
-    def __init__(
-        self, run: Run, storage: RunStorage, hub: Any, attempt: int, batch_rows: int, total_rows: int | None
-    ):
+    def __init__(self, run: Run, storage: RunStorage, hub: Any, attempt: int, batch_rows: int, total_rows: int | None):
         context = ray.train.get_context()
         self.run = run
         self.rank = context.get_world_rank()
@@ -62,6 +61,7 @@ class Session:
         self.reporter = Reporter(hub, is_reporting=self.rank == 0)
         self.attempt_clock = StallClock()
         self.epoch_clock = StallClock()
+        self.recent_clock = StallClock()  # since the last status
         self.causes: dict[str, float] = {}
         self._saver = Saver(storage, self.lockstep, f"a{attempt}g{self.generation}")
         self._hub = hub
@@ -195,7 +195,7 @@ class Session:
         self.position = dataclasses.replace(self.position, rows=self.position.rows + total_rows)
 
     def _account(self, agreement: Agreement, seconds: float, is_first: bool) -> None:
-        for clock in (self.attempt_clock, self.epoch_clock):
+        for clock in (self.attempt_clock, self.epoch_clock, self.recent_clock):
             clock.add(waited_seconds=agreement.waited_seconds, computed_seconds=seconds, is_first=is_first)
         self.position = dataclasses.replace(
             self.position, productive_seconds=self.position.productive_seconds + seconds
@@ -203,9 +203,7 @@ class Session:
 
     def _agree_to_stop(self, agreement: Agreement) -> bool:
         if agreement.check_preemption and ray.train.get_preemption_info() is not None:
-            self.reporter.tell(
-                "Notice", level="Warning", message="a node is being taken away; saving a checkpoint"
-            )
+            self.reporter.tell("Notice", level="Warning", message="a node is being taken away; saving a checkpoint")
             self._must_stop = True
         self._must_stop = self._must_stop or agreement.must_stop
         return self._must_stop

@@ -56,10 +56,7 @@ def blocked_by_cause(shard: Any) -> dict[str, float]:
     Raises AttributeError when Ray has renamed its counters; a test guards that.
     """
     stats = shard._iter_stats
-    return {
-        cause: sum(getattr(stats, counter).get() for counter in counters)
-        for cause, counters in _CAUSES.items()
-    }
+    return {cause: sum(getattr(stats, counter).get() for counter in counters) for cause, counters in _CAUSES.items()}
 
 
 def _percent(part: float, rest: float) -> float:

@@ -137,12 +137,13 @@ class Stepper:
                 inputs, targets = self.prepare(step.batch)
                 means = self.evaluate(self.model(inputs), targets)
         self.sums.add(step.rows, **means)
-        return means["loss"] * (step.rows * self._session.world_size / self._nominal_rows)
+        share: torch.Tensor = means["loss"] * (step.rows * self._session.world_size / self._nominal_rows)
+        return share
 
     def _gradient_sync(self, is_last: bool) -> contextlib.AbstractContextManager[Any]:
         if is_last or not isinstance(self.model, torch.nn.parallel.DistributedDataParallel):
             return contextlib.nullcontext()
-        return self.model.no_sync()  # type: ignore[no-any-return]
+        return self.model.no_sync()
 
     @contextlib.contextmanager
     def _normalisation(self, rows: int) -> Iterator[None]:

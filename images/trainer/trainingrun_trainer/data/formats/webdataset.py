@@ -31,9 +31,7 @@ class WebDataset:
                 "install trainingrun[webdataset] or choose another format"
             )
         files = find_files(source.field + ".path", source.path, (".tar",))
-        return [
-            Piece(index=i, paths=(file.path,), size_bytes=file.size_bytes) for i, file in enumerate(files)
-        ]
+        return [Piece(index=i, paths=(file.path,), size_bytes=file.size_bytes) for i, file in enumerate(files)]
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The samples of a shard in its order."""
@@ -78,9 +76,7 @@ def _row(source: Source, path: str, sample: dict[str, Any]) -> tuple[np.ndarray,
     try:
         return decode(source, f"{path}:{sample['__key__']}", image), int(target)
     except ValueError as error:
-        raise DataError(
-            f"{path}: sample {sample['__key__']}: the class must be a whole number: {error}"
-        ) from error
+        raise DataError(f"{path}: sample {sample['__key__']}: the class must be a whole number: {error}") from error
 
 
 def _table(source: Source, images: list[np.ndarray], labels: list[int]) -> pa.Table:

@@ -1,0 +1,100 @@
+"""`python -m trainingrun_trainer.local FILE`: what `trainingrun local` becomes after it has checked its options."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainingrun.display import display_for
+from trainingrun.errors import InvalidSpec
+from trainingrun.report import write_report
+from trainingrun.spec.documents import load_runs
+from trainingrun_trainer.exits import Exit
+from trainingrun_trainer.local import options as command_line
+from trainingrun_trainer.local.adapt import Adapted, adapt
+from trainingrun_trainer.local.cluster import virtual_cluster
+from trainingrun_trainer.local.machine import Size, size, this_machine
+from trainingrun_trainer.local.options import Options
+from trainingrun_trainer.local.supervisor import Launch, Supervisor, notice, python_path
+from trainingrun_trainer.plan import storage_of, workers_of
+
+
+def main(arguments: list[str]) -> int:
+    """Train the run of a file on this machine; returns the exit code."""
+    options = command_line.parse(arguments)
+    try:
+        runs = load_runs(options.file)
+    except InvalidSpec as error:
+        print(error, file=sys.stderr)
+        return int(Exit.INVALID_CONFIGURATION)
+    if len(runs) != 1:
+        print(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one", file=sys.stderr)
+        return int(Exit.INVALID_CONFIGURATION)
+    try:
+        return int(_train(adapt(runs[0].run, options.volume), options))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _train(adapted: Adapted, options: Options) -> Exit:
+    storage = storage_of(adapted.run)
+    folder = storage.local_directory
+    report = folder / "report.html" if folder else None
+    display = display_for(sys.stdout, json=options.json, report=report)
+    # Modules beside the run's file must be found by every Ray process, so before any is started.
+    os.environ["PYTHONPATH"] = python_path(options.file)
+    os.environ.update(adapted.variables)
+    try:
+        if adapted.not_applied:
+            display.emit(notice(f"not applied on one machine: {', '.join(adapted.not_applied)}"))
+        if adapted.volume is not None:
+            display.emit(notice(f"{adapted.volume} stands in for the persistent volume"))
+        with _cluster(adapted, options) as (address, shape):
+            if shape is not None:
+                display.emit(notice(shape.sentence(adapted.run)))
+            launch = Launch(
+                run=adapted.run,
+                storage=storage,
+                arguments=_driver_arguments(address, shape, adapted, options),
+                variables={"RAY_ADDRESS": address, **adapted.variables},
+                work_directory=(folder or Path(".trainingrun") / storage.name) / "local",
+                is_verbose=options.verbose,
+            )
+            code = Supervisor(launch, display, lambda line: _show(line, options)).run()
+        if folder is not None:
+            write_report(folder)
+        return code
+    finally:
+        display.close()
+
+
+@contextlib.contextmanager
+def _cluster(adapted: Adapted, options: Options) -> Iterator[tuple[str, Size | None]]:
+    """The cluster to use: one that runs already, or a virtual one that lives as long as the run."""
+    if options.address:
+        yield options.address, None
+        return
+    shape = size(adapted.run, this_machine(), trainers=options.trainers, data_cpus=options.data_cpus)
+    with virtual_cluster(shape) as address:
+        yield address, shape
+
+
+def _driver_arguments(address: str, shape: Size | None, adapted: Adapted, options: Options) -> list[str]:
+    workers = workers_of(adapted.run)
+    count = shape.trainers if shape else options.trainers or workers.count
+    cpus = shape.cpus_per_trainer if shape else workers.cpus
+    gpus = shape.gpus_per_trainer if shape else workers.gpus
+    arguments = {"--num-workers": count, "--worker-cpus": cpus, "--worker-gpus": gpus}
+    return ["--address", address, *(str(part) for pair in arguments.items() for part in pair)]
+
+
+def _show(line: str, options: Options) -> None:
+    """Pass on what the author's code prints; with --json it must not mix with the records."""
+    print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,63 @@
+"""One driver process: started so that it cannot outlive this one, read line by line, stopped politely or at once."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Driver:
+    """A running driver. Its standard output is read with `lines`; its standard error goes to `log`, or here."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path | None):
+        self._log = log.open("ab") if log else None
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            # Of its own session: a Ctrl-C in the terminal is ours to pass on, once.
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def lines(self) -> Iterator[str]:
+        """What it prints, until it ends."""
+        if self._process.stdout is not None:
+            for line in self._process.stdout:
+                yield line.decode(errors="replace").rstrip("\n")
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def end(self) -> int:
+        """Wait for its end; returns the exit code, or minus the signal that killed it."""
+        code = self._process.wait()
+        if self._log is not None:
+            self._log.close()
+        return code
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.signal(signal.SIGKILL)
+        self.end()
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone, even if that was killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,72 @@
+"""Turns a plan into Ray Train's TorchTrainer: datasets, workers, folder and retries, all from the run.
+
+Nothing is started here. The placement of everything follows from `placement`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import ray.train
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from trainingrun.spec import Run
+from trainingrun_trainer import placement
+from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
+from trainingrun_trainer.placement import Workers
+from trainingrun_trainer.plan import Plan
+from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.train.loop import LoopConfig, train
+
+
+def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
+    """The trainer for one attempt at the built-in recipe."""
+    loop = LoopConfig(
+        document=plan.run.to_document(),
+        storage=plan.storage,
+        hub=hub,
+        attempt=attempt,
+        batch_rows=plan.batch_rows,
+        total_rows=plan.listings["train"].rows,
+    )
+    return TorchTrainer(
+        train,
+        train_loop_config={"loop": loop},
+        datasets={name: _dataset(plan, name, hub) for name in plan.listings},
+        **trainer_options(plan.run, plan.storage, plan.workers),
+    )
+
+
+def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str, Any]:
+    """Keyword arguments of TorchTrainer that follow from the run: where things run, are kept, and are tried again."""
+    filesystem, path = storage.filesystem()
+    quiet: dict[str, Any] = {
+        # What matters of Ray's log is in our records; the rest is in Ray's own files.
+        "logging_config": ray.train.LoggingConfig(log_level="ERROR"),
+        "checkpoint_config": ray.train.CheckpointConfig(num_to_keep=run.spec.storage.checkpoints.num_to_keep),
+    }
+    return {
+        "dataset_config": ExactDataConfig(),
+        "scaling_config": placement.scaling_config(workers),
+        "torch_config": TorchConfig(backend="nccl" if workers.gpus and _has_cuda() else "gloo"),
+        "run_config": ray.train.RunConfig(
+            name=storage.name,
+            storage_path=path,
+            storage_filesystem=filesystem,
+            failure_config=ray.train.FailureConfig(max_failures=run.spec.backoff_limit),
+            **quiet,
+        ),
+    }
+
+
+def _dataset(plan: Plan, name: str, hub: Any) -> Any:
+    transform = dataclasses.replace(plan.transform, training=name == "train") if plan.transform else None
+    return build_dataset(name, plan.listings[name], transform, hub, plan.workers.count)
+
+
+def _has_cuda() -> bool:
+    """Whether torch can use a GPU: an extended resource that stands in for one has no CUDA behind it."""
+    import torch
+
+    return bool(torch.cuda.is_available())

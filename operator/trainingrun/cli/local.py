@@ -1,0 +1,66 @@
+"""`trainingrun local`: train a run on this machine.
+
+The file is checked here, in milliseconds; training happens in a program of the training package, which this one
+becomes. It must not import that package, nor what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from trainingrun.errors import InvalidSpec
+
+_MODULE = "trainingrun_trainer"
+
+
+@click.command("local")
+@click.option(
+    "-f",
+    "--file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with one TrainingRun: the same that you would apply to a cluster.",
+)
+@click.option("--trainers", type=click.IntRange(1, 1024), help="Training processes; default: what this machine fits.")
+@click.option("--data-cpus", type=click.IntRange(1, 1024), help="CPUs for data; default: what the trainers leave.")
+@click.option(
+    "--volume",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory that stands in for the run's persistent volume; default: its mount path where that exists, "
+    "otherwise .trainingrun/<claim name>.",
+)
+@click.option("--address", help="Ray cluster to train on instead of a virtual one in this machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print what happens as JSON lines.")
+@click.option("--verbose", is_flag=True, help="Also print what Ray logs.")
+def command(
+    file: Path,
+    trainers: int | None,
+    data_cpus: int | None,
+    volume: Path | None,
+    address: str | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Train a run on this machine, with virtual nodes in place of the cluster's two groups.
+
+    Ends with 0 when the run is complete, 10 or 11 when it was stopped and can be continued by the same command, 12
+    when the file cannot work, 13 when training failed.
+    """
+    from trainingrun.spec.documents import load_runs
+
+    try:
+        load_runs(file)
+    except InvalidSpec as error:
+        raise click.ClickException(str(error)) from None
+    if importlib.util.find_spec(_MODULE) is None or importlib.util.find_spec("ray") is None:
+        raise click.ClickException("training needs more packages: pip install 'trainingrun[trainer]'")
+    named = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}
+    chosen = [str(part) for name, value in named.items() if value is not None for part in (name, value)]
+    flags = [name for name, is_set in (("--json", as_json), ("--verbose", verbose)) if is_set]
+    program = [sys.executable, "-m", f"{_MODULE}.local", str(file), *chosen, *flags]
+    os.execv(sys.executable, program)
