@@ -58,9 +58,7 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_every_row_is_written_once_in_the_order_asked_for(
     tmp_path: Path, small_window: int, rows: int, shuffle: bool, source: Any
 ) -> None:
-    converted = convert(
-        source(rows), tmp_path / "a", shuffle=shuffle, seed=3, rows_per_file=90, row_group_rows=7
-    )
+    converted = convert(source(rows), tmp_path / "a", shuffle=shuffle, seed=3, rows_per_file=90, row_group_rows=7)
     labels = labels_in(tmp_path / "a")
     assert converted.rows == rows
     assert sorted(labels) == list(range(rows))

@@ -108,9 +108,7 @@ def folder(tmp_path: Path) -> Path:
 def test_class_folders_as_image_folder_reads_them(folder: Path, tmp_path: Path, form: str) -> None:
     expected = ImageFolder(str(folder))
     found = in_order(form.format(folder), tmp_path / "out")
-    require_same(
-        found, np.stack([np.asarray(picture) for picture, _ in expected]), np.array(expected.targets)
-    )
+    require_same(found, np.stack([np.asarray(picture) for picture, _ in expected]), np.array(expected.targets))
     metadata = pq.read_schema(tmp_path / "out" / "part-00000.parquet").metadata
     assert json.loads(metadata[b"trainingrun.classes"]) == ["ant", "cat", "dog"]
 
@@ -147,9 +145,7 @@ def test_digits_of_scikit_learn(tmp_path: Path) -> None:
     require_same(found, np.round(digits.images * 255 / 16).astype(np.uint8), digits.target)
 
 
-@pytest.mark.parametrize(
-    "name", ["data.npz", "data.npy", "data.parquet", "data.json", "data.jsonl", "data.pkl"]
-)
+@pytest.mark.parametrize("name", ["data.npz", "data.npy", "data.parquet", "data.json", "data.jsonl", "data.pkl"])
 def test_files(tmp_path: Path, pixels: np.ndarray, labels: np.ndarray, name: str) -> None:
     file = tmp_path / name
     frame = pandas.DataFrame({"image": pixels.tolist(), "label": labels})
@@ -168,9 +164,7 @@ def test_files(tmp_path: Path, pixels: np.ndarray, labels: np.ndarray, name: str
     require_same(in_order(str(file), tmp_path / "out"), pixels, labels)
 
 
-def test_a_converted_folder_can_be_converted_again(
-    tmp_path: Path, pixels: np.ndarray, labels: np.ndarray
-) -> None:
+def test_a_converted_folder_can_be_converted_again(tmp_path: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
     convert({"image": pixels, "label": labels}, tmp_path / "first", shuffle=False)
     found = in_order(tmp_path / "first" / "part-00000.parquet", tmp_path / "second")
     require_same(found, pixels, labels)
@@ -217,12 +211,9 @@ def test_objects_of_a_notebook(tmp_path: Path, pixels: np.ndarray, labels: np.nd
         "iterable dataset": Passing(pixels),
         "pairs": list(zip(pixels, labels.tolist(), strict=True)),
         "iterator of mappings": (
-            {"label": int(label), "image": Image.fromarray(row)}
-            for row, label in zip(pixels, labels, strict=True)
+            {"label": int(label), "image": Image.fromarray(row)} for row, label in zip(pixels, labels, strict=True)
         ),
-        "lists": [
-            {"image": row.tolist(), "label": int(label)} for row, label in zip(pixels, labels, strict=True)
-        ],
+        "lists": [{"image": row.tolist(), "label": int(label)} for row, label in zip(pixels, labels, strict=True)],
     }
     for name, source in sources.items():
         require_same(in_order(source, tmp_path / name), pixels, labels)

@@ -19,14 +19,10 @@ def from_torchvision(
     try:
         from torchvision import datasets
     except ImportError as error:
-        raise UsageError(
-            f"torchvision:{name} needs torchvision: pip install 'trainingrun[trainer]'"
-        ) from error
+        raise UsageError(f"torchvision:{name} needs torchvision: pip install 'trainingrun[trainer]'") from error
     constructor = getattr(datasets, name, None)
     if name.startswith("_") or not inspect.isclass(constructor):
-        raise UsageError(
-            f"torchvision.datasets has no {name}; its names are listed in torchvision's documentation"
-        )
+        raise UsageError(f"torchvision.datasets has no {name}; its names are listed in torchvision's documentation")
     arguments = _arguments(constructor, name, split=split, root=root, download=download) | dict(options)
     try:
         dataset = constructor(**arguments)
@@ -54,9 +50,7 @@ def from_sklearn(name: str, naming: Naming) -> Indexed:
         raise UsageError(f"sklearn:{name} needs scikit-learn: pip install 'trainingrun[demo]'") from error
     load = getattr(datasets, f"load_{name}", None)
     if load is None:
-        raise UsageError(
-            f"sklearn.datasets has no load_{name}; digits, iris, wine and breast_cancer are there"
-        )
+        raise UsageError(f"sklearn.datasets has no load_{name}; digits, iris, wine and breast_cancer are there")
     bunch = load()
     inputs = bunch.images if "images" in bunch else bunch.data
     if name == "digits":

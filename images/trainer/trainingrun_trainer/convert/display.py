@@ -45,8 +45,4 @@ class _Lines:
             return
         self._printed = now
         of_total = f" of {total:,}" if total is not None else ""
-        print(
-            f"{rows:,}{of_total} rows, {rows / (now - self._started):,.0f} rows/s",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"{rows:,}{of_total} rows", file=sys.stderr, flush=True)

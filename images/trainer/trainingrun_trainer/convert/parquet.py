@@ -86,9 +86,7 @@ def write_parts(
     return written
 
 
-def _write_file(
-    path: Path, tables: Iterator[pa.Table], written: Written, on_progress: Callable[[int], None]
-) -> None:
+def _write_file(path: Path, tables: Iterator[pa.Table], written: Written, on_progress: Callable[[int], None]) -> None:
     first = next(tables)
     schema = written.schema = written.schema or first.schema
     with pq.ParquetWriter(path, schema, **_encoding(schema)) as writer:

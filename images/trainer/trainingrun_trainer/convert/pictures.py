@@ -27,9 +27,7 @@ class ClassFolders:
             files = _pictures(folder / name)
             if not files:
                 endings = ", ".join(sorted(EXTENSIONS))
-                raise ConvertError(
-                    f"{folder / name}: found no pictures, allowed: files that end in {endings}"
-                )
+                raise ConvertError(f"{folder / name}: found no pictures, allowed: files that end in {endings}")
             self._files += [(file, label) for file in files]
         if not self._files:
             raise ConvertError(f"{folder}: found no folders, expected one folder of pictures for every class")

@@ -29,9 +29,7 @@ def row_number(index: int) -> str:
 class RowStacker:
     """Turns rows, either mappings or (input, target) pairs, into columns of one shape and dtype each."""
 
-    def __init__(
-        self, input_column: str, target_column: str, pictures: PictureFormat, where: Where = row_number
-    ):
+    def __init__(self, input_column: str, target_column: str, pictures: PictureFormat, where: Where = row_number):
         self._input_column = input_column
         self._target_column = target_column
         self._pictures = pictures
@@ -96,9 +94,7 @@ class RowStacker:
             raise ConvertError(f"column {name}, rows from {self._where(indices[0])}: {error}") from error
         found = self._layouts.get(name) or infer_list_layout(column, name=name)
         if found is None:
-            raise ConvertError(
-                f"column {name}: found {column.type}, allowed: lists of numbers, at most 4 deep"
-            )
+            raise ConvertError(f"column {name}: found {column.type}, allowed: lists of numbers, at most 4 deep")
         layout = self._layouts.setdefault(name, found)
         return to_numpy(column, layout, name=name, first_row=indices[0])
 
@@ -125,6 +121,5 @@ class RowStacker:
         )
         advice = "; --size H,W and --mode L or RGB make pictures alike" if name == self._input_column else ""
         return ConvertError(
-            f"{self._where(index)}: found {found} in column {name}, "
-            f"expected {layout} as in the rows before{advice}"
+            f"{self._where(index)}: found {found} in column {name}, expected {layout} as in the rows before{advice}"
         )

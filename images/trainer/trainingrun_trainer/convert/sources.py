@@ -86,9 +86,7 @@ def from_arrays(arrays: Mapping[str, Any], naming: Naming) -> Indexed:
     return Indexed(rows, read, notes=tuple(notes))
 
 
-def from_items(
-    items: Any, naming: Naming, *, classes: Sequence[str] = (), where: Where = row_number
-) -> Indexed:
+def from_items(items: Any, naming: Naming, *, classes: Sequence[str] = (), where: Where = row_number) -> Indexed:
     """Return a source of anything with a length whose rows are got by number: a list, a torch Dataset."""
     stacker = naming.stacker(where)
 

@@ -55,9 +55,7 @@ def from_frame(frame: Any, naming: Naming) -> Indexed:
     if not len(frame):
         return Indexed(0, lambda numbers: {})
     stacker = naming.stacker()
-    arrays = {
-        name: _frame_column(stacker, name, frame.iloc[:, position]) for position, name in enumerate(names)
-    }
+    arrays = {name: _frame_column(stacker, name, frame.iloc[:, position]) for position, name in enumerate(names)}
     already_resized = Naming(naming.input_column, naming.target_column)
     return from_arrays(arrays, already_resized)
 
@@ -73,9 +71,7 @@ def _frame_column(stacker: RowStacker, name: str, series: Any) -> Column:
         if result is None:
             result = np.empty((len(series), *part.shape[1:]), part.dtype)
         if part.dtype != result.dtype:
-            raise ConvertError(
-                f"column {name}, rows from {start}: found {part.dtype}, expected {result.dtype}"
-            )
+            raise ConvertError(f"column {name}, rows from {start}: found {part.dtype}, expected {result.dtype}")
         result[start : start + len(values)] = part
     if result is None:
         raise ConvertError(f"column {name}: found no rows")
