@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import subprocess
 import sys
@@ -16,8 +14,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
-
-from trainingrun_trainer.convert import display
 
 COMMAND = [sys.executable, "-c", "from trainingrun.cli import main; main()", "convert"]
 
@@ -84,34 +80,6 @@ def test_help_explains_sources_and_shuffling(work: Path) -> None:
         "12 bad source",
     ):
         assert part in text
-
-
-def test_a_terminal_is_shown_a_bar(work: Path) -> None:
-    ours, theirs = os.openpty()
-    arguments = ["my_sources:cheap", "out", "--option", "rows=20000"]
-    process = subprocess.Popen([*COMMAND, *arguments], cwd=work, stdout=subprocess.DEVNULL, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    try:
-        while data := os.read(ours, 65_536):
-            shown += data
-    except OSError as error:
-        assert error.errno == errno.EIO, "a terminal whose other side has been closed ends like this"
-    os.close(ours)
-    assert process.wait(timeout=60) == 0
-    assert b"20000/20000" in shown
-
-
-def test_anything_but_a_terminal_is_told_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with display.progress_display() as on_progress:
-        on_progress(10, 6_000)
-        assert capsys.readouterr().err == ""
-        monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.0)
-        on_progress(3_000, 6_000)
-        on_progress(5_000, None)
-    assert capsys.readouterr().err == "3,000 of 6,000 rows\n5,000 rows\n"
 
 
 @pytest.mark.parametrize(

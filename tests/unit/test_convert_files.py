@@ -194,3 +194,23 @@ def test_a_store_is_left_empty_after_an_error() -> None:
 def test_an_unknown_kind_of_uri_is_refused() -> None:
     with pytest.raises(UsageError, match="DESTINATION nosuch://x"):
         convert(numbered(5), "nosuch://x/y")
+
+
+def test_a_csv_keeps_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("text,score,label\nhello,0.5,1\nworld,1,0\n")
+    convert(tmp_path / "data.csv", tmp_path / "out", shuffle=False, input_column="text")
+    table = pq.read_table(tmp_path / "out")
+    assert table.to_pylist() == [
+        {"text": "hello", "score": 0.5, "label": 1},
+        {"text": "world", "score": 1.0, "label": 0},
+    ]
+
+
+def test_the_snippet_for_a_run_names_what_is_not_the_default(tmp_path: Path) -> None:
+    converted = convert(
+        {"x": np.zeros((2, 3)), "y": [1, 2]}, tmp_path / "out", split="test", input_column="x", target_column="y"
+    )
+    assert converted.yaml == (
+        f"dataset:\n  validation:\n    format: Parquet\n    path: {tmp_path / 'out'}\n"
+        "  inputColumn: x\n  targetColumn: y\n"
+    )

@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 from torchvision.datasets import FakeData, ImageFolder
 
-from trainingrun_trainer.convert import Converted, ConvertError, SourceFailed, UsageError, convert
-from trainingrun_trainer.data.layout import LayoutError, layouts_of, to_numpy
+from trainingrun_trainer.convert import ConvertError, SourceFailed, convert
+from trainingrun_trainer.data.layout import layouts_of, to_numpy
 
 ROWS = 40
 
@@ -170,16 +170,6 @@ def test_a_converted_folder_can_be_converted_again(tmp_path: Path, pixels: np.nd
     require_same(found, pixels, labels)
 
 
-def test_a_csv_keeps_its_columns(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text("text,score,label\nhello,0.5,1\nworld,1,0\n")
-    convert(tmp_path / "data.csv", tmp_path / "out", shuffle=False, input_column="text")
-    table = pq.read_table(tmp_path / "out")
-    assert table.to_pylist() == [
-        {"text": "hello", "score": 0.5, "label": 1},
-        {"text": "world", "score": 1.0, "label": 0},
-    ]
-
-
 class Pairs(torch.utils.data.Dataset):
     classes = ("even", "odd")
 
@@ -254,73 +244,3 @@ def test_a_function_of_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SourceFailed, match="my_rows:rows raised TypeError"):
         convert("my_rows:rows", tmp_path / "other")
     assert not (tmp_path / "other").exists()
-
-
-ZERO = np.zeros((2, 2), np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("source", "error", "message"),
-    [
-        ([], ConvertError, "SOURCE has no rows"),
-        (iter([]), ConvertError, "SOURCE has no rows"),
-        (pandas.DataFrame({"image": [], "label": []}), ConvertError, "SOURCE has no rows"),
-        ([(ZERO, 0), (ZERO[:1], 1)], ConvertError, "row 1: found uint8 of shape 1x2 in column image"),
-        ([(ZERO, 0), (ZERO.astype(float), 1)], ConvertError, "row 1: found float64 of shape 2x2"),
-        ([(ZERO, 0), (7, 1)], ConvertError, "row 1: found int in column image"),
-        ([(ZERO, 0), 7], ConvertError, "row 1: found int, allowed: a mapping"),
-        ([(ZERO, 0), (ZERO, 1, 2)], ConvertError, "row 1: found tuple, allowed: a mapping"),
-        ([{"image": ZERO}, {"pixels": ZERO}], ConvertError, "row 1: found the columns pixels, expected"),
-        ([([[1, 2]], 0), ([[1, 256]], 1)], LayoutError, "row 1: found the value 256, expected 0..255"),
-        ([([[1, 2]], 0), ([[1, 2, 3]], 1)], LayoutError, "row 1: found the shape 1x3, expected 1x2"),
-        ([(ZERO, 0), (ZERO, 0.5)], ConvertError, "column label: found float64, expected int64"),
-        ([(ZERO, 0), (ZERO, {"box": 1})], ConvertError, "column label, row 1: found dict"),
-        ([(ZERO, "a"), (ZERO, None)], ConvertError, "column label: found a row without a value"),
-        ({"image": ZERO, "label": [1]}, ConvertError, "column label: found 1 rows, expected 2"),
-        ({"pixels": ZERO}, ConvertError, "found no column image among pixels; name"),
-        ({"image": np.array([["a"], ["b"]])}, LayoutError, "arrays hold booleans or numbers only"),
-        (pandas.DataFrame({"image": [1.0], "label": [None]}), ConvertError, "found a row without a value"),
-        (42, ConvertError, "SOURCE: found int, allowed: a DataFrame"),
-        ("sklearn:digit", UsageError, "sklearn.datasets has no load_digit"),
-        ("torchvision:MNISTT", UsageError, "torchvision.datasets has no MNISTT"),
-        ("torchvision:MNIST", ConvertError, "torchvision:MNIST: Dataset not found.*--download"),
-        ("folder:/nowhere", ConvertError, "/nowhere: found no such folder"),
-        ("nowhere.parquet", ConvertError, "nowhere.parquet: found no such file"),
-        ("nowhere", UsageError, "SOURCE: found nowhere, allowed: torchvision:NAME"),
-        ("no_such_module:rows", UsageError, "no_such_module:rows cannot be imported"),
-    ],
-)  # fmt: skip
-def test_a_source_that_cannot_be_converted_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Any, error: type[Exception], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(error, match=message):
-        convert(source, tmp_path / "out", shuffle=False)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".json", ".pkl", ".npy", ".npz"])
-def test_a_broken_file_is_refused_by_name(tmp_path: Path, suffix: str) -> None:
-    file = tmp_path / f"data{suffix}"
-    file.write_bytes(b"\x00\xffbroken\n\x00")
-    with pytest.raises(ConvertError, match=r"data\.\w+: |found no column image"):
-        convert(file, tmp_path / "out")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"limit": 0}, {"rows_per_file": 0}, {"row_group_rows": -1}, {"mode": "CMYK"}, {"size": (0, 3)}],
-)
-def test_wrong_arguments_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=r"found .*, allowed: "):
-        convert([(ZERO, 0)], tmp_path / "out", **options)
-
-
-def test_the_snippet_for_a_run_names_what_is_not_the_default(tmp_path: Path) -> None:
-    converted: Converted = convert(
-        {"x": ZERO, "y": [1, 2]}, tmp_path / "out", split="test", input_column="x", target_column="y"
-    )
-    assert converted.yaml == (
-        f"dataset:\n  validation:\n    format: Parquet\n    path: {tmp_path / 'out'}\n"
-        "  inputColumn: x\n  targetColumn: y\n"
-    )
