@@ -46,11 +46,7 @@ sources = st.fixed_dictionaries(
     },
 )
 recipes = st.fixed_dictionaries(
-    {
-        "dataset": st.fixed_dictionaries(
-            {"train": sources}, optional={"validation": sources, "shuffle": st.booleans()}
-        )
-    },
+    {"dataset": st.fixed_dictionaries({"train": sources}, optional={"validation": sources, "shuffle": st.booleans()})},
     optional={
         "transform": functions.map(lambda function: {**function, "kind": "Batch", "batchFormat": "Arrow"}),
         "model": functions,

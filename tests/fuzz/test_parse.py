@@ -84,11 +84,7 @@ def test_a_broken_document_gets_problems_with_readable_paths_in_time(document):
 
 
 @fuzz
-@given(
-    json_values
-    | hostile_values
-    | st.dictionaries(st.sampled_from(["spec", "metadata", "kind"]), hostile_values)
-)
+@given(json_values | hostile_values | st.dictionaries(st.sampled_from(["spec", "metadata", "kind"]), hostile_values))
 def test_any_object_is_parsed_or_refused_in_time(value):
     within_limit(lambda: outcome_of(value))
 
@@ -156,18 +152,13 @@ def test_a_file_of_a_valid_document_holds_the_same_run(document, flow):
 
 
 @fuzz
-@given(
-    st.text(max_size=12)
-    | st.from_regex(r"[+-]?[0-9.]{1,8}([numkMGTPE]i?|[eE][+-]?[0-9]{1,3})?", fullmatch=True)
-)
+@given(st.text(max_size=12) | st.from_regex(r"[+-]?[0-9.]{1,8}([numkMGTPE]i?|[eE][+-]?[0-9]{1,3})?", fullmatch=True))
 def test_a_quantity_has_a_value_or_is_refused_and_its_canonical_form_means_the_same(text):
     try:
         quantity = Quantity(text)
     except ValueError:
         return
-    canonical = within_limit(
-        lambda: Quantity(quantity.canonical) if len(quantity.canonical) <= 64 else quantity
-    )
+    canonical = within_limit(lambda: Quantity(quantity.canonical) if len(quantity.canonical) <= 64 else quantity)
     assert canonical == quantity
     assert canonical.canonical == quantity.canonical
     assert quantity.bytes >= quantity.value

@@ -99,15 +99,9 @@ def resumed_run() -> list[Record]:
         sample(CheckpointSaved, 21, best=True),
         sample(AttemptEnded, 31, outcome="Preempted", exit_code=137, message="node taken", seconds=31.0),
         sample(AttemptStarted, 100, 2, **started),
-        *(
-            sample(Progress, 80 + step, 2, step=step, epoch=1, metrics={"loss": 50.0})
-            for step in range(21, 36)
-        ),
+        *(sample(Progress, 80 + step, 2, step=step, epoch=1, metrics={"loss": 50.0}) for step in range(21, 36)),
         sample(WorkersRestarted, 120, 2),
-        *(
-            sample(Progress, 110 + step, 2, step=step, epoch=1, metrics={"loss": 1.0})
-            for step in range(21, 41)
-        ),
+        *(sample(Progress, 110 + step, 2, step=step, epoch=1, metrics={"loss": 1.0}) for step in range(21, 41)),
         sample(EpochEnded, 151, 2, epoch=1, step=40),
         sample(AttemptEnded, 152, 2, seconds=52.0),
     ]

@@ -65,10 +65,7 @@ def test_a_pipe_gets_plain_lines_and_a_summary():
     assert "\x1b" not in result.stdout and "\r" not in result.stdout
     assert "2026-02-25 06:13:20 UTC  attempt 1 of digits starts from the beginning" in result.stdout
     assert "epoch 1/2 done: loss 1.000, validation loss 1.100, validation accuracy 0.5000" in result.stdout
-    assert (
-        "checkpoint at step 20: s3://runs/digits/checkpoint_000020 (128 MiB in 1.5 s, best so far)"
-        in result.stdout
-    )
+    assert "checkpoint at step 20: s3://runs/digits/checkpoint_000020 (128 MiB in 1.5 s, best so far)" in result.stdout
     assert result.stdout.count("\noutcome ") == 1
 
 
@@ -161,18 +158,10 @@ def test_the_summary_of_a_resumed_run():
 
 
 def test_the_summary_of_a_failed_run_says_what_to_do():
-    summary = facts(
-        [sample(AttemptStarted), sample(AttemptEnded, 5, outcome="Failed", exit_code=1, message="a\nb")]
-    )
+    summary = facts([sample(AttemptStarted), sample(AttemptEnded, 5, outcome="Failed", exit_code=1, message="a\nb")])
     assert summary["outcome"] == "Failed after 5.0 s (exit code 1): a b"
     assert "starts from the beginning" in summary["next"]
-    assert (
-        summary["final metrics"]
-        == summary["throughput"]
-        == summary["data stall"]
-        == summary["goodput"]
-        == "unknown"
-    )
+    assert summary["final metrics"] == summary["throughput"] == summary["data stall"] == summary["goodput"] == "unknown"
     assert summary["best checkpoint"] == "none marked as best"
 
 

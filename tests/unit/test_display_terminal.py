@@ -52,10 +52,7 @@ def test_progress_is_live_and_epochs_stay():
     plain = ESCAPE.sub("", output)
     assert re.search(r"epoch 2/2  [━╸╺]+  2\.5%  step 40/40", plain)
     assert (
-        "loss 2.000" in plain
-        and "1.2 k rows/s" in plain
-        and "data stall 4.0%" in plain
-        and "ETA 1 min 30 s" in plain
+        "loss 2.000" in plain and "1.2 k rows/s" in plain and "data stall 4.0%" in plain and "ETA 1 min 30 s" in plain
     )
     assert plain.count("epoch 1/2 done: loss 1.000") == 1
     assert plain.count("outcome          Complete after 1 min") == 1
@@ -81,9 +78,7 @@ def test_a_notice_is_dim_below_the_progress():
 
 
 def test_a_warning_stays():
-    output = ESCAPE.sub(
-        "", screen([sample(Notice, level="Warning"), sample(Progress), sample(WorkersRestarted)])
-    )
+    output = ESCAPE.sub("", screen([sample(Notice, level="Warning"), sample(Progress), sample(WorkersRestarted)]))
     assert "warning: the disk is nearly full" in output
     assert "workers restarted: rank 1 died" in output
 

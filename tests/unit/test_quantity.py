@@ -89,9 +89,7 @@ REFUSED += [
 
 
 @pytest.mark.parametrize(("written", "amount", "canonical"), AMOUNTS)
-def test_a_quantity_has_the_amount_and_the_canonical_form_that_kubernetes_gives_it(
-    written, amount, canonical
-):
+def test_a_quantity_has_the_amount_and_the_canonical_form_that_kubernetes_gives_it(written, amount, canonical):
     quantity = Quantity(written)
     assert quantity.value == Decimal(amount)
     assert quantity.canonical == canonical
@@ -119,9 +117,7 @@ def test_cpu_is_read_in_cores_and_memory_in_bytes_rounded_up():
     assert Quantity("4").is_whole and not Quantity("4500m").is_whole
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(4, "4"), (0.5, "0.5"), (1e22, "1e+22"), ("16Gi", "16Gi"), (-2, "-2")]
-)
+@pytest.mark.parametrize(("value", "text"), [(4, "4"), (0.5, "0.5"), (1e22, "1e+22"), ("16Gi", "16Gi"), (-2, "-2")])
 def test_numbers_are_quantities_as_in_yaml(value, text):
     assert TypeAdapter(Quantity).validate_python(value).text == text
 

@@ -103,9 +103,7 @@ def test_throughput_has_a_gap_at_each_interruption():
 
 def test_stall_that_no_cause_explains_is_shown_as_such():
     stall = Stall(total_percent=50.0, steady_percent=50.0, causes={"Transfer": 20.0})
-    chart = stall_chart(
-        history_of([sample(Progress, 1, stall=stall), sample(Progress, 2, step=2, stall=stall)])
-    )
+    chart = stall_chart(history_of([sample(Progress, 1, stall=stall), sample(Progress, 2, step=2, stall=stall)]))
     assert chart is not None
     assert [label for _, label in chart.legend] == ["Transfer", UNATTRIBUTED]
     assert chart.table.rows[0][1:] == ("50.0%", "20.0%", "30.0%")

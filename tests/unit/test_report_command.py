@@ -12,9 +12,7 @@ from record_samples import complete_run, write_run
 
 def report(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     script = "from trainingrun.cli.report import command; command()"
-    return subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True
-    )
+    return subprocess.run([sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_it_writes_the_report_and_prints_its_path(tmp_path: Path):
@@ -36,9 +34,7 @@ def test_it_writes_where_it_is_told(tmp_path: Path):
 def test_a_folder_without_records_is_one_sentence(tmp_path: Path, name: str):
     result = report(tmp_path / name)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith(
-        f"Error: {tmp_path / name}: found no progress records, expected at least one"
-    )
+    assert result.stderr.startswith(f"Error: {tmp_path / name}: found no progress records, expected at least one")
     assert result.stderr.count("\n") == 1
 
 

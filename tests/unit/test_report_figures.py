@@ -13,9 +13,7 @@ from trainingrun.history import figures
 FORMATS = [figures.count, figures.short, figures.rate, figures.percent, figures.duration, figures.size]
 
 
-@pytest.mark.parametrize(
-    "write", [*FORMATS, figures.moment, figures.metric], ids=lambda write: write.__name__
-)
+@pytest.mark.parametrize("write", [*FORMATS, figures.moment, figures.metric], ids=lambda write: write.__name__)
 def test_the_unknown_is_unknown(write):
     assert write(None) == "unknown"
 

@@ -128,9 +128,7 @@ def test_every_end_says_what_to_do_next(records: list[Record], words: str):
 
 def test_a_folder_is_read_around_torn_lines(tmp_path: Path):
     directory = write_run(tmp_path, resumed_run(), torn='{"kind":"Progress","time":17')
-    (directory / "progress" / "attempt-0010.jsonl").write_text(
-        sample(AttemptStarted, 200, 10).to_json() + "\n"
-    )
+    (directory / "progress" / "attempt-0010.jsonl").write_text(sample(AttemptStarted, 200, 10).to_json() + "\n")
     (directory / "progress" / "notes.txt").write_text("not a record")
     assert read_records(directory) == [*resumed_run(), sample(AttemptStarted, 200, 10)]
 

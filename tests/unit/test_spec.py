@@ -70,9 +70,7 @@ def test_a_short_document_gets_the_documented_defaults():
 
 def test_processes_per_node_follow_the_gpus_of_any_maker():
     for key in ("nvidia.com/gpu", "amd.com/gpu"):
-        trainer = parse(
-            document(trainer={"numNodes": 2, "resourcesPerNode": {"limits": {key: "4"}}})
-        ).spec.trainer
+        trainer = parse(document(trainer={"numNodes": 2, "resourcesPerNode": {"limits": {key: "4"}}})).spec.trainer
         assert (trainer.resources_per_node.gpus, trainer.processes_per_node, trainer.num_processes) == (
             4,
             4,
@@ -154,15 +152,11 @@ def missing_fields(model: type[Run], documents: list[Any]) -> list[str]:
 
     for found in documents:
         walk(schema, found)
-    expected = {
-        name: set(part["properties"]) for name, part in schema["$defs"].items() if "properties" in part
-    }
+    expected = {name: set(part["properties"]) for name, part in schema["$defs"].items() if "properties" in part}
     # Kubernetes sets the uid; tolerations are Kubernetes' own and shown by example.
     expected["Metadata"] -= {"uid"}
     expected.pop("Toleration")
-    return sorted(
-        f"{name}.{field}" for name, fields in expected.items() for field in fields - used.get(name, set())
-    )
+    return sorted(f"{name}.{field}" for name, fields in expected.items() for field in fields - used.get(name, set()))
 
 
 def test_every_field_says_its_unit_and_limits_and_is_bounded():

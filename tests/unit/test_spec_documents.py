@@ -33,9 +33,7 @@ def said_about(text: bytes) -> list[str]:
 def test_the_runs_of_a_file_are_loaded_in_order_with_their_lines(tmp_path):
     second = VALID.replace(b"mnist", b"cifar")
     path = tmp_path / "runs.yaml"
-    path.write_bytes(
-        b"---\n" + VALID + b"---\n# nothing here\n---\nkind: Secret\nkind: Secret\n---\n" + second
-    )
+    path.write_bytes(b"---\n" + VALID + b"---\n# nothing here\n---\nkind: Secret\nkind: Secret\n---\n" + second)
     loaded = load_runs(path)
     assert [(run.metadata.name, source, line) for run, source, line in loaded] == [
         ("mnist", str(path), 2),
@@ -61,9 +59,7 @@ def test_a_file_with_problems_is_refused_with_each_at_its_place(tmp_path):
 
 def test_a_missing_field_is_reported_at_its_parent():
     said = said_about(VALID.replace(b"    uri: s3://bucket/runs\n", b"    checkpoints: {best: {}}\n"))
-    assert [line.split(" found ")[0] for line in said] == [
-        "run.yaml:11:19: spec.storage.checkpoints.best.metric:"
-    ]
+    assert [line.split(" found ")[0] for line in said] == ["run.yaml:11:19: spec.storage.checkpoints.best.metric:"]
 
 
 PLACES = [

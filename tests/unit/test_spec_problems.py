@@ -113,8 +113,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"failurePolicy": {"rules": [{"action": "Fail", "onExitCodes": {"operator": "In", "values": []}}]}},
-        "spec.failurePolicy.rules[0].onExitCodes.values: found an empty list, "
-        "allowed: a list of 1 to 256 entries",
+        "spec.failurePolicy.rules[0].onExitCodes.values: found an empty list, allowed: a list of 1 to 256 entries",
     ),
     (
         {"podTemplatePatches": [{"target": "Head", "spec": {"containers": []}}]},

@@ -61,11 +61,7 @@ RULES = [
         {"spec.recipe.transform.batchFormat": "batchFormat with kind Row"},
     ),
     (
-        {
-            "recipe": {
-                "dataset": {"train": {"format": "CSV", "path": "/x", "imageSize": {"height": 1, "width": 1}}}
-            }
-        },
+        {"recipe": {"dataset": {"train": {"format": "CSV", "path": "/x", "imageSize": {"height": 1, "width": 1}}}}},
         {"spec.recipe.dataset.train.imageSize": "imageSize with format CSV"},
     ),
     (

@@ -62,9 +62,7 @@ def test_no_run_at_all_is_status_2():
 
 
 def test_json_holds_the_same_for_programs():
-    result = trainingrun(
-        "validate", "-o", "json", "-f", "-", "-f", str(SAMPLES / "minimal.yaml"), stdin=BROKEN
-    )
+    result = trainingrun("validate", "-o", "json", "-f", "-", "-f", str(SAMPLES / "minimal.yaml"), stdin=BROKEN)
     assert result.returncode == 2
     said = json.loads(result.stdout)
     assert said["valid"] is False

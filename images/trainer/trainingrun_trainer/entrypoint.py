@@ -43,8 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _train(run: Run, options: argparse.Namespace, display: _Sink) -> int:
-    # Ray Train reads these when it is imported; without state tracking its dashboard shows no run.
-    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")
+    # Ray Train reads these when it is imported.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "1")
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "120")
     from trainingrun_trainer import driver, placement

@@ -74,12 +74,12 @@ def check(nodes: list[Node], workers: Workers) -> None:
         raise InvalidConfiguration(_missing("trainer", TRAINER_SELECTOR, nodes))
     if data_slots(nodes) < 1:
         raise InvalidConfiguration(
-            f"spec.data.resourcesPerNode: the {len(data)} data nodes have no whole CPU between them, allowed: at least 1"
+            f"spec.data.resourcesPerNode: the {len(data)} data nodes have not one CPU between them, allowed: at least 1"
         )
     room = sum(_fits(node, workers) for node in trainers)
     if room < workers.count:
         raise InvalidConfiguration(
-            f"spec.trainer: {workers.count} workers with {workers.cpus:g} CPU and {workers.gpus} GPU each are asked for, "
+            f"spec.trainer: asks for {workers.count} workers with {workers.cpus:g} CPU and {workers.gpus} GPU each, "
             f"the trainer nodes have room for {room}: {_listed(trainers)}"
         )
     if both := [node for node in data if node.has(TRAINER_SELECTOR)]:

@@ -29,9 +29,7 @@ class Subcommands(click.Group):
         return command
 
 
-@click.group(
-    cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
+@click.group(cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Train on Ray, on Kubernetes or on this machine, from one TrainingRun file."""

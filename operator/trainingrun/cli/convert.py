@@ -58,18 +58,14 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
         try:
             options[name] = json.loads(json.dumps(yaml.safe_load(value)))
         except (yaml.YAMLError, TypeError) as error:
-            raise click.BadParameter(
-                f"found {text}, allowed: a number, text, list or mapping as value"
-            ) from error
+            raise click.BadParameter(f"found {text}, allowed: a number, text, list or mapping as value") from error
     return options
 
 
 @click.command("convert", help=HELP)
 @click.argument("source")
 @click.argument("destination")
-@click.option(
-    "--split", default="train", show_default=True, help="The split to convert, of sources with splits."
-)
+@click.option("--split", default="train", show_default=True, help="The split to convert, of sources with splits.")
 @click.option(
     "--shuffle/--no-shuffle",
     default=True,
@@ -84,18 +80,10 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
     help="Convert at most this many rows: with --shuffle a random sample, where the source can be read in "
     "any order; else the first ones.",
 )
-@click.option(
-    "--size", callback=_pixels, metavar="H,W", help="Make every picture this high and wide, in pixels."
-)
-@click.option(
-    "--mode", type=click.Choice(["L", "RGB"]), help="Make every picture grey (L) or coloured (RGB)."
-)
-@click.option(
-    "--input-column", default="image", show_default=True, help="The column that the model is given."
-)
-@click.option(
-    "--target-column", default="label", show_default=True, help="The column that the model is to predict."
-)
+@click.option("--size", callback=_pixels, metavar="H,W", help="Make every picture this high and wide, in pixels.")
+@click.option("--mode", type=click.Choice(["L", "RGB"]), help="Make every picture grey (L) or coloured (RGB).")
+@click.option("--input-column", default="image", show_default=True, help="The column that the model is given.")
+@click.option("--target-column", default="label", show_default=True, help="The column that the model is to predict.")
 @click.option(
     "--rows-per-file",
     type=click.IntRange(min=1),

@@ -63,4 +63,4 @@ def command(
     chosen = [str(part) for name, value in named.items() if value is not None for part in (name, value)]
     flags = [name for name, is_set in (("--json", as_json), ("--verbose", verbose)) if is_set]
     program = [sys.executable, "-m", f"{_MODULE}.local", str(file), *chosen, *flags]
-    os.execv(sys.executable, program)
+    os.execv(sys.executable, program)  # noqa: S606 - no shell is wanted

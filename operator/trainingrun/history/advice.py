@@ -71,9 +71,7 @@ def next_step(history: History) -> str | None:
         return None
     remedy = _OUTCOME_REMEDIES.get(ended.outcome)
     if remedy is None:
-        return (
-            f"This version does not know the outcome {one_line(ended.outcome)}: read the message; {resume}."
-        )
+        return f"This version does not know the outcome {one_line(ended.outcome)}: read the message; {resume}."
     return remedy if ended.outcome == "InvalidConfig" else f"{remedy}; {resume}."
 
 

@@ -115,9 +115,7 @@ def size(size_bytes: float | None) -> str:
 def moment(time: float | None) -> str:
     """A point in time, in UTC to the second: `2026-03-01 14:02:11 UTC`."""
     try:
-        return datetime.fromtimestamp(math.nan if time is None else time, UTC).strftime(
-            "%Y-%m-%d %H:%M:%S UTC"
-        )
+        return datetime.fromtimestamp(math.nan if time is None else time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return UNKNOWN
 

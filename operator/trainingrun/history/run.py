@@ -129,9 +129,7 @@ class History:
     @property
     def data_nodes(self) -> list[str]:
         """The nodes on which data tasks made at least one row, in any attempt."""
-        return sorted(
-            {node for attempt in self.attempts for node, rows in attempt.data_rows.items() if rows > 0}
-        )
+        return sorted({node for attempt in self.attempts for node, rows in attempt.data_rows.items() if rows > 0})
 
     @property
     def trainer_nodes(self) -> list[str]:
@@ -152,9 +150,7 @@ class History:
 def mean_stall(weighted: list[tuple[Stall, float]]) -> Stall | None:
     """The stall over several stretches, each with its length; None without any that can be measured."""
     known = [
-        (s, w)
-        for s, w in weighted
-        if finite(s.total_percent) is not None and finite(s.steady_percent) is not None
+        (s, w) for s, w in weighted if finite(s.total_percent) is not None and finite(s.steady_percent) is not None
     ]
     length = sum(weight for _, weight in known)
     if length <= 0:

@@ -45,9 +45,7 @@ def attempts_chart(history: History) -> Chart:
     )
 
 
-def _attempt_shapes(
-    history: History, attempt: Attempt, x: Axis, begin: float, top: float, row: float
-) -> list[Shape]:
+def _attempt_shapes(history: History, attempt: Attempt, x: Axis, begin: float, top: float, row: float) -> list[Shape]:
     outcome = attempt.ended.outcome if attempt.ended else "no end recorded"
     hint = f"attempt {attempt.number}: {one_line(outcome)} after {duration(attempt.seconds)}"
     look = "complete" if outcome == "Complete" else "running" if attempt.ended is None else "stopped"

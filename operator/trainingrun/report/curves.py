@@ -69,21 +69,15 @@ def metric_chart(history: History, name: str, number: int) -> Chart:
         x_labels=x_labels(x),
         y_labels=y_labels(y),
         legend=[*legend, *event_legend],
-        table=Table(
-            ("steps", "training", "validation"), [cells for _, _, cells in columns], frozenset({0, 1, 2})
-        ),
+        table=Table(("steps", "training", "validation"), [cells for _, _, cells in columns], frozenset({0, 1, 2})),
     )
 
 
 def _series(history: History, name: str) -> list[Point]:
     """The values by step: of every report; for a metric that reports lack, of every epoch."""
-    values = {
-        float(report.step): report.metrics[name] for report in history.progress if name in report.metrics
-    }
+    values = {float(report.step): report.metrics[name] for report in history.progress if name in report.metrics}
     if not values or name.startswith(_VALIDATION):
-        values |= {
-            float(epoch.step): epoch.metrics[name] for epoch in history.epochs if name in epoch.metrics
-        }
+        values |= {float(epoch.step): epoch.metrics[name] for epoch in history.epochs if name in epoch.metrics}
     return sorted(values.items())
 
 
@@ -102,9 +96,7 @@ def _events(history: History, x: Axis) -> tuple[list[Shape], list[tuple[str, str
     shapes, legend = [], []
     for resumption in history.resumptions:
         what = "workers restarted" if resumption.inside_attempt else f"attempt {resumption.attempt} began"
-        hint = (
-            f"{what} at step {count(resumption.step)}, {plural(resumption.repeated_steps, 'step')} repeated"
-        )
+        hint = f"{what} at step {count(resumption.step)}, {plural(resumption.repeated_steps, 'step')} repeated"
         shapes.append(upright("restart", place_x(x, resumption.step), hint))
     if shapes:
         legend.append(("event restart", "restart"))

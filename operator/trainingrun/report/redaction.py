@@ -6,9 +6,7 @@ import re
 from typing import Any
 
 HIDDEN = "(hidden)"
-_SECRET_NAME = re.compile(
-    r"password|passwd|secret|token|credential|api_?key|access_?key|private_?key", re.IGNORECASE
-)
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|api_?key|access_?key|private_?key", re.IGNORECASE)
 _CREDENTIALS_IN_URI = re.compile(r"(?<=://)[^/@\s]+@")
 
 

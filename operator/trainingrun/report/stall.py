@@ -105,7 +105,5 @@ def _stacks(known: list[tuple[int, Stall]], columns: int, causes: list[str], y: 
             bottom, height = height, height + share_of(stall, cause)
             data[cause].append(box("", left, right, place_y(y, height), place_y(y, bottom)).data)
         words = ", ".join(f"{one_line(cause)} {percent(share_of(stall, cause))}" for cause in causes)
-        hints.append(
-            box("hint", left, right, 0, PLANE, f"data stall {percent(stall.total_percent)}: {words}")
-        )
+        hints.append(box("hint", left, right, 0, PLANE, f"data stall {percent(stall.total_percent)}: {words}"))
     return [Shape(f"area {look_of(cause)}", "".join(parts)) for cause, parts in data.items()] + hints

@@ -136,9 +136,7 @@ def _tiles(history: History) -> list[Tile]:
     repeated = sum(resumption.repeated_steps for resumption in history.resumptions)
     return [
         *_metric_tiles(history),
-        Tile(
-            "Throughput", rate(history.rows_per_second), "mean of finished epochs" if history.epochs else ""
-        ),
+        Tile("Throughput", rate(history.rows_per_second), "mean of finished epochs" if history.epochs else ""),
         Tile(
             "Data stall",
             percent(stall.total_percent) if stall else UNKNOWN,

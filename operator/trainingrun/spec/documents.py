@@ -92,9 +92,7 @@ def _read_file(path: str) -> Reading:
                 data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         found = getattr(error, "strerror", None) or "a path that cannot be opened"
-        problem = LocatedProblem(
-            "", found[:1].lower() + found[1:], "a file to read, or - for standard input", path
-        )
+        problem = LocatedProblem("", found[:1].lower() + found[1:], "a file to read, or - for standard input", path)
         return Reading(problems=(problem,))
     return read_text(_shown(path), data)
 
@@ -111,9 +109,7 @@ def read_text(source: str, data: bytes) -> Reading:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        return _with(
-            reading, LocatedProblem("", "bytes that are no UTF-8", "UTF-8 text", source, line, column)
-        )
+        return _with(reading, LocatedProblem("", "bytes that are no UTF-8", "UTF-8 text", source, line, column))
     except TooComplex as error:
         return _with(reading, LocatedProblem("", error.found, error.allowed, source, *error.position))
     except yaml.YAMLError as error:
@@ -146,9 +142,7 @@ def _read_document(source: str, document: Document) -> Reading:
         run = parse(value)
     except InvalidSpec as error:
         told = {problem.path for problem in problems}
-        problems += [
-            _located(source, document, problem) for problem in error.problems if problem.path not in told
-        ]
+        problems += [_located(source, document, problem) for problem in error.problems if problem.path not in told]
     else:
         if not problems:
             return Reading(runs=(LoadedRun(run, source, document.start.line),))
@@ -167,7 +161,5 @@ def _syntax_problem(source: str, data: bytes, error: yaml.YAMLError) -> LocatedP
     position = Position(error.problem_mark.line + 1, error.problem_mark.column + 1)
     lines = data.splitlines()
     has_tab = position.line <= len(lines) and b"\t" in lines[position.line - 1]
-    allowed = (
-        "YAML indented by spaces, not by tabs" if has_tab else "YAML; look at this line and the one before it"
-    )
+    allowed = "YAML indented by spaces, not by tabs" if has_tab else "YAML; look at this line and the one before it"
     return LocatedProblem("", f"a mistake in the YAML ({error.problem})", allowed, source, *position)

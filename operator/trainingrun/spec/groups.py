@@ -20,9 +20,7 @@ MAX_NODES = 1000
 MAX_PROCESSES = 64
 
 ResourceList = Annotated[dict[str, Quantity], Field(max_length=32), AfterValidator(RESOURCE_KEYS)]
-Words = Annotated[
-    tuple[Annotated[str, text(32_768, min_length=0)], ...], Strict(False), Field(max_length=256)
-]
+Words = Annotated[tuple[Annotated[str, text(32_768, min_length=0)], ...], Strict(False), Field(max_length=256)]
 
 
 def _is_gpu(resource: str) -> bool:
@@ -153,9 +151,7 @@ class Data(Model):
     env: Environment = Field(
         default=(), description="Variables of the group's pods, at most 256; they win over spec.env."
     )
-    num_nodes: int = Field(
-        default=1, ge=1, le=MAX_NODES, description="Pods at the start and at least, 1 to 1000."
-    )
+    num_nodes: int = Field(default=1, ge=1, le=MAX_NODES, description="Pods at the start and at least, 1 to 1000.")
     max_nodes: int | None = Field(
         default=None,
         ge=1,

@@ -36,9 +36,7 @@ def rules_error(problems: Iterable[Problem]) -> PydanticCustomError:
 class Model(BaseModel):
     """A part of the API: camelCase in documents, no unknown fields, no coercion between types, immutable."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def broken_rules(self) -> Iterable[Problem]:
         """Rules between this model's own fields that do not hold; paths are relative to the model."""
@@ -64,9 +62,7 @@ class Model(BaseModel):
 PATTERN_WORDS: dict[str, str] = {}
 
 
-def text(
-    max_length: int, *, pattern: str = r"^[^\x00]*$", words: str = "", min_length: int = 1
-) -> StringConstraints:
+def text(max_length: int, *, pattern: str = r"^[^\x00]*$", words: str = "", min_length: int = 1) -> StringConstraints:
     """Bounds for a text field. `words` say to a person what `pattern` says to a machine."""
     PATTERN_WORDS[pattern] = words
     return StringConstraints(strict=True, min_length=min_length, max_length=max_length, pattern=pattern)
@@ -110,9 +106,7 @@ def keys_match(pattern: str, max_length: int, words: str) -> Callable[[dict[str,
     def check(value: dict[str, Value]) -> dict[str, Value]:
         wrong = [key for key in value if len(key) > max_length or not expression.fullmatch(key)]
         if wrong:
-            raise rules_error(
-                Problem(join_path((key,)), "this key", f"keys of {words}") for key in wrong[:10]
-            )
+            raise rules_error(Problem(join_path((key,)), "this key", f"keys of {words}") for key in wrong[:10])
         return value
 
     return check

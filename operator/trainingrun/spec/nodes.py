@@ -144,13 +144,9 @@ class _Builder:
     def _alias(self, anchor: str, position: Position) -> None:
         node = self._anchors.get(anchor)
         if node is None:
-            self._mistake(
-                position, f"*{anchor[:60]}, which nothing before it defines", f"&{anchor[:60]} earlier on"
-            )
+            self._mistake(position, f"*{anchor[:60]}, which nothing before it defines", f"&{anchor[:60]} earlier on")
         elif any(container.node is node for container in self._open):
-            self._mistake(
-                position, f"*{anchor[:60]} inside what it stands for", "an alias of something complete"
-            )
+            self._mistake(position, f"*{anchor[:60]} inside what it stands for", "an alias of something complete")
             node = None
         if self._takes_key():
             self._mistake(position, "an alias as a key", "text")

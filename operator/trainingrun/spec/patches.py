@@ -15,9 +15,7 @@ PodObject = Annotated[dict[str, JsonValue], Field(max_length=64)]
 class Toleration(Model):
     """A taint that pods may be placed in spite of, as in a pod's spec."""
 
-    key: Annotated[str, text(317)] | None = Field(
-        default=None, description="Taint's key, at most 317 characters."
-    )
+    key: Annotated[str, text(317)] | None = Field(default=None, description="Taint's key, at most 317 characters.")
     operator: Literal["Exists", "Equal"] | None = Field(
         default=None, description="How value is compared; Equal if not given."
     )

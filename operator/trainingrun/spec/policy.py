@@ -29,9 +29,7 @@ Action = Literal["Ignore", "Count", "Fail"]
 class ExitCodes(Model):
     """Exit codes of the training entrypoint."""
 
-    operator: Literal["In", "NotIn"] = Field(
-        description="Whether the code must be one of the values or none of them."
-    )
+    operator: Literal["In", "NotIn"] = Field(description="Whether the code must be one of the values or none of them.")
     values: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Strict(False)] = Field(
         min_length=1, max_length=256, description="Exit codes, 1 to 256 of them, each 0 to 255."
     )
@@ -66,9 +64,5 @@ class FailurePolicy(Model):
 class ClusterTTL(Model):
     """How long the Ray cluster of a finished attempt stays, for a look at its logs and dashboard."""
 
-    on_success: int = Field(
-        default=0, ge=0, le=MAX_SECONDS, description="Seconds after success, 0 to 31,536,000."
-    )
-    on_failure: int = Field(
-        default=600, ge=0, le=MAX_SECONDS, description="Seconds after failure, 0 to 31,536,000."
-    )
+    on_success: int = Field(default=0, ge=0, le=MAX_SECONDS, description="Seconds after success, 0 to 31,536,000.")
+    on_failure: int = Field(default=600, ge=0, le=MAX_SECONDS, description="Seconds after failure, 0 to 31,536,000.")

@@ -30,9 +30,7 @@ Path = Annotated[
 class Function(Model):
     """A Python function or class that the training image can import, and the arguments to call it with."""
 
-    function: FunctionReference = Field(
-        description="What to call, written `module:function`, at most 253 characters."
-    )
+    function: FunctionReference = Field(description="What to call, written `module:function`, at most 253 characters.")
     parameters: Parameters = Field(
         default={}, description="Keyword arguments for the call: at most 64, any JSON values."
     )
@@ -49,9 +47,7 @@ class Source(Model):
     """Where rows are read from."""
 
     format: Format = Field(description="Format of the files.")
-    path: Path = Field(
-        description="File, directory, glob or URI that every pod can read, 1 to 4096 characters."
-    )
+    path: Path = Field(description="File, directory, glob or URI that every pod can read, 1 to 4096 characters.")
     image_size: ImageSize | None = Field(
         default=None,
         description="Resize images to this size while reading; only with the formats Images and WebDataset.",
@@ -66,9 +62,7 @@ class Source(Model):
         if self.format not in IMAGE_FORMATS:
             for name, value in (("imageSize", self.image_size), ("imageMode", self.image_mode)):
                 if value is not None:
-                    yield Problem(
-                        name, f"{name} with format {self.format}", "only with format Images or WebDataset"
-                    )
+                    yield Problem(name, f"{name} with format {self.format}", "only with format Images or WebDataset")
 
 
 class Dataset(Model):
@@ -78,9 +72,7 @@ class Dataset(Model):
     validation: Source | None = Field(
         default=None, description="Rows to measure on after every epoch. Without it nothing is validated."
     )
-    input_column: Column = Field(
-        default="image", description="Column that goes into the model, 1 to 253 characters."
-    )
+    input_column: Column = Field(default="image", description="Column that goes into the model, 1 to 253 characters.")
     target_column: Column = Field(
         default="label", description="Column that the loss compares with, 1 to 253 characters."
     )
@@ -146,9 +138,7 @@ class Recipe(Model):
         default=_call("torch.optim:Adam", lr=0.001),
         description="Called with the model's parameters and these; returns a torch optimizer.",
     )
-    scheduler: Scheduler | None = Field(
-        default=None, description="Learning-rate scheduler; none when not given."
-    )
+    scheduler: Scheduler | None = Field(default=None, description="Learning-rate scheduler; none when not given.")
     loss: Function = Field(
         default=_call("torch.nn:CrossEntropyLoss"),
         description="Returns a callable (outputs, targets) -> scalar loss.",
@@ -158,12 +148,8 @@ class Recipe(Model):
         description="A function (outputs, targets) -> mean over the rows, of training and validation.",
     )
     train_step: Function | None = Field(default=None, description="Replaces one step of the built-in loop.")
-    loop: Function | None = Field(
-        default=None, description="Replaces the whole loop on each trainer process."
-    )
-    epochs: int = Field(
-        default=10, ge=1, le=1_000_000, description="Passes over the training rows, 1 to 1,000,000."
-    )
+    loop: Function | None = Field(default=None, description="Replaces the whole loop on each trainer process.")
+    epochs: int = Field(default=10, ge=1, le=1_000_000, description="Passes over the training rows, 1 to 1,000,000.")
     global_batch_size: int = Field(
         default=512,
         ge=1,
@@ -187,6 +173,4 @@ class Recipe(Model):
         description="Number format of the forward pass; FP16 needs a GPU. Float32 when not given.",
     )
     torch_compile: bool = Field(default=False, description="Whether the model goes through torch.compile.")
-    seed: int = Field(
-        default=0, ge=0, le=2**32 - 1, description="Seed of every random generator, 0 to 4,294,967,295."
-    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of every random generator, 0 to 4,294,967,295.")

@@ -13,9 +13,7 @@ from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 
 
-def broken_rules(
-    recipe: Recipe | None, trainer: Trainer | None, storage: Storage | None
-) -> Iterator[Problem]:
+def broken_rules(recipe: Recipe | None, trainer: Trainer | None, storage: Storage | None) -> Iterator[Problem]:
     """Every rule that the given parts break. A part that is None is not looked at."""
     if recipe and trainer:
         yield from _batch_size(recipe, trainer)

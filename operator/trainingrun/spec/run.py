@@ -41,17 +41,13 @@ class Metadata(Model):
         default=None, description="Identity of the object, at most 64 characters; set by Kubernetes."
     )
     labels: Labels = Field(default={}, description="Labels, at most 64.")
-    annotations: Annotations = Field(
-        default={}, description="Annotations, at most 256 of at most 262,144 characters."
-    )
+    annotations: Annotations = Field(default={}, description="Annotations, at most 256 of at most 262,144 characters.")
 
 
 class RunSpec(Model):
     """What to train, on which machines, and what to do when something fails."""
 
-    image: Image = Field(
-        description="Image of every pod, with trainingrun_trainer in it, 1 to 500 characters."
-    )
+    image: Image = Field(description="Image of every pod, with trainingrun_trainer in it, 1 to 500 characters.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
         default=None, description="When the image is pulled; Kubernetes' own rule when not given."
     )
@@ -67,9 +63,7 @@ class RunSpec(Model):
     data: Data = Field(default=Data(), description="The CPU worker group, where Ray Data preprocesses.")
     head: Head = Field(default=Head(), description="The pod that coordinates.")
     storage: Storage = Field(description="Where checkpoints and results go.")
-    suspend: bool = Field(
-        default=False, description="Whether to stop after a checkpoint and give the machines back."
-    )
+    suspend: bool = Field(default=False, description="Whether to stop after a checkpoint and give the machines back.")
     backoff_limit: int = Field(
         default=3,
         ge=0,
@@ -94,9 +88,7 @@ class RunSpec(Model):
         le=MAX_SECONDS,
         description="Seconds without a step that count as a hang, 1 to 31,536,000.",
     )
-    failure_policy: FailurePolicy = Field(
-        default=FailurePolicy(), description="What to do about which failure."
-    )
+    failure_policy: FailurePolicy = Field(default=FailurePolicy(), description="What to do about which failure.")
     cluster_ttl_seconds_after_finished: ClusterTTL = Field(
         default=ClusterTTL(),
         alias="clusterTTLSecondsAfterFinished",
@@ -120,9 +112,7 @@ class Run(Model):
     api_version: Literal["trainingrun.dev/v1beta1"] = Field(description="Version of this API.")
     kind: Literal["TrainingRun"] = Field(description="Kind of this document.")
     metadata: Metadata = Field(description="Who the run is.")
-    spec: RunSpec = Field(
-        description="What to train, on which machines, and what to do when something fails."
-    )
+    spec: RunSpec = Field(description="What to train, on which machines, and what to do when something fails.")
 
     def to_document(self) -> dict[str, Any]:
         """The document again, as plain JSON values: what was given, with cpu and memory limits filled in.

@@ -17,9 +17,7 @@ MetricName = Annotated[
 ]
 Uri = Annotated[
     str,
-    text(
-        2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x1f\x7f]+$", words="a URI, as in s3://bucket/runs"
-    ),
+    text(2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x1f\x7f]+$", words="a URI, as in s3://bucket/runs"),
 ]
 MountPath = Annotated[
     str,
@@ -36,9 +34,7 @@ class NameReference(Model):
 class PersistentVolumeClaim(Model):
     """A claim that every pod of the run mounts."""
 
-    claim_name: ObjectName = Field(
-        description="Name of the claim in the run's namespace, at most 253 characters."
-    )
+    claim_name: ObjectName = Field(description="Name of the claim in the run's namespace, at most 253 characters.")
     mount_path: MountPath = Field(description="Absolute path that it is mounted at, at most 1024 characters.")
 
 
@@ -48,26 +44,20 @@ class BestCheckpoint(Model):
     metric: MetricName = Field(
         description="Reported metric, at most 128 characters; validation_... needs a validation dataset."
     )
-    mode: Literal["Max", "Min"] = Field(
-        default="Max", description="Whether the largest or the smallest value is best."
-    )
+    mode: Literal["Max", "Min"] = Field(default="Max", description="Whether the largest or the smallest value is best.")
 
 
 class Checkpoints(Model):
     """When checkpoints are written and which ones stay."""
 
-    num_to_keep: int = Field(
-        default=3, ge=1, le=100, description="Checkpoints that stay in storage, 1 to 100."
-    )
+    num_to_keep: int = Field(default=3, ge=1, le=100, description="Checkpoints that stay in storage, 1 to 100.")
     every_steps: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000_000,
         description="Also write one every this many steps, 1 to 1,000,000,000; per epoch if not given.",
     )
-    best: BestCheckpoint | None = Field(
-        default=None, description="Keep the best checkpoint too, by this measure."
-    )
+    best: BestCheckpoint | None = Field(default=None, description="Keep the best checkpoint too, by this measure.")
 
 
 class Storage(Model):
@@ -84,9 +74,7 @@ class Storage(Model):
         default=None,
         description="Secret whose keys become variables of every pod, such as AWS_ACCESS_KEY_ID.",
     )
-    checkpoints: Checkpoints = Field(
-        default=Checkpoints(), description="When checkpoints are written and which stay."
-    )
+    checkpoints: Checkpoints = Field(default=Checkpoints(), description="When checkpoints are written and which stay.")
 
     def broken_rules(self) -> Iterable[Problem]:
         """Exactly one place."""

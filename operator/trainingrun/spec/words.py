@@ -26,17 +26,9 @@ def found_words(value: object) -> str:
         text = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
         return json.dumps(text, ensure_ascii=False)
     if isinstance(value, list | tuple):
-        return (
-            "an empty list"
-            if not value
-            else f"a list of {len(value)} entr{'y' if len(value) == 1 else 'ies'}"
-        )
+        return "an empty list" if not value else f"a list of {len(value)} entr{'y' if len(value) == 1 else 'ies'}"
     if isinstance(value, dict):
-        return (
-            "an empty mapping"
-            if not value
-            else f"a mapping of {len(value)} key{'' if len(value) == 1 else 's'}"
-        )
+        return "an empty mapping" if not value else f"a mapping of {len(value)} key{'' if len(value) == 1 else 's'}"
     if isinstance(value, float | int | None):
         return json.dumps(value)
     return f"a value of the Python type {type(value).__name__[:MAX_SHOWN]}"
@@ -77,9 +69,7 @@ def schema_at(steps: tuple[str | int, ...]) -> Schema | None:
 def allowed_words(steps: tuple[str | int, ...], found: object = None) -> str:
     """What the field at these steps allows; `found` adds a hint when its only fault is missing quotes."""
     schema = schema_at(steps)
-    words = (
-        _schema_words(schema) if schema else "a JSON value (text, number, true, false, null, list or mapping)"
-    )
+    words = _schema_words(schema) if schema else "a JSON value (text, number, true, false, null, list or mapping)"
     if schema and schema.get("type") == "string" and isinstance(found, bool | int | float):
         words += "; put it in quotes"
     return words

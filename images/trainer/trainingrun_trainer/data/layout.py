@@ -48,9 +48,7 @@ class ArrayLayout:
         if self.dtype.kind not in NUMBER_KINDS:
             raise LayoutError(f"dtype {self.dtype}: arrays hold booleans or numbers only")
         if not self.shape or min(self.shape) < 1:
-            raise LayoutError(
-                f"shape {self.shape}: found no dimension or an empty one, allowed: 1 or more each"
-            )
+            raise LayoutError(f"shape {self.shape}: found no dimension or an empty one, allowed: 1 or more each")
 
     @property
     def row_bytes(self) -> int:
@@ -203,9 +201,7 @@ def _comma_separated(shape: tuple[int, ...]) -> str:
     return ",".join(str(size) for size in shape)
 
 
-def _chunk_to_numpy(
-    chunk: pa.Array, layout: ArrayLayout, name: str, first_row: int
-) -> np.ndarray[Any, np.dtype[Any]]:
+def _chunk_to_numpy(chunk: pa.Array, layout: ArrayLayout, name: str, first_row: int) -> np.ndarray[Any, np.dtype[Any]]:
     nested_lists.refuse_null_rows(chunk, name, first_row)
     rows = (len(chunk), *layout.shape)
     if pa.types.is_fixed_size_binary(chunk.type):
@@ -224,9 +220,7 @@ def _chunk_to_numpy(
 def _view_of_bytes(chunk: pa.Array, layout: ArrayLayout, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     width = chunk.type.byte_width
     if width != layout.row_bytes:
-        raise LayoutError(
-            f"column {name}: found {width} bytes a row, expected {layout.row_bytes} for {layout}"
-        )
+        raise LayoutError(f"column {name}: found {width} bytes a row, expected {layout.row_bytes} for {layout}")
     if not len(chunk):
         return np.empty(0, layout.dtype)
     count = len(chunk) * math.prod(layout.shape)

@@ -122,9 +122,7 @@ def cast(values: pa.Array, shape: tuple[int, ...], dtype: np.dtype[Any], name: s
     return _cast_integers(source, shape, dtype, name, first_row)
 
 
-def _cast_integers(
-    source: Values, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, first_row: int
-) -> Values:
+def _cast_integers(source: Values, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, first_row: int) -> Values:
     limits = np.iinfo(dtype)
     result = np.empty(len(source), dtype)
     for start in range(0, len(source), BLOCK):
@@ -165,9 +163,7 @@ def _refuse_null_values(level: pa.Array, shape: tuple[int, ...], name: str, firs
         raise LayoutError(f"column {name}, row {row}: found null, expected a value in every place")
 
 
-def _wrong_shape(
-    chunk: pa.Array, position: int, shape: tuple[int, ...], name: str, first_row: int
-) -> LayoutError:
+def _wrong_shape(chunk: pa.Array, position: int, shape: tuple[int, ...], name: str, first_row: int) -> LayoutError:
     found = _lengths(chunk.slice(position, 1))
     return LayoutError(
         f"column {name}, row {first_row + position}: found the shape {found}, expected {shape_text(shape)}"

@@ -1,21 +1,18 @@
-"""Builds the Ray Dataset of a run, and the iterator of tensors that a rank trains on.
+"""Finds a run's data and builds its Ray Datasets, each of them on the data group only and without losing a row.
 
-The only module that knows Ray Data's API. It must not look into batches.
+Must not import torch: Ray loads this module into every process that moves data, and few of them need tensors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import ray.data
 import ray.train
-import torch
 from ray.data import DataContext
 
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.collate import Collate
 from trainingrun_trainer.data.datasource import EpochDatasource
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.order import Piece
@@ -97,28 +94,3 @@ class ExactDataConfig(ray.train.DataConfig):
             ):
                 shards[rank][name] = split
         return shards
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How a rank turns its shard into batches. `batch_rows` is one rank's share of a (micro-)batch."""
-
-    batch_rows: int
-    prefetch_batches: int
-    shuffle_buffer_rows: int
-    seed: int
-    device: torch.device
-    collate: Collate
-
-    def batches(self, shard: Any, *, shuffle: bool) -> Iterable[dict[str, torch.Tensor]]:
-        """The batches of one pass over `shard`, on the device; the last one may be smaller."""
-        buffer = max(self.shuffle_buffer_rows, self.batch_rows) if shuffle and self.shuffle_buffer_rows else None
-        return shard.iter_torch_batches(  # type: ignore[no-any-return]
-            batch_size=self.batch_rows,
-            prefetch_batches=self.prefetch_batches,
-            collate_fn=self.collate,
-            device=self.device,
-            local_shuffle_buffer_size=buffer,
-            local_shuffle_seed=self.seed if buffer else None,
-            pin_memory=self.device.type == "cuda",
-        )

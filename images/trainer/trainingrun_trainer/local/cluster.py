@@ -22,6 +22,7 @@ def virtual_cluster(size: Size) -> Iterator[str]:
     The other nodes join while the caller goes on. Everything is taken down at the end.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # what matters of its log is in our records
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(

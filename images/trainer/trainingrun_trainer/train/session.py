@@ -18,8 +18,8 @@ import torch
 import ray
 from trainingrun.spec import Run
 from trainingrun_trainer.data.collate import Collate
+from trainingrun_trainer.data.loading import Loading
 from trainingrun_trainer.data.order import ROW_ID, Consumed
-from trainingrun_trainer.data.pipeline import Loading
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.checkpoint import Position, consumed_rows, restore_random
