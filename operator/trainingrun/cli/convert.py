@@ -67,13 +67,21 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
 @click.argument("destination")
 @click.option("--split", default="train", show_default=True, help="The split to convert, of sources with splits.")
 @click.option(
+    "--hold-out",
+    "hold_out_percent",
+    type=click.FloatRange(0, 100, min_open=True, max_open=True),
+    metavar="PERCENT",
+    help="Hold out this share of the training rows: --split validation converts it, --split train the other rows. "
+    "Which rows these are depends on --seed alone.",
+)
+@click.option(
     "--shuffle/--no-shuffle",
     default=True,
     show_default=True,
     help="Mix the rows: batches of data that is sorted, by class for example, train badly. "
     "A source that can be read only once is mixed within a window of 256 MiB.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of --shuffle.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of --shuffle and --hold-out.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

@@ -15,6 +15,7 @@ from trainingrun_trainer.convert.arrange import Arranged, arrange
 from trainingrun_trainer.convert.checks import checked
 from trainingrun_trainer.convert.destinations import Destination, open_destination
 from trainingrun_trainer.convert.errors import ConvertError, UsageError
+from trainingrun_trainer.convert.holding import TRAIN, hold_out, require_hold_out
 from trainingrun_trainer.convert.images import PictureFormat
 from trainingrun_trainer.convert.opening import Access, open_source
 from trainingrun_trainer.convert.parquet import Written, class_metadata, sizes_for, write_parts
@@ -47,6 +48,7 @@ def convert(
     destination: str | os.PathLike[str],
     *,
     split: str = "train",
+    hold_out_percent: float | None = None,
     rows_per_file: int | None = None,
     row_group_rows: int | None = None,
     shuffle: bool = True,
@@ -66,7 +68,8 @@ def convert(
 
     `source` is what `trainingrun convert` takes as SOURCE, or an object: a DataFrame, a torch Dataset, a
     mapping of names to arrays of shape (rows, ...), or rows (mappings, or pairs of input and target). `size`
-    is (height, width) in pixels. `destination` is a folder or a URI; it appears when it is complete.
+    is (height, width) in pixels. `destination` is a folder or a URI; it appears when it is complete. With
+    `hold_out_percent` the training split is shared out: split `validation` gets that share of it, `train` the rest.
 
     Raises UsageError for wrong arguments, ConvertError or LayoutError for data that cannot be converted.
     """
@@ -75,10 +78,14 @@ def convert(
         raise UsageError(f"--mode: found {mode}, allowed: L, RGB")
     if size is not None and min(size) < 1:
         raise UsageError(f"--size: found {size[0]},{size[1]}, allowed: 1 pixel or more each")
+    require_hold_out(hold_out_percent, split)
     target = open_destination(os.fspath(destination), overwrite=overwrite)
     naming = Naming(input_column, target_column, PictureFormat(size, mode))
-    access = Access(split, root, download, options or {})
-    opened = checked(open_source(source, access, naming), naming)
+    access = Access(split if hold_out_percent is None else TRAIN, root, download, options or {})
+    rows = open_source(source, access, naming)
+    if hold_out_percent is not None:
+        rows = hold_out(rows, hold_out_percent, split, seed)
+    opened = checked(rows, naming)
     # Importing torchvision and downloading are over: what is timed from here on grows with the rows.
     started = time.monotonic()
     arranged = arrange(opened, shuffle=shuffle, seed=seed, limit=limit)
