@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import ray
 from ray.train.torch import TorchTrainer
 
-import ray
 from trainingrun.progress import (
     KINDS,
     AttemptEnded,
@@ -26,17 +26,35 @@ from trainingrun.progress import (
     Record,
     WorkersRestarted,
 )
+from trainingrun.spec import Run
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.probe import Probe, probe
+from trainingrun_trainer.data.order import Piece
+from trainingrun_trainer.data.probe import Probe
 from trainingrun_trainer.exits import OUTCOMES, Exit, Failure
 from trainingrun_trainer.failures import failure_of
 from trainingrun_trainer.hub import News, create_hub
-from trainingrun_trainer.plan import Plan, shown_configuration, versions
-from trainingrun_trainer.trainer import torch_trainer
+from trainingrun_trainer.plan import shown_configuration, versions
+from trainingrun_trainer.storage import RunStorage
 
 _POLL_SECONDS = 0.5
 # After an error a worker's peers may still be about to say that a machine was lost.
 _JUDGEMENT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an attempt runs. `trainer` makes Ray Train's trainer once there is a hub to talk to.
+
+    `probe` starts a task that tries the run's transform, or returns None. `is_complete` says that nothing is left.
+    """
+
+    run: Run
+    storage: RunStorage
+    workers: placement.Workers
+    trainer: Callable[[Any], TorchTrainer]
+    datasets: dict[str, list[Piece]] = field(default_factory=dict)
+    probe: Callable[[], Any] = lambda: None
+    is_complete: Callable[[], bool] = lambda: False
 
 
 @dataclass
@@ -49,8 +67,8 @@ class StopRequest:
 class Attempt:
     """One attempt at a run. `emit` receives every record."""
 
-    def __init__(self, plan: Plan, attempt: int, emit: Callable[[Record], None], stop: StopRequest):
-        self._plan = plan
+    def __init__(self, job: Job, attempt: int, emit: Callable[[Record], None], stop: StopRequest):
+        self._job = job
         self._attempt = attempt
         self._emit = emit
         self._stop = stop
@@ -63,11 +81,13 @@ class Attempt:
 
     def run(self) -> Exit:
         """Train until the end, whatever it is. The exit code is also in the last record."""
-        for sentence in self._plan.storage.repair():
+        for sentence in self._job.storage.repair():
             self._tell(Notice, level="Warning", message=sentence)
-        hub = create_hub({name: listing.pieces for name, listing in self._plan.listings.items()})
-        probing = self._start_probe()
-        fitting = _Fit(torch_trainer(self._plan, hub, self._attempt))
+        if self._job.is_complete():
+            return self._end(Failure(Exit.COMPLETE, "all epochs were trained before; there was nothing to do"))
+        hub = create_hub(self._job.datasets)
+        probing = self._job.probe()
+        fitting = _Fit(self._job.trainer(hub))
         while fitting.is_alive():
             fitting.join(_POLL_SECONDS)
             self._pass_on(hub)
@@ -76,14 +96,6 @@ class Attempt:
                 return self._end(failure)
         self._pass_on(hub)
         return self._end(self._verdict(fitting.error, ray.get(hub.news.remote())))
-
-    def _start_probe(self) -> Any:
-        if self._plan.transform is None:
-            return None
-        dataset = self._plan.recipe.dataset
-        task = ray.remote(num_cpus=1, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
-        sample = self._plan.listings["train"].inspection.sample
-        return task.remote(sample, self._plan.transform, dataset.input_column, dataset.target_column)
 
     def _hear_probe(self, probing: Any, hub: Any) -> Any:
         if probing is None or not ray.wait([probing], timeout=0)[0]:
@@ -124,15 +136,14 @@ class Attempt:
             where = values["resumed_from"] or "the beginning"
             self._tell(WorkersRestarted, reason=f"training workers were lost; continuing from {where}")
             return
-        plan = self._plan
+        job = self._job
         self._tell(
             AttemptStarted,
-            run=plan.run.metadata.name,
-            world_size=plan.workers.count,
-            epochs=plan.recipe.epochs,
-            storage=plan.storage.location,
+            run=job.run.metadata.name,
+            world_size=job.workers.count,
+            storage=job.storage.location,
             versions=versions(),
-            configuration=shown_configuration(plan.run),
+            configuration=shown_configuration(job.run),
             **values,
         )
 
@@ -142,15 +153,15 @@ class Attempt:
             return None  # Ray Train replaces the workers, as often as the run allows
         now = time.monotonic()
         for at, failure in self._failures:
-            patience = _JUDGEMENT_SECONDS if self._plan.workers.count > 1 and at else 0.0
+            patience = _JUDGEMENT_SECONDS if self._job.workers.count > 1 and at else 0.0
             if now - at >= patience:
                 return failure
         return None
 
     def _verdict(self, error: BaseException | None, news: News) -> Failure:
         if error is not None:
-            told = [failure for _, failure in self._failures]
-            return next((f for f in told if f.exit is not Exit.INFRASTRUCTURE), None) or failure_of(error)
+            told = sorted((failure for _, failure in self._failures), key=lambda f: f.exit is Exit.INFRASTRUCTURE)
+            return told[0] if told else failure_of(error)
         if news.finished:
             return Failure(Exit.COMPLETE, "all epochs are trained")
         stopped = self._stop.exit or Exit.PREEMPTED

@@ -50,6 +50,7 @@ def _train(run: Run, options: argparse.Namespace, display: _Sink) -> int:
     from trainingrun_trainer.plan import plan_of, workers_of
     from trainingrun_trainer.sinks.event_log import EventLog, next_attempt
     from trainingrun_trainer.sinks.operator_push import Endpoint, OperatorPush
+    from trainingrun_trainer.trainer import start_probe, torch_trainer
 
     stop = driver.StopRequest()
     _listen(stop)
@@ -58,6 +59,15 @@ def _train(run: Run, options: argparse.Namespace, display: _Sink) -> int:
         workers = placement.Workers(options.num_workers, gpus=options.worker_gpus, cpus=options.worker_cpus)
     plan = plan_of(run, workers)
     attempt = int(os.environ.get(ATTEMPT_VARIABLE) or next_attempt(plan.storage))
+    job = driver.Job(
+        run=run,
+        storage=plan.storage,
+        workers=workers,
+        trainer=lambda hub: torch_trainer(plan, hub, attempt),
+        datasets={name: listing.pieces for name, listing in plan.listings.items()},
+        probe=lambda: start_probe(plan),
+        is_complete=lambda: plan.storage.trained_epochs() >= plan.recipe.epochs,
+    )
     sinks: list[_Sink] = [EventLog(plan.storage, attempt), display]
     if endpoint := Endpoint.from_environment():
         sinks.append(OperatorPush(endpoint))
@@ -65,7 +75,7 @@ def _train(run: Run, options: argparse.Namespace, display: _Sink) -> int:
     try:
         with driver.connected(options.address, environment):
             placement.check(placement.live_nodes(), workers)
-            return int(driver.Attempt(plan, attempt, _fan_out(sinks), stop).run())
+            return int(driver.Attempt(job, attempt, _fan_out(sinks), stop).run())
     except InvalidConfiguration as error:
         _fan_out(sinks)(_ended(attempt, Exit.INVALID_CONFIGURATION, str(error)))
         return int(Exit.INVALID_CONFIGURATION)

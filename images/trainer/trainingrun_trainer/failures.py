@@ -17,12 +17,15 @@ from trainingrun_trainer.tracebacks import user_traceback
 _PEER_LOST = (
     "connection closed by peer",
     "connection reset by peer",
+    "connection refused",
     "broken pipe",
-    "nccl",
-    "gloo",
-    "connectfullmesh",
+    "no route to host",
+    "connectfullmesh failed",
     "socket timeout",
-    "process group",
+    "timed out waiting",
+    "ncclremoteerror",
+    "ncclsystemerror",
+    "nccl communicator was aborted",
 )
 
 
@@ -50,6 +53,7 @@ def _chain(error: BaseException) -> list[BaseException]:
         if current is not None and all(current is not seen for seen in chain):
             chain.append(current)
             waiting += [getattr(current, "cause", None), current.__cause__, current.__context__]
+            waiting += getattr(current, "worker_failures", {}).values()  # Ray Train's error for a group
     return chain
 
 

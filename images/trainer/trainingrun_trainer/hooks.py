@@ -39,13 +39,13 @@ def load(field: str, reference: str, kind: str) -> Callable[..., Any]:
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name and module_name.startswith(error.name):
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise InvalidConfiguration(
                 f'{field}: there is no module "{error.name}" (from "{reference}"); put it into the image, '
                 f"or beside the run's file for a local run; {expected}"
             ) from None
         raise InvalidConfiguration(_import_failed(field, module_name, error)) from error
-    except Exception as error:  # a user's module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a user's module may raise anything, or be a script that exits
         raise InvalidConfiguration(_import_failed(field, module_name, error)) from error
     for part in name.split("."):
         if not hasattr(found, part):
@@ -85,7 +85,9 @@ def _import_failed(field: str, module_name: str, error: BaseException) -> str:
 
 
 def _missing(found: Any, module_name: str, part: str) -> str:
-    names = [name for name, value in vars(found).items() if callable(value) and not name.startswith("_")]
+    names = [
+        name for name, value in getattr(found, "__dict__", {}).items() if callable(value) and not name.startswith("_")
+    ]
     near = difflib.get_close_matches(part, names, n=1)
     listed = ", ".join(sorted(names)[:20]) or "no functions"
     guess = f'; did you mean "{near[0]}"?' if near else ""

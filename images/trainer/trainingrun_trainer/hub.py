@@ -9,12 +9,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-import ray
 from trainingrun_trainer.data.order import Consumed, Piece, epoch_order
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.exits import Failure
+
+# Unique within a Ray job, since every job has a namespace of its own.
+HUB_NAME = "trainingrun-hub"
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,11 @@ class Hub:
 
 
 def create_hub(datasets: dict[str, list[Piece]]) -> Any:
-    """A hub on this process's node, which dies with the driver."""
+    """The job's hub, on this process's node; it dies with the driver."""
     here = ray.get_runtime_context().get_node_id()
-    options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
+    options: dict[str, Any] = {
+        "name": HUB_NAME,
+        "num_cpus": 0,
+        "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False),
+    }
     return ray.remote(Hub).options(**options).remote(datasets)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+
 from trainingrun.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
 from trainingrun_trainer.errors import InvalidConfiguration
 
@@ -110,7 +111,8 @@ def scaling_config(workers: Workers) -> Any:
 
 
 def _fits(node: Node, workers: Workers) -> int:
-    rooms = [node.cpus // workers.cpus] if workers.cpus else []
+    # Rounded to Ray's own precision: in binary, one CPU holds a fifth of a CPU only 4.99... times.
+    rooms = [round(node.cpus / workers.cpus, 4) // 1] if workers.cpus else []
     if workers.gpus:
         rooms.append(node.gpus // workers.gpus)
     return int(min(rooms, default=workers.count))

@@ -44,14 +44,12 @@ class RunStorage:
         if "://" not in self.root or self.root.startswith("file://"):
             return pyarrow.fs.LocalFileSystem(), self.root.removeprefix("file://")
         filesystem, path = fsspec.core.url_to_fs(self.root)
+        filesystem.invalidate_cache()  # listings are kept by process, and other processes write here too
         return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem)), path
 
     def checkpoints(self) -> list[str]:
         """Names of the folder's checkpoints, most steps first, whole or torn."""
-        filesystem, root = self.filesystem()
-        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}", allow_not_found=True)
-        found = [info.base_name for info in filesystem.get_file_info(selector)]
-        matches = [(int(match.group(1)), name) for name in found if (match := _CHECKPOINT.match(name))]
+        matches = [(int(match.group(1)), name) for name in self._names() if (match := _CHECKPOINT.match(name))]
         return [name for _, name in sorted(matches, reverse=True)]
 
     def download(self, checkpoint: str, destination: Path) -> None:
@@ -81,6 +79,17 @@ class RunStorage:
             filesystem.delete_dir(target)
         filesystem.move(fresh, target)
 
+    def trained_epochs(self) -> int:
+        """Epochs that the newest checkpoint with a readable manifest has trained; 0 where there is none."""
+        filesystem, root = self.filesystem()
+        for name in self.checkpoints():
+            try:
+                with filesystem.open_input_stream(f"{root}/{self.name}/{name}/manifest-0.json") as stream:
+                    return int(json.loads(stream.read())["position"]["epoch"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return 0
+
     def write_text(self, name: str, text: str) -> None:
         """Write a small file of the folder."""
         filesystem, root = self.filesystem()
@@ -107,7 +116,7 @@ class RunStorage:
         with filesystem.open_input_stream(path) as stream:
             text = stream.read().decode(errors="replace")
         try:
-            snapshot, missing = _without_missing(json.loads(text), set(self.checkpoints()))
+            snapshot, missing = _without_missing(json.loads(text), set(self._names()))
         except (ValueError, KeyError, TypeError):
             filesystem.move(path, f"{path}.damaged")
             return [f"{_SNAPSHOT} was damaged and was moved aside"]
@@ -115,6 +124,11 @@ class RunStorage:
             with filesystem.open_output_stream(path) as stream:
                 stream.write(json.dumps(snapshot).encode())
         return [f"checkpoint {name} is gone" for name in missing]
+
+    def _names(self) -> list[str]:
+        filesystem, root = self.filesystem()
+        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}", allow_not_found=True)
+        return [info.base_name for info in filesystem.get_file_info(selector)]
 
 
 def _without_missing(snapshot: dict[str, Any], present: set[str]) -> tuple[dict[str, Any], list[str]]:
@@ -130,11 +144,18 @@ def _without_missing(snapshot: dict[str, Any], present: set[str]) -> tuple[dict[
     latest = snapshot.get("latest_checkpoint_result")
     if latest and latest["checkpoint_dir_name"] not in present:
         latest = kept[-1][0] if kept else None
-    pending = [r for r in snapshot["pending_training_results"] if r["checkpoint_dir_name"] in present]
+    pending = [
+        (result, validation)
+        for result, validation in zip(
+            snapshot["pending_training_results"], snapshot["pending_validation_specs"], strict=True
+        )
+        if result["checkpoint_dir_name"] in present
+    ]
     return {
         **snapshot,
         "checkpoint_results": [result for result, _ in kept],
         "checkpoint_report_indices": [index for _, index in kept],
         "latest_checkpoint_result": latest,
-        "pending_training_results": pending,
+        "pending_training_results": [result for result, _ in pending],
+        "pending_validation_specs": [validation for _, validation in pending],
     }, missing

@@ -8,16 +8,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import ray
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
 from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
+from trainingrun_trainer.data.probe import probe
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.plan import Plan
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.loop import LoopConfig, train
+from trainingrun_trainer.train.loop import train
+from trainingrun_trainer.train.session import LoopConfig
 
 
 def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
@@ -36,6 +39,16 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
         datasets={name: _dataset(plan, name, hub) for name in plan.listings},
         **trainer_options(plan.run, plan.storage, plan.workers),
     )
+
+
+def start_probe(plan: Plan) -> Any:
+    """Try the plan's transform on a sample, as a task on the data group; None where there is nothing to try."""
+    if plan.transform is None:
+        return None
+    dataset = plan.recipe.dataset
+    task = ray.remote(num_cpus=1, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
+    sample = plan.listings["train"].inspection.sample
+    return task.remote(sample, plan.transform, dataset.input_column, dataset.target_column)
 
 
 def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import IO
 
 from trainingrun.progress import LOG_DIRECTORY, Progress, Record
@@ -38,10 +39,7 @@ class EventLog:
         self._next_progress = 0.0
         self._is_broken = False
         self._file: IO[str] | None = None
-        if storage.local_directory is not None:
-            path = storage.local_directory / self._name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a", encoding="utf-8")
+        self._guarded(self._open)
 
     def emit(self, record: Record) -> None:
         """Keep a record. Of progress, one every two seconds is enough for any chart."""
@@ -49,23 +47,35 @@ class EventLog:
             if time.monotonic() < self._next_progress:
                 return
             self._next_progress = time.monotonic() + _PROGRESS_SECONDS
-        self._guarded(record.to_json() + "\n")
+        self._guarded(lambda: self._write(record.to_json() + "\n"))
 
     def close(self) -> None:
         """Write what is left."""
         self._next_upload = 0.0
-        self._guarded("")
+        self._guarded(lambda: self._write(""))
         if self._file is not None:
-            self._file.close()
+            self._guarded(self._file.close)
 
-    def _guarded(self, line: str) -> None:
+    def _guarded(self, action: Callable[[], None]) -> None:
         if self._is_broken:
             return
         try:
-            self._write(line)
-        except OSError as error:
+            action()
+        except Exception as error:  # each file system has errors of its own; none is worth a run
             self._is_broken = True
             print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
+
+    def _open(self) -> None:
+        directory = self._storage.local_directory
+        if directory is None:
+            return
+        path = directory / self._name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+        with path.open("rb") as written:
+            # A driver that was killed may have left half a line, which must not swallow the next one.
+            if written.seek(0, 2) and written.seek(-1, 2) is not None and written.read() != b"\n":
+                self._file.write("\n")
 
     def _write(self, line: str) -> None:
         if self._file is not None:

@@ -6,6 +6,7 @@ training must not wait for its own status.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import queue
@@ -90,21 +91,18 @@ class OperatorPush:
 
     def _run(self) -> None:
         is_open = True
+        latest: Progress | None = None
+        next_push = time.monotonic()
         while is_open:
-            newest = self._newest.get()
-            wait_until = time.monotonic() + self._interval
-            is_open = newest is not None
-            if newest is not None:
-                self._push(newest)
-            latest: Progress | None = None
-            while is_open and (left := wait_until - time.monotonic()) > 0:
-                try:
-                    item = self._newest.get(timeout=left)
-                except queue.Empty:
-                    break
+            try:
+                item = self._newest.get(timeout=None if latest is None else max(0.0, next_push - time.monotonic()))
                 is_open, latest = item is not None, item or latest
-            if latest is not None:
+            except queue.Empty:
+                pass  # the interval is over
+            if latest is not None and (not is_open or time.monotonic() >= next_push):
+                next_push = time.monotonic() + self._interval
                 self._push(latest)
+                latest = None
 
     def _push(self, progress: Progress) -> None:
         body = json.dumps(status_of(progress, datetime.now(UTC))).encode()
@@ -116,5 +114,5 @@ class OperatorPush:
             context = ssl.create_default_context(cafile=self._endpoint.ca_file) if self._endpoint.ca_file else None
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context):  # noqa: S310
                 pass
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             print(f"warning: the operator was not told of the progress: {error}", file=sys.stderr)

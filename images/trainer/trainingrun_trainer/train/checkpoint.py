@@ -55,7 +55,8 @@ def write_rank(directory: Path, *, rank: int, world_size: int, position: Positio
             name: {"bytes": (directory / name).stat().st_size, "sha256": _digest(directory / name)} for name in names
         },
     }
-    (directory / _manifest(rank)).write_text(json.dumps(manifest, indent=1))
+    sealed = {"sha256": _seal(manifest), **manifest}
+    (directory / _manifest(rank)).write_text(json.dumps(sealed, indent=1))
 
 
 def verify(directory: Path) -> Position:
@@ -70,7 +71,10 @@ def verify(directory: Path) -> Position:
                 raise TornCheckpoint(f"{name} has {path.stat().st_size} bytes, not {expected['bytes']}")
             if _digest(path) != expected["sha256"]:
                 raise TornCheckpoint(f"{name} differs from its digest")
-    return Position(**first["position"])
+    try:
+        return Position(**first["position"])
+    except TypeError:
+        raise TornCheckpoint(f"{_manifest(0)} is of another version") from None
 
 
 def consumed_rows(directory: Path) -> Consumed:
@@ -111,11 +115,19 @@ def _manifest(rank: int) -> str:
 def _read_manifest(directory: Path, rank: int) -> dict[str, Any]:
     path = directory / _manifest(rank)
     try:
-        return json.loads(path.read_text())  # type: ignore[no-any-return]
+        manifest: dict[str, Any] = json.loads(path.read_text())
+        seal = manifest.pop("sha256")
     except FileNotFoundError:
         raise TornCheckpoint(f"{path.name} is missing") from None
-    except ValueError:
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise TornCheckpoint(f"{path.name} is not whole JSON") from None
+    if seal != _seal(manifest):
+        raise TornCheckpoint(f"{path.name} differs from its digest")
+    return manifest
+
+
+def _seal(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -46,10 +46,11 @@ class Lockstep:
     ) -> Agreement:
         """Exchange what this rank has for the next step."""
         mine = torch.tensor([rows, not has_template, waited_seconds, must_stop, check_preemption], dtype=torch.float64)
-        everyone = mine.unsqueeze(0)
+        gathered = mine
         if self._group is not None:
-            everyone = torch.empty((self.world_size, len(mine)), dtype=torch.float64)
-            dist.all_gather_into_tensor(everyone, mine, group=self._group)
+            gathered = torch.empty(self.world_size * len(mine), dtype=torch.float64)
+            dist.all_gather_into_tensor(gathered, mine, group=self._group)
+        everyone = gathered.reshape(self.world_size, len(mine))
         return Agreement(
             rows=tuple(int(value) for value in everyone[:, 0]),
             lacks_template=tuple(bool(value) for value in everyone[:, 1]),

@@ -9,6 +9,7 @@ from typing import Any
 import ray
 
 _POLL_SECONDS = 0.5
+_STATUS_SECONDS = 1.0
 
 
 class Reporter:
@@ -23,16 +24,15 @@ class Reporter:
             # A daemon thread: it must not keep a worker alive whose training function has ended.
             threading.Thread(target=self._watch, name="trainingrun-stop-watch", daemon=True).start()
 
-    @property
     def is_stop_requested(self) -> bool:
         """Whether the driver has asked for a checkpoint and an end."""
         return self._stop.is_set()
 
-    def is_status_due(self, interval_seconds: float = 1.0) -> bool:
-        """Whether it is time for another status; True at most once in each interval."""
-        if not self._is_reporting or time.monotonic() < self._next_status:
+    def is_status_due(self, *, now: bool = False) -> bool:
+        """Whether it is time for another status: `now`, or a second after the last one."""
+        if not self._is_reporting or (not now and time.monotonic() < self._next_status):
             return False
-        self._next_status = time.monotonic() + interval_seconds
+        self._next_status = time.monotonic() + _STATUS_SECONDS
         return True
 
     def publish(self, **status: Any) -> None:

@@ -17,7 +17,8 @@ import torch.distributed as dist
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
 from trainingrun_trainer.marks import runs_on_trainer
-from trainingrun_trainer.train.session import Batch, Session, Step
+from trainingrun_trainer.train.feed import Batch
+from trainingrun_trainer.train.session import Session, Step
 
 _AUTOCAST = {"BF16": torch.bfloat16, "FP16": torch.float16}
 _BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm
@@ -72,11 +73,6 @@ class Stepper:
         self._pending_steps = 0
         self._is_pending_synced = True
 
-    @property
-    def is_between_batches(self) -> bool:
-        """Whether no gradients are gathered that a checkpoint would lose."""
-        return self._pending_steps == 0
-
     def step(self, step: Step) -> bool:
         """Learn from one micro-batch; moves the optimizer when a whole batch has been gathered."""
         if self._pending_steps == 0:
@@ -128,7 +124,7 @@ class Stepper:
         if step.batch is None:
             # No rows here, but the others' gradients need this rank's part in the exchange: a part of zero.
             with self.autocast():
-                inputs, _ = self.prepare(dict(self._session.template()))
+                inputs, _ = self.prepare(self._session.template())
                 return _sum(self.model(inputs)) * 0.0
         with self.autocast():
             if self._train_step is not None:

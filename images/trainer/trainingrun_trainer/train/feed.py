@@ -1,0 +1,123 @@
+"""Feeds one rank: its share of each epoch in batches, in step with the other ranks, counting which rows are used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import ray.train
+import torch
+
+from trainingrun.spec.recipe import Recipe
+from trainingrun_trainer.data.collate import Collate
+from trainingrun_trainer.data.loading import Loading
+from trainingrun_trainer.data.order import ROW_ID, Consumed
+from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.train.lockstep import Agreement, Lockstep
+from trainingrun_trainer.train.stall import blocked_by_cause
+
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one step has to work with. `batch` is None when only other ranks have rows left.
+
+    `causes` are the seconds that this epoch has been blocked so far, by cause.
+    """
+
+    batch: Batch | None
+    agreement: Agreement
+    is_first: bool
+    causes: dict[str, float]
+
+
+class Feed:
+    """A rank's data. `consumed` are the rows of the current epoch that are used."""
+
+    def __init__(self, recipe: Recipe, hub: Any, lockstep: Lockstep, device: torch.device, batch_rows: int):
+        self.consumed = Consumed()
+        self._recipe = recipe
+        self._hub = hub
+        self._lockstep = lockstep
+        self._device = device
+        self._batch_rows = batch_rows
+        self._template: Batch | None = None
+        hook = recipe.collate
+        self._collate = Collate(hook.function, dict(hook.parameters)) if hook else Collate()
+
+    def train(self, epoch: int, must_stop: Callable[[], bool], check_preemption: Callable[[], bool]) -> Iterator[Turn]:
+        """The rows of `epoch` that are not consumed. All ranks get equally many turns.
+
+        The functions are asked before each turn; what rank 0's say is in every rank's agreement.
+        """
+        dataset = self._recipe.dataset
+        plan = Epoch(epoch, self._recipe.seed, shuffle=dataset.shuffle)
+        source = self._begin("train", plan, self.consumed.to_bytes())
+        shard = ray.train.get_dataset_shard("train")
+        before = blocked_by_cause(shard)
+        is_first = True
+        while True:
+            began = time.monotonic()
+            batch = next(source, None)
+            agreement = self._agree(batch, time.monotonic() - began, must_stop(), check_preemption())
+            if agreement.total_rows == 0:
+                self.consumed = Consumed()
+                return
+            if batch is not None:
+                # Counted before the step: a checkpoint within the step's turn must include its rows.
+                self.consumed.add(batch.pop(ROW_ID).cpu().numpy())
+            now = blocked_by_cause(shard)
+            yield Turn(batch, agreement, is_first, {cause: now[cause] - before[cause] for cause in now})
+            is_first = False
+
+    def validation(self) -> Iterator[Batch]:
+        """One pass over this rank's share of the validation data; every rank must make it."""
+        for batch in self._begin("validation", Epoch(0, 0, shuffle=False), None):
+            del batch[ROW_ID]
+            yield batch
+
+    def template(self) -> Batch:
+        """A batch of the right shapes, for a rank that has no rows in a step."""
+        if self._template is None:
+            raise RuntimeError("no rank has had a batch yet")
+        return dict(self._template)
+
+    def _begin(self, name: str, epoch: Epoch, consumed: bytes | None) -> Iterator[Batch]:
+        if self._lockstep.rank == 0:
+            ray.get(self._hub.begin_epoch.remote(name, epoch, consumed))
+        dataset = self._recipe.dataset
+        loading = Loading(
+            batch_rows=self._batch_rows,
+            prefetch_batches=dataset.prefetch_batches,
+            shuffle_buffer_rows=dataset.shuffle_buffer_rows,
+            seed=epoch.seed + epoch.number,
+            device=self._device,
+            collate=self._collate,
+        )
+        return iter(loading.batches(ray.train.get_dataset_shard(name), shuffle=epoch.shuffle))
+
+    def _agree(self, batch: Batch | None, waited: float, must_stop: bool, check_preemption: bool) -> Agreement:
+        if batch is not None:
+            self._template = {name: tensor for name, tensor in batch.items() if name != ROW_ID}
+        agreement = self._lockstep.agree(
+            rows=len(batch[ROW_ID]) if batch is not None else 0,
+            has_template=self._template is not None,
+            waited_seconds=waited,
+            must_stop=must_stop,
+            check_preemption=check_preemption,
+        )
+        if agreement.total_rows and any(agreement.lacks_template):
+            self._share_template(agreement.lacks_template.index(False))
+        return agreement
+
+    def _share_template(self, source: int) -> None:
+        mine = None
+        if self._lockstep.rank == source and self._template is not None:
+            mine = {name: tensor[:2].cpu() for name, tensor in self._template.items()}
+        shared = self._lockstep.broadcast(mine, source=source)
+        if self._template is None:
+            self._template = {name: tensor.to(self._device) for name, tensor in shared.items()}
