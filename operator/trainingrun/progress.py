@@ -51,7 +51,7 @@ class AttemptStarted(Record):
     kind: ClassVar[str] = "AttemptStarted"
     run: str
     world_size: int
-    epochs: int
+    epochs: int | None
     first_epoch: int
     first_step: int
     resumed_from: str | None
@@ -90,12 +90,12 @@ class Progress(Record):
     step: int
     total_steps: int | None
     percent: float
-    rows: int
-    rows_per_second: float
+    rows: int | None
+    rows_per_second: float | None
     metrics: dict[str, float]
     eta_seconds: float | None
-    stall: Stall
-    goodput_percent: float
+    stall: Stall | None
+    goodput_percent: float | None
     recent_stall: Stall | None = None
 
 

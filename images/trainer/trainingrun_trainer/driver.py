@@ -46,6 +46,7 @@ class Job:
     """What an attempt runs. `trainer` makes Ray Train's trainer once there is a hub to talk to.
 
     `probe` starts a task that tries the run's transform, or returns None. `is_complete` says that nothing is left.
+    `is_finished_by_return` is for training functions of which nothing more is known than that they have returned.
     """
 
     run: Run
@@ -55,6 +56,7 @@ class Job:
     datasets: dict[str, list[Piece]] = field(default_factory=dict)
     probe: Callable[[], Any] = lambda: None
     is_complete: Callable[[], bool] = lambda: False
+    is_finished_by_return: bool = False
 
 
 @dataclass
@@ -85,6 +87,8 @@ class Attempt:
             self._tell(Notice, level="Warning", message=sentence)
         if self._job.is_complete():
             return self._end(Failure(Exit.COMPLETE, "all epochs were trained before; there was nothing to do"))
+        if self._job.is_finished_by_return:
+            self._tell_start(epochs=None, first_epoch=0, first_step=0, resumed_from=None)
         hub = create_hub(self._job.datasets)
         probing = self._job.probe()
         fitting = _Fit(self._job.trainer(hub))
@@ -136,6 +140,9 @@ class Attempt:
             where = values["resumed_from"] or "the beginning"
             self._tell(WorkersRestarted, reason=f"training workers were lost; continuing from {where}")
             return
+        self._tell_start(**values)
+
+    def _tell_start(self, **values: Any) -> None:
         job = self._job
         self._tell(
             AttemptStarted,
@@ -162,7 +169,7 @@ class Attempt:
         if error is not None:
             told = sorted((failure for _, failure in self._failures), key=lambda f: f.exit is Exit.INFRASTRUCTURE)
             return told[0] if told else failure_of(error)
-        if news.finished:
+        if news.finished or (self._job.is_finished_by_return and self._stop.exit is None):
             return Failure(Exit.COMPLETE, "all epochs are trained")
         stopped = self._stop.exit or Exit.PREEMPTED
         return Failure(stopped, "stopped after saving a checkpoint; run it again to continue from there")

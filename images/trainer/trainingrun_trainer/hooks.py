@@ -85,9 +85,8 @@ def _import_failed(field: str, module_name: str, error: BaseException) -> str:
 
 
 def _missing(found: Any, module_name: str, part: str) -> str:
-    names = [
-        name for name, value in getattr(found, "__dict__", {}).items() if callable(value) and not name.startswith("_")
-    ]
+    members = getattr(found, "__dict__", {}).items()
+    names = [name for name, value in members if callable(value) and not name.startswith("_")]
     near = difflib.get_close_matches(part, names, n=1)
     listed = ", ".join(sorted(names)[:20]) or "no functions"
     guess = f'; did you mean "{near[0]}"?' if near else ""

@@ -57,7 +57,7 @@ def progress_parts(record: Progress) -> list[str]:
         f"step {count(record.step)}{steps}",
         *loss,
         rate(record.rows_per_second),
-        f"data stall {percent(record.stall.total_percent)}",
+        f"data stall {percent(record.stall.total_percent if record.stall else None)}",
         f"ETA {duration(record.eta_seconds)}",
     ]
 
@@ -82,7 +82,7 @@ def metric_title(name: str) -> str:
 
 def _attempt_started(record: AttemptStarted) -> str:
     workers = plural(record.world_size, "training worker")
-    size_of_run = f"{workers}, {plural(record.epochs, 'epoch')}"
+    size_of_run = workers if record.epochs is None else f"{workers}, {plural(record.epochs, 'epoch')}"
     start = "starts from the beginning"
     if record.resumed_from:
         where = f"epoch {record.first_epoch + 1}, step {count(record.first_step)}"

@@ -81,8 +81,9 @@ def _stall_columns(history: History, x: Axis) -> list[Stall | None]:
         first = stretch[0].time - (median(gaps) if gaps else x.high / _MOST_COLUMNS)
         starts = [first, *(report.time for report in stretch)]
         spans += [
-            (start, report.time, report.recent_stall or report.stall)
+            (start, report.time, stall)
             for start, report in zip(starts, stretch, strict=False)
+            if (stall := report.recent_stall or report.stall) is not None
         ]
     number = min(_MOST_COLUMNS, max(len(spans), 1))
     width = x.high / number

@@ -17,7 +17,7 @@ def throughput_chart(history: History) -> Chart | None:
     """Rows per second over time; None without a measurement. A pause between attempts is a gap."""
     begin = begin_of(history)
     segments: list[list[Point]] = [
-        [(report.time - begin, report.rows_per_second) for report in stretch if _measured(report)]
+        [(report.time - begin, measured) for report in stretch if (measured := _measured(report)) is not None]
         for stretch in stretches_of(history)
     ]
     points = [point for segment in segments for point in segment]
@@ -41,5 +41,6 @@ def throughput_chart(history: History) -> Chart | None:
     )
 
 
-def _measured(report: Progress) -> bool:
-    return finite(report.rows_per_second) is not None and 0 <= report.rows_per_second < 1e15
+def _measured(report: Progress) -> float | None:
+    rows_per_second = finite(report.rows_per_second)
+    return rows_per_second if rows_per_second is not None and 0 <= rows_per_second < 1e15 else None

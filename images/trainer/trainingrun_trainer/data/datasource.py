@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
+import ray
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
-import ray
 from trainingrun_trainer.data.layout import ArrayLayout
 from trainingrun_trainer.data.order import Consumed, Piece, group
 from trainingrun_trainer.data.reading import Epoch, read_rows
@@ -33,7 +33,7 @@ class EpochDatasource(Datasource):
         self,
         name: str,
         source: Source,
-        layouts: dict[str, ArrayLayout],
+        layouts: dict[str, ArrayLayout | None],
         hub: Any,
         world_size: int,
         size_bytes: int,
@@ -93,7 +93,7 @@ def task_count(pieces: list[Piece], slots: int, world_size: int, rows_per_second
 def _read(
     source: Source,
     pieces: Iterable[Piece],
-    layouts: dict[str, ArrayLayout],
+    layouts: dict[str, ArrayLayout | None],
     epoch: Epoch,
     consumed: Consumed,
     hub: Any,

@@ -5,6 +5,8 @@ Must not import torch: Ray loads this module into every process that moves data,
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +61,22 @@ def list_dataset(source: Source, *, is_transformed: bool) -> Listing:
     return Listing(source, pieces, inspection)
 
 
-def build_dataset(name: str, listing: Listing, transform: Transform | None, hub: Any, world_size: int) -> Any:
-    """The Ray Dataset `name`: read, number, shuffle, transform. Everything in it runs on the data group only."""
+@contextlib.contextmanager
+def on_data_group() -> Iterator[None]:
+    """Datasets that are built within it run on the data group only.
+
+    The selector must be on the context before a dataset is built and on the DataConfig as well: each alone leaks.
+    """
     context = DataContext.get_current().copy()
-    # The selector must be on the context before the dataset is built and on the DataConfig: each alone leaks.
     context.execution_options.label_selector = dict(placement.DATA_SELECTOR)
     context.enable_progress_bars = False
     with DataContext.current(context):
+        yield
+
+
+def build_dataset(name: str, listing: Listing, transform: Transform | None, hub: Any, world_size: int) -> Any:
+    """The Ray Dataset `name`: read, number, shuffle, transform. Everything in it runs on the data group only."""
+    with on_data_group():
         source = EpochDatasource(name, listing.source, listing.inspection.layouts, hub, world_size, listing.size_bytes)
         dataset = ray.data.read_datasource(source)
         if transform is not None:

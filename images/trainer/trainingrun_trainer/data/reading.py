@@ -40,9 +40,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a look at the first rows told: the layout of each array column, and those rows (at most 512)."""
+    """What a look at the first rows told: the columns that every file must have, and those rows (at most 512).
 
-    layouts: dict[str, ArrayLayout]
+    `layouts` has every array column; the input and target columns, where they are no arrays, have None.
+    """
+
+    layouts: dict[str, ArrayLayout | None]
     sample: pa.Table
 
 
@@ -62,7 +65,7 @@ def inspect(source: Source, pieces: list[Piece]) -> Inspection:
 
 
 def read_rows(
-    source: Source, pieces: Iterable[Piece], layouts: dict[str, ArrayLayout], epoch: Epoch, consumed: Consumed
+    source: Source, pieces: Iterable[Piece], layouts: dict[str, ArrayLayout | None], epoch: Epoch, consumed: Consumed
 ) -> Iterator[pa.Table]:
     """The rows of `pieces` that are not consumed, in the epoch's order, each with its id in column `ROW_ID`.
 
@@ -91,12 +94,17 @@ def _chosen(piece: Piece, first: int, rows: int, epoch: Epoch, consumed: Consume
     return order if wanted.all() else order[wanted[order]]
 
 
-def _as_binary(source: Source, piece: Piece, table: pa.Table, layouts: dict[str, ArrayLayout], first: int) -> pa.Table:
+def _as_binary(
+    source: Source, piece: Piece, table: pa.Table, layouts: dict[str, ArrayLayout | None], first: int
+) -> pa.Table:
     for name, layout in layouts.items():
         place = table.schema.get_field_index(name)
         if place < 0:
             raise DataError(f'{piece.paths[0]}: column "{name}" is missing; found {", ".join(table.column_names)}')
+        if layout is None:
+            continue
         try:
+            _require_same(name, table.schema, layout)
             field, array = from_numpy(name, to_numpy(table.column(place), layout, name=name))
         except LayoutError as error:
             raise DataError(f"{piece.paths[0]}, rows from {first} on: {error}") from error
@@ -104,16 +112,29 @@ def _as_binary(source: Source, piece: Piece, table: pa.Table, layouts: dict[str,
     return table
 
 
+def _require_same(name: str, schema: pa.Schema, layout: ArrayLayout) -> None:
+    """Refuse a file that says something else than the first one: as many bytes can have another shape."""
+    declared = layouts_of(pa.schema([schema.field(name)], metadata=schema.metadata)).get(name)
+    if declared is None:
+        return
+    is_binary = pa.types.is_fixed_size_binary(schema.field(name).type)
+    if declared.shape != layout.shape or (is_binary and declared.dtype != layout.dtype):
+        raise LayoutError(f"column {name}: found {declared}, expected {layout} as in the first file")
+
+
 def _inspected(source: Source, piece: Piece, table: pa.Table) -> Inspection:
-    layouts = dict(layouts_of(table.schema))
     sample = table.slice(0, SAMPLE_ROWS)
+    plain = [name for name in (source.input_column, source.target_column) if name in table.column_names]
     try:
+        layouts: dict[str, ArrayLayout | None] = {**dict.fromkeys(plain), **layouts_of(table.schema)}
         for name in table.column_names:
-            if name not in layouts:
+            if layouts.get(name) is None:
                 # Every row that was read is looked at, not only the sample: a wider type may come later.
                 found = infer_list_layout(table.column(name), name=name)
                 if found is not None:
                     layouts[name] = found
+        return Inspection(layouts=layouts, sample=_as_binary(source, piece, sample, layouts, 0))
     except LayoutError as error:
         raise InvalidConfiguration(f"{source.field}: {piece.paths[0]}: {error}") from error
-    return Inspection(layouts=layouts, sample=_as_binary(source, piece, sample, layouts, 0))
+    except DataError as error:
+        raise InvalidConfiguration(f"{source.field}: {error}") from error

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer import hooks
-from trainingrun_trainer.data.layout import from_numpy, layouts_of, to_numpy
+from trainingrun_trainer.data.layout import NUMBER_KINDS, from_numpy, layouts_of, to_numpy
 from trainingrun_trainer.data.order import ROW_ID
 from trainingrun_trainer.errors import DataError, UserCodeError
 from trainingrun_trainer.tracebacks import user_traceback
@@ -76,6 +76,8 @@ def table_of(columns: dict[str, Any]) -> pa.Table:
     arrays: list[pa.Array] = []
     for name, column in columns.items():
         values = _as_array(column)
+        if values.ndim == 0:
+            raise DataError(f'the transform returned "{name}" as one value, expected one for every row')
         if values.ndim > 1:
             field_, array = from_numpy(name, values)
         else:
@@ -101,6 +103,12 @@ def _by_row(function: Callable[..., Any], keywords: dict[str, Any], table: pa.Ta
         results.append(result)
     if not results:
         return table
+    for place, result in enumerate(results):
+        if result.keys() != results[0].keys():
+            raise DataError(
+                f"the Row transform returned the columns {', '.join(result)} for row {place} of a block, "
+                f"others have {', '.join(results[0])}; all rows must have the same columns"
+            )
     return table_of({name: _stacked(name, [row[name] for row in results]) for name in results[0]})
 
 
@@ -108,11 +116,13 @@ def _by_batch(function: Callable[..., Any], keywords: dict[str, Any], table: pa.
     if batch_format == "Arrow":
         result = function(table, **keywords)
     else:
-        batch: dict[str, Any] = columns_of(table)
+        # Copies, so that a function that works in place does not write into shared memory.
+        batch: dict[str, Any] = {name: np.array(values) for name, values in columns_of(table).items()}
         if batch_format == "Torch":
             import torch
 
-            batch = {name: torch.as_tensor(np.array(values)) for name, values in batch.items()}
+            # What no tensor can hold, such as text, stays an array.
+            batch = {name: torch.as_tensor(v) if v.dtype.kind in NUMBER_KINDS else v for name, v in batch.items()}
         result = function(batch, **keywords)
     if isinstance(result, pa.Table):
         return result

@@ -12,6 +12,7 @@ from trainingrun.display import display_for
 from trainingrun.errors import InvalidSpec
 from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
+from trainingrun_trainer import options as training
 from trainingrun_trainer.exits import Exit
 from trainingrun_trainer.local import options as command_line
 from trainingrun_trainer.local.adapt import Adapted, adapt
@@ -58,8 +59,7 @@ def _train(adapted: Adapted, options: Options) -> Exit:
             launch = Launch(
                 run=adapted.run,
                 storage=storage,
-                arguments=_driver_arguments(address, shape, adapted, options),
-                variables={"RAY_ADDRESS": address, **adapted.variables},
+                variables=_driver_variables(address, shape, adapted, options),
                 work_directory=(folder or Path(".trainingrun") / storage.name) / "local",
                 is_verbose=options.verbose,
             )
@@ -82,13 +82,17 @@ def _cluster(adapted: Adapted, options: Options) -> Iterator[tuple[str, Size | N
         yield address, shape
 
 
-def _driver_arguments(address: str, shape: Size | None, adapted: Adapted, options: Options) -> list[str]:
+def _driver_variables(address: str, shape: Size | None, adapted: Adapted, options: Options) -> dict[str, str]:
+    """The environment of a driver: the same variables by which a person or the operator would tell it."""
     workers = workers_of(adapted.run)
-    count = shape.trainers if shape else options.trainers or workers.count
-    cpus = shape.cpus_per_trainer if shape else workers.cpus
-    gpus = shape.gpus_per_trainer if shape else workers.gpus
-    arguments = {"--num-workers": count, "--worker-cpus": cpus, "--worker-gpus": gpus}
-    return ["--address", address, *(str(part) for pair in arguments.items() for part in pair)]
+    values = {
+        "RAY_ADDRESS": address,
+        training.JSON: "1",
+        training.NUM_WORKERS: shape.trainers if shape else options.trainers or workers.count,
+        training.WORKER_CPUS: shape.cpus_per_trainer if shape else workers.cpus,
+        training.WORKER_GPUS: shape.gpus_per_trainer if shape else workers.gpus,
+    }
+    return {**adapted.variables, **{name: str(value) for name, value in values.items()}}
 
 
 def _show(line: str, options: Options) -> None:

@@ -19,6 +19,7 @@ import yaml
 
 from trainingrun.progress import AttemptEnded, Notice, Record, parse_line
 from trainingrun.spec import Run
+from trainingrun_trainer import options
 from trainingrun_trainer.exits import OUTCOMES, Exit
 from trainingrun_trainer.local.process import Driver
 from trainingrun_trainer.sinks.event_log import EventLog, next_attempt
@@ -34,11 +35,10 @@ class Display(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Launch:
-    """How to start a driver for `run`: its arguments after the module's name, and its variables."""
+    """How to start a driver for `run`: with which variables, and where it may write."""
 
     run: Run
     storage: RunStorage
-    arguments: list[str]
     variables: dict[str, str]
     work_directory: Path
     is_verbose: bool
@@ -74,8 +74,8 @@ class Supervisor:
         config.write_text(yaml.safe_dump(launch.run.to_document(), sort_keys=False))
         began = time.time()
         self._driver = Driver(
-            _command(launch, config),
-            {**launch.variables, "TRAININGRUN_ATTEMPT": str(number), "PYTHONUNBUFFERED": "1"},
+            _command(launch),
+            {**launch.variables, options.ATTEMPT: str(number), options.CONFIG: str(config), "PYTHONUNBUFFERED": "1"},
             None if launch.is_verbose else launch.work_directory / f"driver-{number:04d}.log",
         )
         ended: AttemptEnded | None = None
@@ -122,11 +122,11 @@ class Supervisor:
         self._driver.signal(number)
 
 
-def _command(launch: Launch, config: Path) -> list[str]:
+def _command(launch: Launch) -> list[str]:
     command = launch.run.spec.trainer.command
     if command:
         return [*command, *launch.run.spec.trainer.args]
-    return [sys.executable, "-m", "trainingrun_trainer", "--config", str(config), "--json", *launch.arguments]
+    return [sys.executable, "-m", "trainingrun_trainer"]
 
 
 def notice(message: str, *, level: str = "Info") -> Notice:

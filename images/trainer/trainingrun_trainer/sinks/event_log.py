@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO
 
 from trainingrun.progress import LOG_DIRECTORY, Progress, Record
@@ -26,6 +27,16 @@ def next_attempt(storage: RunStorage) -> int:
     """One more than the attempts that have left a log."""
     numbers = [int(name[8:12]) for name in storage.list_files(LOG_DIRECTORY) if name.startswith("attempt-")]
     return max(numbers, default=0) + 1
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether a killed driver has left half a line, which must not swallow the next one."""
+    size = path.stat().st_size if path.exists() else 0
+    if not size:
+        return False
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        return file.read() != b"\n"
 
 
 class EventLog:
@@ -71,11 +82,10 @@ class EventLog:
             return
         path = directory / self._name
         path.parent.mkdir(parents=True, exist_ok=True)
+        is_torn = _is_torn(path)
         self._file = path.open("a", encoding="utf-8")
-        with path.open("rb") as written:
-            # A driver that was killed may have left half a line, which must not swallow the next one.
-            if written.seek(0, 2) and written.seek(-1, 2) is not None and written.read() != b"\n":
-                self._file.write("\n")
+        if is_torn:
+            self._file.write("\n")
 
     def _write(self, line: str) -> None:
         if self._file is not None:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trainingrun.progress import AttemptEnded, Progress, Record
+from trainingrun.progress import AttemptEnded, Progress, Record, Stall
 
 _URL = "KUBEFLOW_TRAINER_SERVER_URL"
 _CA = "KUBEFLOW_TRAINER_SERVER_CA_CERT"
@@ -52,19 +52,27 @@ def status_of(progress: Progress, now: datetime) -> dict[str, Any]:
         "totalEpochs": progress.epochs,
         "step": progress.step,
         "rowsPerSecond": progress.rows_per_second,
-        "dataStallPercentage": progress.stall.total_percent,
-        "dataStallSteadyPercentage": progress.stall.steady_percent,
-        **{f"dataStall{cause}Percentage": share for cause, share in progress.stall.causes.items()},
         "goodputPercentage": progress.goodput_percent,
+        **_stall_metrics(progress.stall),
     }
     status: dict[str, Any] = {
         "progressPercentage": int(progress.percent),
-        "metrics": [{"name": name, "value": f"{value:.6g}"} for name, value in metrics.items()],
+        "metrics": [{"name": name, "value": f"{value:.6g}"} for name, value in metrics.items() if value is not None],
         "lastUpdatedTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     if progress.eta_seconds is not None:
         status["estimatedRemainingSeconds"] = int(progress.eta_seconds)
     return {"trainerStatus": status}
+
+
+def _stall_metrics(stall: Stall | None) -> dict[str, float]:
+    if stall is None:
+        return {}
+    return {
+        "dataStallPercentage": stall.total_percent,
+        "dataStallSteadyPercentage": stall.steady_percent,
+        **{f"dataStall{cause}Percentage": share for cause, share in stall.causes.items()},
+    }
 
 
 class OperatorPush:

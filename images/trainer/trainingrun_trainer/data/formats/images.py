@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer.data import layout
+from trainingrun_trainer.data import READ_BYTES, layout
 from trainingrun_trainer.data.files import find_files, open_file
 from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.source import Source
@@ -46,20 +46,38 @@ class Images:
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The decoded images as uint8 (height, width) or (height, width, 3), with their labels."""
-        first = decode(source, piece.paths[0], open_file(piece.paths[0]).read())
-        decoded = np.empty((len(piece.paths), *first.shape), dtype=np.uint8)
-        for place, path in enumerate(piece.paths):
-            with open_file(path) as file:
-                image = decode(source, path, file.read())
-            if image.shape != first.shape:
-                raise DataError(
-                    f"{path}: found an image of shape {image.shape}, others have {first.shape}; "
-                    f"set {source.field}.imageSize to bring all to one size, and imageMode to one colour mode"
-                )
-            decoded[place] = image
-        field, array = layout.from_numpy(source.input_column, decoded)
-        target = pa.field(source.target_column, pa.int64())
-        yield pa.table([array, pa.array(piece.labels, pa.int64())], schema=pa.schema([field, target]))
+        rows = ((path, decode(source, path, _bytes_of(path))) for path in piece.paths)
+        labels = iter(piece.labels)
+        for images in same_shape(source, rows, most_rows=_FILES_PER_PIECE):
+            yield table_of(source, images, [next(labels) for _ in images])
+
+
+def same_shape(
+    source: Source, images: Iterable[tuple[str, np.ndarray]], *, most_rows: int
+) -> Iterator[list[np.ndarray]]:
+    """Named images in groups of bounded size. Raises DataError naming the first whose shape is another."""
+    gathered: list[np.ndarray] = []
+    shape: tuple[int, ...] | None = None
+    for name, image in images:
+        shape = shape or image.shape
+        if image.shape != shape:
+            raise DataError(
+                f"{name}: found an image of shape {image.shape}, others have {shape}; "
+                f"set {source.field}.imageSize to bring all to one size, and imageMode to one colour mode"
+            )
+        gathered.append(image)
+        if len(gathered) == min(most_rows, max(1, READ_BYTES // image.nbytes)):
+            yield gathered
+            gathered = []
+    if gathered:
+        yield gathered
+
+
+def table_of(source: Source, images: list[np.ndarray], labels: list[int]) -> pa.Table:
+    """Images of one shape and their labels as a table of the source's two columns."""
+    field, array = layout.from_numpy(source.input_column, np.stack(images))
+    target = pa.field(source.target_column, pa.int64())
+    return pa.table([array, pa.array(labels, pa.int64())], schema=pa.schema([field, target]))
 
 
 def decode(source: Source, path: str, data: bytes) -> np.ndarray:
@@ -70,14 +88,28 @@ def decode(source: Source, path: str, data: bytes) -> np.ndarray:
 
     try:
         with Image.open(io.BytesIO(data)) as image:
-            mode = source.image_mode or ("L" if image.mode in ("1", "L", "I;16") else "RGB")
+            if image.mode.startswith(("I", "F")):
+                # Pillow would cut every value above 255 down to it.
+                raise DataError(
+                    f"{path}: found pixels wider than 8 bits (mode {image.mode}), allowed: 8 bits; "
+                    "trainingrun convert keeps wide pixels in Parquet"
+                )
+            mode = source.image_mode or ("L" if image.mode in ("1", "L") else "RGB")
             converted = image.convert(mode)
             if source.image_size:
                 height, width = source.image_size
                 converted = converted.resize((width, height), Image.Resampling.BILINEAR)
             return np.asarray(converted, dtype=np.uint8)
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable image ({len(data)} bytes): {error}") from error
+
+
+def _bytes_of(path: str) -> bytes:
+    try:
+        with open_file(path) as file:
+            return file.read()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
 
 
 def _class_of(path: str) -> str:

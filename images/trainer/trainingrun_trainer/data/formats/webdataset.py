@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer.data import layout
 from trainingrun_trainer.data.files import find_files, open_file
-from trainingrun_trainer.data.formats.images import SUFFIXES, decode
+from trainingrun_trainer.data.formats.images import SUFFIXES, decode, same_shape, table_of
 from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.errors import DataError, InvalidConfiguration
@@ -35,22 +34,18 @@ class WebDataset:
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The samples of a shard in its order."""
-        images: list[np.ndarray] = []
         labels: list[int] = []
-        for sample in _samples(piece.paths[0]):
-            image, label = _row(source, piece.paths[0], sample)
-            if images and image.shape != images[0].shape:
-                raise DataError(
-                    f"{piece.paths[0]}: sample {sample['__key__']} has shape {image.shape}, others "
-                    f"{images[0].shape}; set {source.field}.imageSize to bring all to one size"
-                )
-            images.append(image)
-            labels.append(label)
-            if len(images) == _ROWS_PER_TABLE:
-                yield _table(source, images, labels)
-                images, labels = [], []
-        if images:
-            yield _table(source, images, labels)
+        for images in same_shape(source, _rows(source, piece.paths[0], labels), most_rows=_ROWS_PER_TABLE):
+            yield table_of(source, images, labels[: len(images)])
+            del labels[: len(images)]
+
+
+def _rows(source: Source, path: str, labels: list[int]) -> Iterator[tuple[str, np.ndarray]]:
+    """The shard's images by name; their labels are appended to `labels`."""
+    for sample in _samples(path):
+        image, label = _row(source, path, sample)
+        labels.append(label)
+        yield f"{path}:{sample['__key__']}", image
 
 
 def _samples(path: str) -> Iterator[dict[str, Any]]:
@@ -59,7 +54,11 @@ def _samples(path: str) -> Iterator[dict[str, Any]]:
     def fail(error: Exception) -> bool:
         raise DataError(f"{path}: not a readable WebDataset shard: {error}") from error
 
-    with open_file(path) as stream:
+    try:
+        opened = open_file(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    with opened as stream:
         files = webdataset.tariterators.tar_file_expander([{"url": path, "stream": stream}], handler=fail)
         yield from webdataset.tariterators.group_by_keys(files, handler=fail)
 
@@ -77,9 +76,3 @@ def _row(source: Source, path: str, sample: dict[str, Any]) -> tuple[np.ndarray,
         return decode(source, f"{path}:{sample['__key__']}", image), int(target)
     except ValueError as error:
         raise DataError(f"{path}: sample {sample['__key__']}: the class must be a whole number: {error}") from error
-
-
-def _table(source: Source, images: list[np.ndarray], labels: list[int]) -> pa.Table:
-    field, array = layout.from_numpy(source.input_column, np.stack(images))
-    target = pa.field(source.target_column, pa.int64())
-    return pa.table([array, pa.array(labels, pa.int64())], schema=pa.schema([field, target]))
