@@ -68,6 +68,7 @@ class RunStorage:
         filesystem, root = self.filesystem()
         target = f"{root}/{self.name}/{name}"
         fresh = f"{target}.new"
+        _delete(filesystem, fresh)
         filesystem.create_dir(fresh, recursive=True)
         pyarrow.fs.copy_files(
             str(source),
@@ -75,9 +76,14 @@ class RunStorage:
             source_filesystem=pyarrow.fs.LocalFileSystem(),
             destination_filesystem=filesystem,
         )
-        if filesystem.get_file_info(target).type != pyarrow.fs.FileType.NotFound:
-            filesystem.delete_dir(target)
-        filesystem.move(fresh, target)
+        _delete(filesystem, target)
+        if self.local_directory is not None:
+            filesystem.move(fresh, target)
+            return
+        # An object store has no folder to rename; the copies are made inside it.
+        for info in filesystem.get_file_info(pyarrow.fs.FileSelector(fresh)):
+            filesystem.copy_file(info.path, f"{target}/{info.base_name}")
+        filesystem.delete_dir(fresh)
 
     def trained_epochs(self) -> int:
         """Epochs that the newest checkpoint with a readable manifest has trained; 0 where there is none."""
@@ -129,6 +135,11 @@ class RunStorage:
         filesystem, root = self.filesystem()
         selector = pyarrow.fs.FileSelector(f"{root}/{self.name}", allow_not_found=True)
         return [info.base_name for info in filesystem.get_file_info(selector)]
+
+
+def _delete(filesystem: pyarrow.fs.FileSystem, folder: str) -> None:
+    if filesystem.get_file_info(folder).type != pyarrow.fs.FileType.NotFound:
+        filesystem.delete_dir(folder)
 
 
 def _without_missing(snapshot: dict[str, Any], present: set[str]) -> tuple[dict[str, Any], list[str]]:

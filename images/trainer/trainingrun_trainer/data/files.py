@@ -5,6 +5,9 @@ Only listing and opening: what is in a file is the formats' business.
 
 from __future__ import annotations
 
+import fnmatch
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -13,6 +16,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from trainingrun_trainer.errors import InvalidConfiguration
+
+_MARKERS = (".", "_")
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,9 @@ class File:
 def find_files(field: str, path: str, suffixes: tuple[str, ...]) -> list[File]:
     """Every file that `path` means, sorted by path.
 
-    A directory is searched with everything below it for names that end in one of `suffixes`; hidden files and
-    those that begin with an underscore are markers, not data. Raises InvalidConfiguration when there are none.
+    A directory is searched with everything below it for names that end in one of `suffixes`. Hidden files and
+    those that begin with an underscore are markers, not data, unless they are asked for by name. What exists is
+    never taken for a glob. Raises InvalidConfiguration when there are none.
     """
     try:
         filesystem, root = fsspec.core.url_to_fs(path)
@@ -58,18 +64,24 @@ def is_local(path: str) -> bool:
 
 
 def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str, int]:
-    if any(mark in root for mark in "*?["):
-        details = filesystem.glob(root, detail=True)
-    elif filesystem.isdir(root):
+    if filesystem.isdir(root):
         details = filesystem.find(root, detail=True)
-        details = {name: info for name, info in details.items() if _is_data(name, root, suffixes)}
+        details = {
+            name: info
+            for name, info in details.items()
+            if name.lower().endswith(suffixes) and not _is_marker(name.removeprefix(root))
+        }
     elif filesystem.exists(root):
         details = {root: filesystem.info(root)}
     else:
-        details = {}
+        fixed = re.split(r"[*?\[]", root)[0].rpartition("/")[0]
+        asked = [part for part in PurePosixPath(root).parts if part.startswith(_MARKERS)]
+        details = filesystem.glob(root, detail=True)
+        details = {name: info for name, info in details.items() if not _is_marker(name.removeprefix(fixed), asked)}
     return {name: int(info["size"] or 0) for name, info in details.items() if info["type"] == "file"}
 
 
-def _is_data(name: str, root: str, suffixes: tuple[str, ...]) -> bool:
-    below = PurePosixPath(name[len(root) :].lstrip("/"))
-    return name.lower().endswith(suffixes) and not any(part.startswith((".", "_")) for part in below.parts)
+def _is_marker(below: str, asked: Iterable[str] = ()) -> bool:
+    """Whether a path below the searched folder is hidden or a marker, unless a pattern in `asked` names it."""
+    hidden = [part for part in PurePosixPath(below).parts if part.startswith(_MARKERS)]
+    return any(not any(fnmatch.fnmatch(part, pattern) for pattern in asked) for part in hidden)

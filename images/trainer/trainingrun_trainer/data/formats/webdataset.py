@@ -16,6 +16,7 @@ from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.errors import DataError, InvalidConfiguration
 
 _ROWS_PER_TABLE = 1024
+_TAR_BLOCK = 512
 _TARGETS = ("cls", "label", "target")
 
 
@@ -34,6 +35,12 @@ class WebDataset:
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The samples of a shard in its order."""
+        if piece.size_bytes % _TAR_BLOCK:
+            # A reader of tar files takes half a header for the end, and the rows behind it would be lost in silence.
+            raise DataError(
+                f"{piece.paths[0]}: not a readable WebDataset shard: it is cut off, {piece.size_bytes} bytes are no "
+                f"whole number of tar's blocks of {_TAR_BLOCK}"
+            )
         labels: list[int] = []
         for images in same_shape(source, _rows(source, piece.paths[0], labels), most_rows=_ROWS_PER_TABLE):
             yield table_of(source, images, labels[: len(images)])

@@ -1,0 +1,162 @@
+"""Small datasets on disk in every format that training reads, written by the tools that people write them with.
+
+A picture holds its row's number in its first three pixels, so that a test knows which row it has got.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import webdataset
+from PIL import Image
+
+from trainingrun_trainer.data.formats import format_of
+from trainingrun_trainer.data.layout import from_numpy
+from trainingrun_trainer.data.order import ROW_ID, Consumed, Piece, epoch_order
+from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
+from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.transform import columns_of
+
+HEIGHT, WIDTH = 4, 6
+CLASSES = 3
+
+
+def pictures(rows: int) -> np.ndarray:
+    """Pictures, uint8 of (rows, HEIGHT, WIDTH), each with its number in base 100 in its first three pixels."""
+    images = np.random.default_rng(1).integers(0, 256, (rows, HEIGHT, WIDTH), dtype=np.uint8)
+    numbers = np.arange(rows)
+    images[:, 0, :3] = np.stack([numbers // 10_000, numbers // 100 % 100, numbers % 100], axis=1)
+    return images
+
+
+def numbers_of(images: np.ndarray) -> list[int]:
+    """The inverse of `pictures`."""
+    digits = images[:, 0, :3].astype(int)
+    return (digits @ [10_000, 100, 1]).tolist()
+
+
+def labels_for(rows: int) -> list[int]:
+    return [number % CLASSES for number in range(rows)]
+
+
+def parts(rows: int, files: int) -> list[range]:
+    """Rows shared out over files of different lengths."""
+    ends = [rows * (index + 1) ** 2 // files**2 for index in range(files)]
+    return [range(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def write_parquet(folder: Path, rows: int) -> None:
+    """Three files in this project's layout, in row groups of 10 rows."""
+    images, labels = pictures(rows), np.array(labels_for(rows))
+    for place, part in enumerate(parts(rows, 3)):
+        field, array = from_numpy("image", images[part.start : part.stop])
+        schema = pa.schema([field, pa.field("label", pa.int64())])
+        table = pa.table([array, pa.array(labels[part.start : part.stop])], schema=schema)
+        pq.write_table(table, folder / f"part-{place}.parquet", row_group_size=10)
+
+
+def write_pandas(folder: Path, rows: int) -> None:
+    """What `DataFrame.to_parquet` makes of lists of lists, untouched."""
+    images, labels = pictures(rows), labels_for(rows)
+    for place, part in enumerate(parts(rows, 2)):
+        frame = pd.DataFrame(
+            {"image": [images[row].tolist() for row in part], "label": [labels[row] for row in part]},
+        )
+        frame.to_parquet(folder / f"part-{place}.parquet", row_group_size=16)
+
+
+def write_images(folder: Path, rows: int, suffix: str = ".png") -> None:
+    for number, image in enumerate(pictures(rows)):
+        home = folder / f"class-{number % CLASSES}"
+        home.mkdir(exist_ok=True)
+        Image.fromarray(image).save(home / f"{number:05d}{suffix}")
+
+
+def write_csv(folder: Path, rows: int) -> None:
+    """Numbers and text only: the image column is the row's number."""
+    for place, part in enumerate(parts(rows, 2)):
+        with (folder / f"part-{place}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["image", "label", "name"])
+            writer.writerows([row, row % CLASSES, f"row {row}"] for row in part)
+
+
+def write_json(folder: Path, rows: int) -> None:
+    images = pictures(rows)
+    for place, part in enumerate(parts(rows, 2)):
+        lines = [json.dumps({"image": images[row].tolist(), "label": row % CLASSES}) for row in part]
+        (folder / f"part-{place}.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def write_webdataset(folder: Path, rows: int) -> None:
+    images = pictures(rows)
+    for place, part in enumerate(parts(rows, 2)):
+        with webdataset.TarWriter(str(folder / f"shard-{place}.tar")) as writer:
+            for row in part:
+                writer.write({"__key__": f"{row:05d}", "png": Image.fromarray(images[row]), "cls": row % CLASSES})
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a dataset is written, and the format that reads it."""
+
+    format: str
+    write: Callable[[Path, int], None]
+
+
+FORMATS = {
+    "Parquet": Written("Parquet", write_parquet),
+    "pandas": Written("Parquet", write_pandas),
+    "Images": Written("Images", write_images),
+    "CSV": Written("CSV", write_csv),
+    "JSON": Written("JSON", write_json),
+    "WebDataset": Written("WebDataset", write_webdataset),
+}
+
+
+def source_of(kind: str, path: Path | str, **settings: Any) -> Source:
+    return Source("spec.recipe.dataset.train", FORMATS[kind].format, str(path), **settings)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an epoch gave: rows by number, their ids and their labels, all in the order of reading."""
+
+    numbers: list[int]
+    ids: np.ndarray
+    labels: list[int]
+    tables: int
+
+
+def read_epoch(source: Source, *, epoch: int = 0, shuffle: bool = True, consumed: Consumed | None = None) -> Reading:
+    """One epoch of a dataset in one go, as a single data task would read it."""
+    consumed = consumed or Consumed()
+    pieces = format_of(source).list_pieces(source)
+    layouts = inspect(source, pieces).layouts
+    order = epoch_order(pieces, shuffle=shuffle, seed=5, epoch=epoch, consumed=consumed)
+    tables = list(read_rows(source, order, layouts, Epoch(epoch, 5, shuffle), consumed))
+    return reading_of(tables)
+
+
+def reading_of(tables: list[pa.Table]) -> Reading:
+    columns = [columns_of(table) for table in tables]
+    images = [part["image"] for part in columns]
+    return Reading(
+        numbers=[n for part in images for n in (numbers_of(part) if part.ndim > 1 else part.tolist())],
+        ids=np.concatenate([part[ROW_ID] for part in columns]) if columns else np.zeros(0, np.int64),
+        labels=[label for part in columns for label in part["label"].tolist()],
+        tables=len(tables),
+    )
+
+
+def pieces_of(source: Source) -> list[Piece]:
+    return format_of(source).list_pieces(source)
