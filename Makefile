@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := .trainingrun/demo
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: help setup demo test lint format bench lock clean
@@ -24,13 +25,17 @@ $(STAMP): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## Train a real model on this machine, in about two minutes
-	$(BIN)/python -m bench.nothing
+demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about two minutes
+	rm -rf $(DEMO)
+	$(BIN)/trainingrun convert sklearn:digits $(DEMO)/datasets/digits/train --hold-out 20 --split train
+	$(BIN)/trainingrun convert sklearn:digits $(DEMO)/datasets/digits/validation --hold-out 20 --split validation
+	$(BIN)/trainingrun local -f manifests/samples/digits.yaml --volume $(DEMO)
+	$(BIN)/python docs/demo/check.py $(DEMO)/digits 95
 
 test: setup ## Run every test that needs no cluster
 	$(BIN)/pytest
 
-lint: setup ## Check style, types, layers, YAML and shell
+lint: setup ## Check style, types, layers, YAML and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
