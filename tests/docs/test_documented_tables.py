@@ -1,0 +1,70 @@
+"""Tables of the documentation that repeat what code says, and links between documents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from documents import DOCUMENTS, ROOT, inline_code, table
+
+from trainingrun.progress import KINDS
+from trainingrun.spec.recipe import Format, Recipe
+from trainingrun_trainer import hooks
+from trainingrun_trainer.exits import OUTCOMES, Exit
+
+README = ROOT / "README.md"
+
+
+def test_hooks_are_documented_with_their_signatures() -> None:
+    assert {hook: called.strip("`") for hook, called in table(ROOT / "docs" / "hooks.md", "Hook")} == hooks.SIGNATURES
+
+
+def test_every_hook_has_a_field_in_the_readme() -> None:
+    named = {name for row in table(README, "To change") for name in re.findall(r"`(\w+)`", row[1])}
+    assert named == {kind.split(" ")[0] for kind in hooks.SIGNATURES}
+    assert named <= {field.alias or name for name, field in Recipe.model_fields.items()}
+
+
+def test_exit_codes_are_those_of_the_training_process() -> None:
+    documented = {(int(code), outcome) for code, outcome, _ in table(README, "Code")}
+    assert documented == {(int(code), OUTCOMES[code]) for code in Exit}
+
+
+def test_kinds_of_records_are_those_that_there_are() -> None:
+    assert [row[0].strip("`") for row in table(ROOT / "docs" / "training.md", "Kind")] == list(KINDS)
+
+
+def test_formats_are_those_that_a_run_may_name() -> None:
+    assert [row[0].strip("`") for row in table(ROOT / "docs" / "data.md", "Format")] == list(Format.__args__)
+
+
+def test_messages_in_the_readme_are_those_of_the_code() -> None:
+    """A message may end or go on in `...`; its longest part must be somewhere in the code."""
+    code = "\n".join(path.read_text() for package in ("operator", "images") for path in (ROOT / package).rglob("*.py"))
+    messages = [seen.strip("`") for seen, _ in table(README, "You see") if seen.startswith("`")]
+    assert len(messages) > 5
+    for message in messages:
+        part = max(re.split(r'\.\.\.|"image"', message), key=len).strip()
+        assert part in code, message
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        if link.startswith("https://"):
+            continue
+        path, _, heading = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert heading in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles], link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_named_paths_are_there(document: Path) -> None:
+    tops = ("manifests/", "operator/", "images/", "tests/", "docs/", ".ci/", "requirements/")
+    paths = [code for code in inline_code(document) if code.startswith(tops) and not re.search(r"[*<{ ]", code)]
+    absent = [path for path in paths if not (ROOT / path).exists() and path != "operator/__init__.py"]
+    assert absent == []
