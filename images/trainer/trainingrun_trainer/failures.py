@@ -33,6 +33,8 @@ def failure_of(error: BaseException) -> Failure:
     """What `error`, raised on a worker or by `fit`, means."""
     chain = _chain(error)
     for cause in chain:
+        if isinstance(cause, ray.exceptions.RayTaskError):
+            continue  # also an instance of what it wraps, but its text is Ray's own traceback
         if isinstance(cause, InvalidConfiguration):
             return Failure(Exit.INVALID_CONFIGURATION, str(cause))
         if isinstance(cause, DataError | LayoutError):

@@ -70,6 +70,8 @@ def on_data_group() -> Iterator[None]:
     context = DataContext.get_current().copy()
     context.execution_options.label_selector = dict(placement.DATA_SELECTOR)
     context.enable_progress_bars = False
+    # Otherwise an author's exception arrives wrapped, without what it was.
+    context.raise_original_map_exception = True
     with DataContext.current(context):
         yield
 

@@ -16,6 +16,8 @@ from trainingrun_trainer.data.layout import layouts_of, to_numpy
 from trainingrun_trainer.data.transform import Transform
 
 _REPEATS = 3
+# How many times faster the batch form must be for advice.
+_WORTH_SAYING = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def _advice(sample: pa.Table, by_row: pa.Table, rate: float, function: str, colu
         by_batch = normalize({column: images.clone()})[column]
         seconds.append(time.perf_counter() - began)
     batch_rate = sample.num_rows / min(seconds)
+    if batch_rate < _WORTH_SAYING * rate:
+        return None
     expected = to_numpy(by_row.column(column), made, name=column)
     is_same = expected.shape == tuple(by_batch.shape) and np.array_equal(expected, by_batch.numpy())
     verdict = (

@@ -49,6 +49,7 @@ class EventLog:
         self._next_upload = 0.0
         self._next_progress = 0.0
         self._is_broken = False
+        self._has_warned = False
         self._file: IO[str] | None = None
         self._guarded(self._open)
 
@@ -73,8 +74,11 @@ class EventLog:
         try:
             action()
         except Exception as error:  # each file system has errors of its own; none is worth a run
-            self._is_broken = True
-            print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
+            # An upload carries every line, so a later one can make up for this one; half a local line stays.
+            self._is_broken = self._storage.local_directory is not None
+            if not self._has_warned:
+                print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
+            self._has_warned = True
 
     def _open(self) -> None:
         directory = self._storage.local_directory

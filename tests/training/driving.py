@@ -1,0 +1,135 @@
+"""Starts real training processes for the tests and reads what they tell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from trainingrun.progress import AttemptEnded, Record, parse_line
+from trainingrun_trainer.data import layout
+
+HOOKS = Path(__file__).parent
+SIDE = 8
+
+
+def write_rows(folder: Path, sizes: list[int], row_group_rows: int = 256) -> int:
+    """Files of so many rows: random images, and as label the row's number. Returns the number of rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(0)
+    first = 0
+    for index, size in enumerate(sizes):
+        field, images = layout.from_numpy("image", generator.integers(0, 256, (size, SIDE, SIDE), dtype=np.uint8))
+        schema = layout.schema_of([field, pa.field("label", pa.int64())])
+        table = pa.table([images, pa.array(range(first, first + size))], schema=schema)
+        pq.write_table(table, folder / f"part-{index}.parquet", row_group_size=row_group_rows)
+        first += size
+    return first
+
+
+def document(data: Path | str, root: Path | str, recipe: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """A TrainingRun on `data`, with these parts of the recipe and the spec."""
+    dataset = {"train": {"format": "Parquet", "path": str(data)}, **recipe.pop("dataset", {})}
+    return {
+        "apiVersion": "trainingrun.dev/v1beta1",
+        "kind": "TrainingRun",
+        "metadata": {"name": "test"},
+        "spec": {
+            "image": "not-used",
+            "storage": {
+                "uri": str(root) if "://" in str(root) else f"file://{root}",
+                **spec.pop("storage", {}),
+            },
+            "recipe": {
+                "dataset": dataset,
+                "model": {"function": "training_hooks:small_net"},
+                "loss": {"function": "training_hooks:squared_error"},
+                "metric": {"function": "training_hooks:zero"},
+                "optimizer": {"function": "torch.optim:SGD", "parameters": {"lr": 0.01}},
+                "globalBatchSize": 66,
+                "epochs": 2,
+                **recipe,
+            },
+            **spec,
+        },
+    }
+
+
+class Training:
+    """A training process. `folder` is the run's folder in storage."""
+
+    def __init__(
+        self, command: list[str], folder: Path, environment: dict[str, str], log: Path, working_directory: Path
+    ):
+        self.folder = folder
+        self.log = log
+        self._file = log.open("ab")
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment, "PYTHONPATH": str(HOOKS)},
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            cwd=working_directory,
+        )
+
+    def records(self) -> list[Record]:
+        logs = sorted((self.folder / "progress").glob("attempt-*.jsonl"))
+        lines = [line for log in logs for line in log.read_text().splitlines()]
+        return [record for line in lines if (record := parse_line(line)) is not None]
+
+    def wait_for(self, found: Callable[[list[Record]], bool], seconds: float = 90) -> None:
+        """Wait until the records satisfy `found`; the process must not end before."""
+        deadline = time.monotonic() + seconds
+        while not found(self.records()):
+            assert self.process.poll() is None, f"ended too early:\n{self.output()}"
+            assert time.monotonic() < deadline, f"not seen in {seconds} s:\n{self.output()}"
+            time.sleep(0.2)
+
+    def end(self, seconds: float = 120) -> int:
+        """The exit code."""
+        try:
+            return self.process.wait(seconds)
+        finally:
+            self._file.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")[-6000:]
+
+    def last_word(self) -> AttemptEnded:
+        """The last AttemptEnded of all attempts."""
+        ends = [record for record in self.records() if isinstance(record, AttemptEnded)]
+        assert ends, self.output()
+        return ends[-1]
+
+
+def start(run: dict[str, Any], place: Path, address: str, workers: int = 1, **environment: str) -> Training:
+    """A driver for `run`, on the cluster at `address`; its file and output are in `place`."""
+    place.mkdir(parents=True, exist_ok=True)
+    file = place / "run.yaml"
+    file.write_text(yaml.safe_dump(run))
+    command = [sys.executable, "-m", "trainingrun_trainer", "--config", str(file), "--address", address]
+    command += ["--num-workers", str(workers), "--worker-cpus", "1"]
+    return Training(command, folder_of(run), environment, place / "output.log", place)
+
+
+def folder_of(run: dict[str, Any]) -> Path:
+    return Path(run["spec"]["storage"]["uri"].removeprefix("file://")) / run["metadata"]["name"]
+
+
+def seen_rows(folder: Path, epoch: int) -> list[int]:
+    """All rows that all ranks of all attempts have written down for an epoch."""
+    return [row for file in folder.glob(f"epoch-{epoch}-*.json") for row in yaml.safe_load(file.read_text())]

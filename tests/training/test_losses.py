@@ -1,0 +1,131 @@
+"""Whatever is lost, training goes on from the last whole checkpoint: a worker, the driver, a damaged file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from driving import HOOKS, Training, document, folder_of, start
+
+from trainingrun.progress import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Record, WorkersRestarted
+from trainingrun_trainer.storage import RunStorage
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def slow_run(uneven: Path, storage: Path, seconds: float = 0.15, **recipe: object) -> dict:
+    step = {"function": "training_hooks:slow_step", "parameters": {"seconds": seconds}}
+    return document(uneven, storage, {"trainStep": step, **recipe}, storage={"checkpoints": {"everySteps": 5}})
+
+
+def processes(name: str, below: int) -> list[int]:
+    """Ids of the processes called `name` among the descendants of process `below`."""
+    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in listing.stdout.splitlines()[1:]]
+    family = {below}
+    for _ in rows:
+        grown = family | {int(pid) for pid, parent, _ in rows if int(parent) in family}
+        if grown == family:
+            break
+        family = grown
+    return [int(pid) for pid, _, args in rows if int(pid) in family and args.startswith(name)]
+
+
+def steps_saved(records: list[Record]) -> list[int]:
+    return [record.step for record in records if isinstance(record, CheckpointSaved)]
+
+
+def test_worker_killed(address: str, uneven: Path, tmp_path: Path) -> None:
+    """Ray replaces the workers within the attempt, which continues from the checkpoint."""
+    training = start(slow_run(uneven, tmp_path / "storage"), tmp_path, address, workers=2)
+    training.wait_for(lambda records: 10 in steps_saved(records))
+    workers = processes("ray::RayTrainWorker", os.getpid())
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    training.wait_for(lambda records: any(isinstance(r, WorkersRestarted) for r in records))
+
+    assert training.end() == 0, training.output()
+    records = training.records()
+    (restart,) = [r for r in records if isinstance(r, WorkersRestarted)]
+    assert "step-000000" in restart.reason
+    assert [r.attempt for r in records if isinstance(r, AttemptStarted)] == [1]
+    assert max(steps_saved(records)) == 2 * 31
+
+
+def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Path) -> None:
+    """The newest is cut short, the one before has lost a file: the third is used, with a warning for each."""
+    run = slow_run(uneven, tmp_path / "storage")
+    training = start(run, tmp_path, address)
+    training.wait_for(lambda records: 15 in steps_saved(records))
+    training.signal(signal.SIGKILL)
+    training.end()
+    folder = folder_of(run)
+    newest, second, third = RunStorage(run["spec"]["storage"]["uri"], "test").checkpoints()[:3]
+    os.truncate(folder / newest / "state.pt", 1000)
+    (folder / second / "rows-0.npz").unlink()
+
+    training = start(run, tmp_path, address)
+    assert training.end() == 0, training.output()
+    records = training.records()
+    resumed = [r for r in records if isinstance(r, AttemptStarted)][-1]
+    assert resumed.resumed_from == third
+    warnings = " ".join(r.message for r in records if isinstance(r, Notice) and r.level == "Warning")
+    assert newest in warnings and second in warnings
+    assert max(steps_saved(records)) == 2 * 31
+
+
+def local(run: dict, place: Path, *options: str) -> Training:
+    """`trainingrun local` on a virtual cluster of its own."""
+    place.mkdir(parents=True, exist_ok=True)
+    file = place / "run.yaml"
+    file.write_text(yaml.safe_dump(run))
+    command = [str(Path(sys.executable).parent / "trainingrun"), "local", "-f", str(file), *options]
+    return Training(command, folder_of(run), {"PYTHONPATH": str(HOOKS)}, place / "output.log", place)
+
+
+def test_driver_killed_under_trainingrun_local(uneven: Path, tmp_path: Path) -> None:
+    """A new attempt is started by itself, continues, and the report tells of both."""
+    training = local(slow_run(uneven, tmp_path / "storage"), tmp_path)
+    training.wait_for(lambda records: 10 in steps_saved(records))
+    (driver,) = [
+        pid
+        for pid in processes(sys.executable, training.process.pid)
+        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", b"trainingrun_trainer"]
+    ]
+    os.kill(driver, signal.SIGKILL)
+
+    assert training.end() == 0, training.output()
+    records = training.records()
+    assert [r.outcome for r in records if isinstance(r, AttemptEnded)] == ["Lost", "Complete"]
+    starts = [r for r in records if isinstance(r, AttemptStarted)]
+    assert [r.attempt for r in starts] == [1, 2]
+    assert starts[1].first_step >= 10
+    assert max(steps_saved(records)) == 2 * 31
+    assert (training.folder / "report.html").stat().st_size > 10_000
+    assert "Complete" in training.output()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_local_leaves_no_process_behind(uneven: Path, tmp_path: Path, number: signal.Signals) -> None:
+    training = local(slow_run(uneven, tmp_path / "storage"), tmp_path)
+    training.wait_for(lambda records: 5 in steps_saved(records))
+    raylets = [
+        pid
+        for pid in processes("", training.process.pid)
+        if b"raylet" in Path(f"/proc/{pid}/cmdline").read_bytes() and pid != training.process.pid
+    ]
+    assert len(raylets) >= 3
+    training.signal(number)
+
+    expected = {signal.SIGINT: 10, signal.SIGTERM: 11, signal.SIGKILL: -signal.SIGKILL}
+    assert training.end() == expected[number], training.output()
+    deadline_passed = subprocess.run(
+        ["timeout", "20", "bash", "-c", f"while kill -0 {' '.join(map(str, raylets))} 2>/dev/null; do sleep 0.2; done"],
+        check=False,
+    )
+    assert deadline_passed.returncode == 0, "Ray's processes are still there"
