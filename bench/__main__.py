@@ -1,0 +1,59 @@
+"""`python -m bench [FIGURE ...]`: measures the figures, shows them, and keeps them with the table in README.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+
+from bench.machine import this_machine
+from bench.result import Result
+from bench.summary import is_met, line, read_limits, write_summary
+from bench.workspace import open_workspace
+
+_FOLDER = Path(__file__).parent
+FIGURES = (
+    "data_path_60k",
+    "data_path_600k",
+    "unmodified",
+    "loader",
+    "stall",
+    "efficiency",
+    "first_batch",
+    "recovery",
+)
+
+
+def main() -> int:
+    """Measure; returns 1 when a bar was missed. Results of the quick form are shown and not kept."""
+    options = _parser().parse_args()
+    rounds = options.rounds or (2 if options.quick else 5)
+    limits = read_limits(_FOLDER)
+    has_missed = False
+    with open_workspace(is_quick=options.quick) as workspace:
+        for name in options.figures or FIGURES:
+            began = time.monotonic()
+            result: Result = importlib.import_module(f"bench.figures.{name}").measure(rounds, workspace)
+            print(f"{name} ({time.monotonic() - began:.0f} s)")
+            for measure in result.measures:
+                print("  " + " | ".join(line(measure, limits.get(measure.name))), flush=True)
+                has_missed |= is_met(measure, limits.get(measure.name)) is False
+            if not options.quick:
+                result.write(_FOLDER / "results", this_machine())
+    if not options.quick:
+        write_summary(_FOLDER)
+    return int(has_missed and not options.quick)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", choices=[[], *FIGURES], help=", ".join(FIGURES))
+    parser.add_argument("--rounds", type=int, help="rounds of each figure; default 5")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the code; nothing is kept")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Real runs of `trainingrun local`, watched from outside through their records and the hooks that they use."""
