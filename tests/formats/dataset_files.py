@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import webdataset
 from PIL import Image
 
@@ -25,6 +26,7 @@ from trainingrun_trainer.data.order import ROW_ID, Consumed, Piece, epoch_order
 from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.transform import columns_of
+from trainingrun_trainer.errors import InvalidConfiguration
 
 HEIGHT, WIDTH = 4, 6
 CLASSES = 3
@@ -160,3 +162,10 @@ def reading_of(tables: list[pa.Table]) -> Reading:
 
 def pieces_of(source: Source) -> list[Piece]:
     return format_of(source).list_pieces(source)
+
+
+def refused_at_start(source: Source) -> str:
+    """What a run says that is refused before anything is read."""
+    with pytest.raises(InvalidConfiguration) as caught:
+        inspect(source, pieces_of(source))
+    return str(caught.value)

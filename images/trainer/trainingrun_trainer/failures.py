@@ -5,9 +5,9 @@ Pure: it looks at exceptions and says what they are; what follows is the driver'
 
 from __future__ import annotations
 
+import ray
 import torch
 
-import ray
 from trainingrun_trainer.data.layout import LayoutError
 from trainingrun_trainer.errors import DataError, InvalidConfiguration, UserCodeError
 from trainingrun_trainer.exits import Exit, Failure

@@ -52,7 +52,9 @@ def load(field: str, reference: str, kind: str) -> Callable[..., Any]:
             raise InvalidConfiguration(f"{field}: {_missing(found, module_name, part)}; {expected}")
         found = getattr(found, part)
     if not callable(found):
-        raise InvalidConfiguration(f'{field}: "{reference}" is a {type(found).__name__}, not a function; {expected}')
+        raise InvalidConfiguration(
+            f'{field}: "{reference}" is of type {type(found).__name__}, not a function; {expected}'
+        )
     return found  # type: ignore[no-any-return]
 
 
@@ -89,5 +91,5 @@ def _missing(found: Any, module_name: str, part: str) -> str:
     names = [name for name, value in members if callable(value) and not name.startswith("_")]
     near = difflib.get_close_matches(part, names, n=1)
     listed = ", ".join(sorted(names)[:20]) or "no functions"
-    guess = f'; did you mean "{near[0]}"?' if near else ""
+    guess = f'; did you mean "{near[0]}"?' if near else "."
     return f'module "{module_name}" has no "{part}"{guess} It has: {listed}'

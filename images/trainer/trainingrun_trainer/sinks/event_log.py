@@ -15,6 +15,8 @@ from trainingrun.progress import LOG_DIRECTORY, Progress, Record
 from trainingrun_trainer.storage import RunStorage
 
 _UPLOAD_SECONDS = 30.0
+# Rare, since a store that is away answers only after half a minute of its client's own attempts.
+_RETRY_SECONDS = 600.0
 _PROGRESS_SECONDS = 2.0
 
 
@@ -76,6 +78,7 @@ class EventLog:
         except Exception as error:  # each file system has errors of its own; none is worth a run
             # An upload carries every line, so a later one can make up for this one; half a local line stays.
             self._is_broken = self._storage.local_directory is not None
+            self._next_upload = time.monotonic() + _RETRY_SECONDS
             if not self._has_warned:
                 print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
             self._has_warned = True

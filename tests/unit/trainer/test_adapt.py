@@ -1,0 +1,98 @@
+"""A cluster's run file fits one machine: its volume moves, and what only a cluster can honour is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from run_samples import run_of
+
+from trainingrun_trainer.local.adapt import adapt
+
+CLAIM = {"persistentVolumeClaim": {"claimName": "models", "mountPath": "/mnt/never-there"}}
+
+
+def recipe(train: str, validation: str | None = None) -> dict[str, object]:
+    dataset = {"train": {"format": "Parquet", "path": train}}
+    if validation:
+        dataset["validation"] = {"format": "Parquet", "path": validation}
+    return {"dataset": dataset}
+
+
+def paths(run: object) -> list[str]:
+    dataset = run.spec.recipe.dataset  # type: ignore[attr-defined]
+    return [dataset.train.path] + ([dataset.validation.path] if dataset.validation else [])
+
+
+def test_a_volume_is_a_directory_here(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    run = run_of(storage=CLAIM, recipe=recipe("/mnt/never-there/data/train", "s3://bucket/validation"))
+    adapted = adapt(run, volume)
+    assert adapted.volume == volume and volume.is_dir()
+    assert adapted.run.spec.storage.uri == f"file://{volume}"
+    assert adapted.run.spec.storage.persistent_volume_claim is None
+    assert paths(adapted.run) == [f"{volume}/data/train", "s3://bucket/validation"]
+    assert run.spec.storage.persistent_volume_claim is not None  # the run itself is not changed
+
+
+def test_paths_beside_the_volume_stay(tmp_path: Path) -> None:
+    run = run_of(storage=CLAIM, recipe=recipe("/mnt/never-there-2/data", "/mnt/never-there"))
+    assert paths(adapt(run, tmp_path).run) == ["/mnt/never-there-2/data", str(tmp_path)]
+
+
+def test_a_volume_that_is_mounted_here_is_used_as_it_is(tmp_path: Path) -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "models", "mountPath": str(tmp_path)}}
+    adapted = adapt(run_of(storage=claim, recipe=recipe(f"{tmp_path}/data")), None)
+    assert adapted.volume == tmp_path
+    assert paths(adapted.run) == [f"{tmp_path}/data"]
+
+
+def test_without_a_volume_its_name_is_a_folder_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    adapted = adapt(run_of(storage=CLAIM), None)
+    assert adapted.volume == (tmp_path / ".trainingrun" / "models").resolve()
+    assert adapted.volume.is_dir()
+
+
+def test_storage_by_uri_stays() -> None:
+    adapted = adapt(run_of(), None)
+    assert adapted.volume is None
+    assert adapted.run.spec.storage.uri == "s3://bucket/runs"
+
+
+def test_only_fields_that_were_given_are_named_as_not_applied() -> None:
+    assert adapt(run_of(), None).not_applied == ("image",)
+    run = run_of(
+        head={"resources": {"limits": {"cpu": 1}}},
+        startDeadlineSeconds=60,
+        suspend=False,
+        backoffLimit=2,
+        imagePullPolicy="Always",
+        storage={"uri": "s3://b/x", "secretRef": {"name": "keys"}},
+        env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+        trainer={"env": [{"name": "B", "valueFrom": {"configMapKeyRef": {"name": "s", "key": "k"}}}]},
+    )
+    assert set(adapt(run, None).not_applied) == {
+        "image",
+        "imagePullPolicy",
+        "head",
+        "startDeadlineSeconds",
+        "suspend",
+        "env[A].valueFrom",
+        "trainer.env[B].valueFrom",
+        "storage.secretRef",
+    }
+
+
+def test_plain_variables_apply_and_the_trainers_win() -> None:
+    run = run_of(
+        env=[{"name": "A", "value": "all"}, {"name": "B", "value": "all"}],
+        data={"env": [{"name": "B", "value": "data"}, {"name": "C", "value": "data"}]},
+        trainer={"env": [{"name": "C", "value": "trainer"}]},
+    )
+    assert adapt(run, None).variables == {"A": "all", "B": "data", "C": "trainer"}
+
+
+def test_a_run_of_a_command_is_adapted_too(tmp_path: Path) -> None:
+    run = run_of(recipe=None, storage=CLAIM, trainer={"command": ["python", "train.py"]})
+    assert adapt(run, tmp_path).run.spec.trainer.command == ("python", "train.py")

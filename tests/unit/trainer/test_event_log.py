@@ -1,0 +1,115 @@
+"""The run's own log keeps every record that matters, survives a killed driver, and never ends a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pytest
+from progress_samples import ended, notice, progress
+
+from trainingrun.progress import Notice, parse_line
+from trainingrun_trainer.sinks.event_log import EventLog, log_name, next_attempt
+from trainingrun_trainer.storage import RunStorage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> RunStorage:
+    return RunStorage(str(tmp_path), "digits")
+
+
+def path_of(storage: RunStorage, attempt: int = 1) -> Path:
+    assert storage.local_directory is not None
+    return storage.local_directory / log_name(attempt)
+
+
+def messages(path: Path) -> list[str | None]:
+    """What each line says; None for a torn one."""
+    records = [parse_line(line) for line in path.read_text().splitlines()]
+    return [record.message if isinstance(record, Notice) else None for record in records]
+
+
+def test_records_are_lines_of_a_file_as_soon_as_they_are_made(storage: RunStorage) -> None:
+    log = EventLog(storage, 1)
+    for record in (notice("one"), progress(3), ended()):
+        log.emit(record)
+        assert parse_line(path_of(storage).read_text().splitlines()[-1]) == record
+    log.close()
+    assert path_of(storage).name == "attempt-0001.jsonl"
+
+
+def test_of_progress_one_in_two_seconds_is_kept_and_of_the_rest_everything(storage: RunStorage) -> None:
+    log = EventLog(storage, 1)
+    for step in range(50):
+        log.emit(progress(step))
+        log.emit(notice(f"{step}"))
+    log.close()
+    kinds = [type(parse_line(line)).__name__ for line in path_of(storage).read_text().splitlines()]
+    assert kinds.count("Notice") == 50
+    assert kinds.count("Progress") <= 2
+
+
+def test_a_log_is_continued_after_half_a_line(storage: RunStorage) -> None:
+    log = EventLog(storage, 1)
+    log.emit(notice("before"))
+    log.close()
+    whole = notice("torn").to_json()
+    for kept in range(1, len(whole)):
+        path_of(storage).write_text(notice("before").to_json() + "\n" + whole[:kept])
+        again = EventLog(storage, 1)
+        again.emit(notice("after"))
+        again.close()
+        assert messages(path_of(storage)) == ["before", None, "after"]
+
+
+def test_a_whole_log_is_continued_without_an_empty_line(storage: RunStorage) -> None:
+    for number in range(3):
+        log = EventLog(storage, 1)
+        log.emit(notice(f"{number}"))
+        log.close()
+    assert messages(path_of(storage)) == ["0", "1", "2"]
+
+
+def test_attempts_are_counted_by_their_logs(storage: RunStorage) -> None:
+    assert next_attempt(storage) == 1
+    for attempt in (1, 2, 7):
+        EventLog(storage, attempt).close()
+    path_of(storage).with_name("notes.txt").write_text("not a log")
+    assert next_attempt(storage) == 8
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(storage: RunStorage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert storage.local_directory is not None
+    storage.local_directory.write_text("a file where the folder should be")
+    log = EventLog(storage, 1)
+    for number in range(5):
+        log.emit(notice(f"{number}"))
+    log.close()
+    said = capsys.readouterr().err
+    assert said.count("warning: the log progress/attempt-0001.jsonl cannot be written") == 1
+    assert said.endswith("training goes on\n")
+
+
+def test_a_full_disk_is_said_once(storage: RunStorage, capsys: pytest.CaptureFixture[str]) -> None:
+    path_of(storage).parent.mkdir(parents=True)
+    path_of(storage).symlink_to("/dev/full")  # every write to it fails for lack of space
+    log = EventLog(storage, 1)
+    for number in range(5):
+        log.emit(notice(f"{number}"))
+    log.close()
+    assert capsys.readouterr().err.count("No space left on device") == 1
+
+
+def test_a_store_that_refuses_is_said_once_and_gets_everything_later(capsys: pytest.CaptureFixture[str]) -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/runs/digits/progress", b"a file where the folder should be")
+    log = EventLog(RunStorage("memory://runs", "digits"), 1)
+    log.emit(notice("first"))
+    log._next_upload = 0.0  # ten minutes later
+    log.emit(notice("second"))
+    store.rm("/runs/digits/progress")
+    log.close()
+    said = capsys.readouterr().err
+    assert said.count("training goes on") == 1
+    lines = store.cat_file("/runs/digits/progress/attempt-0001.jsonl").decode().splitlines()
+    assert [parse_line(line) for line in lines] == [notice("first"), notice("second")]

@@ -1,0 +1,196 @@
+"""The operator is told of progress by Kubeflow Trainer's protocol, and training never waits for it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from https_receiver import Receiver, https_receiver
+from progress_samples import ended, notice, progress
+
+from trainingrun_trainer.sinks.operator_push import Endpoint, OperatorPush
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    with https_receiver(tmp_path / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def endpoint(receiver: Receiver, tmp_path: Path) -> Endpoint:
+    token = tmp_path / "token"
+    token.write_text("first-token\n")
+    return Endpoint(receiver.url, str(receiver.ca_file), str(token))
+
+
+def steps_of(receiver: Receiver) -> list[int]:
+    found = []
+    for request in receiver.requests:
+        metrics = {metric["name"]: metric["value"] for metric in request.body["trainerStatus"]["metrics"]}
+        found.append(int(metrics["step"]))
+    return found
+
+
+def test_the_request_follows_the_protocol(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint)
+    push.emit(progress(7))
+    push.close()
+    (request,) = receiver.requests
+    assert request.headers["Authorization"] == "Bearer first-token"
+    assert request.headers["Content-Type"] == "application/json"
+    status = request.body["trainerStatus"]
+    assert set(request.body) == {"trainerStatus"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", status.pop("lastUpdatedTime"))
+    metrics = {metric["name"]: metric["value"] for metric in status.pop("metrics")}
+    assert status == {"progressPercentage": 12, "estimatedRemainingSeconds": 61}
+    assert all(isinstance(value, str) for value in metrics.values())
+    assert metrics.items() >= {
+        ("loss", "0.25"),
+        ("accuracy", "0.9"),
+        ("currentEpoch", "2"),
+        ("totalEpochs", "4"),
+        ("step", "7"),
+        ("rowsPerSecond", "1234.57"),
+        ("dataStallPercentage", "4"),
+        ("dataStallSteadyPercentage", "2"),
+        ("dataStallProductionPercentage", "3"),
+        ("goodputPercentage", "95"),
+    }
+
+
+def test_what_is_not_known_is_left_out_and_strange_numbers_travel(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint)
+    push.emit(progress(1, eta_seconds=None, metrics={"loss": float("nan")}))
+    push.close()
+    status = receiver.requests[0].body["trainerStatus"]
+    assert "estimatedRemainingSeconds" not in status
+    assert {"name": "loss", "value": "nan"} in status["metrics"]
+
+
+def test_the_token_is_read_anew_each_time(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint, interval_seconds=0.05)
+    push.emit(progress(1))
+    receiver.wait_for(1)
+    Path(endpoint.token_file or "").write_text("rotated-token")
+    push.emit(progress(2))
+    receiver.wait_for(2)
+    push.close()
+    tokens = [request.headers["Authorization"] for request in receiver.requests]
+    assert tokens == ["Bearer first-token", "Bearer rotated-token"]
+
+
+def test_pushes_keep_their_distance_and_the_last_progress_arrives(receiver: Receiver, endpoint: Endpoint) -> None:
+    interval = 0.3
+    push = OperatorPush(endpoint, interval_seconds=interval)
+    steps = 0
+    until = time.monotonic() + 5.5 * interval
+    while time.monotonic() < until:
+        steps += 1
+        push.emit(progress(steps))
+        time.sleep(0.01)
+    push.emit(ended())
+    push.close()
+    times = [request.time for request in receiver.requests]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times[:-1])]  # the end may come early
+    assert min(gaps) > 0.6 * interval  # a request's own time varies
+    assert 3 <= len(times) <= 8
+    sent = steps_of(receiver)
+    assert sent == sorted(sent)
+    assert sent[-1] == steps
+
+
+def test_progress_after_a_pause_is_pushed_without_another_wait(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint, interval_seconds=0.05)
+    for step in (1, 2, 3):
+        push.emit(progress(step))
+        receiver.wait_for(step, seconds=5.0)
+    push.close()
+    assert steps_of(receiver) == [1, 2, 3]
+
+
+def test_only_progress_is_pushed(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint)
+    push.emit(notice("not the operator's business"))
+    push.emit(ended())
+    push.emit(progress(1))  # nothing comes after the end
+    push.close()
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("status", [500, 401, 404, None])
+def test_an_answer_that_is_no_success_is_said_and_the_next_push_is_made(
+    receiver: Receiver, endpoint: Endpoint, status: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receiver.status = status
+    push = OperatorPush(endpoint, interval_seconds=0.05)
+    push.emit(progress(1))
+    receiver.wait_for(1)
+    receiver.status = 200
+    push.emit(progress(2))
+    receiver.wait_for(2)
+    push.close()
+    assert steps_of(receiver) == [1, 2]
+    assert capsys.readouterr().err.count("warning: the operator was not told of the progress: ") == 1
+
+
+def test_a_server_of_another_authority_gets_no_token(
+    receiver: Receiver, endpoint: Endpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with https_receiver(tmp_path / "stranger") as stranger:
+        push = OperatorPush(Endpoint(stranger.url, endpoint.ca_file, endpoint.token_file))
+        push.emit(progress(1))
+        push.close()
+        assert stranger.requests == []
+    assert "CERTIFICATE_VERIFY_FAILED" in capsys.readouterr().err
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("lost", ["server", "token", "authority"])
+def test_training_does_not_notice_what_is_missing(
+    endpoint: Endpoint, lost: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = Endpoint(
+        f"https://127.0.0.1:{free_port()}/status" if lost == "server" else endpoint.url,
+        str(tmp_path / "nothing") if lost == "authority" else endpoint.ca_file,
+        str(tmp_path / "nothing") if lost == "token" else endpoint.token_file,
+    )
+    began = time.monotonic()
+    push = OperatorPush(broken, interval_seconds=0.05)
+    for step in range(1000):
+        push.emit(progress(step))
+    assert time.monotonic() - began < 1.0
+    push.close()
+    assert time.monotonic() - began < 5.0
+    assert "the operator was not told of the progress" in capsys.readouterr().err
+
+
+def test_a_server_that_never_answers_holds_nothing_up(endpoint: Endpoint) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        push = OperatorPush(Endpoint(f"http://127.0.0.1:{silent.getsockname()[1]}/", None, None))
+        began = time.monotonic()
+        for step in range(1000):
+            push.emit(progress(step))
+        assert time.monotonic() - began < 1.0
+
+
+def test_the_endpoint_comes_from_kubeflows_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBEFLOW_TRAINER_SERVER_URL", raising=False)
+    assert Endpoint.from_environment() is None
+    monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_URL", "https://operator/status")
+    assert Endpoint.from_environment() == Endpoint("https://operator/status", None, None)
+    monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_CA_CERT", "/ca.crt")
+    monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_TOKEN", "/token")
+    assert Endpoint.from_environment() == Endpoint("https://operator/status", "/ca.crt", "/token")

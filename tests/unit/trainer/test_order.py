@@ -1,0 +1,165 @@
+"""The order of an epoch and the account of used rows: what resuming exactly rests on."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainingrun_trainer.data.order import Consumed, Piece, epoch_order, group, row_ids, row_order
+
+LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
+
+
+def pieces(lengths: list[int], sizes: list[int] | None = None) -> list[Piece]:
+    return [Piece(i, (f"{i}",), (sizes or lengths)[i], rows=rows) for i, rows in enumerate(lengths)]
+
+
+def ids_of(found: list[Piece]) -> np.ndarray:
+    return np.concatenate([row_ids(piece, 0, piece.rows or 0) for piece in found])
+
+
+@st.composite
+def dataset_and_use(draw: st.DrawFn) -> tuple[list[Piece], np.ndarray]:
+    """A dataset and the ids of some of its rows, in any order."""
+    found = pieces(draw(LENGTHS))
+    ids = ids_of(found)
+    used = draw(st.lists(st.sampled_from(ids.tolist()), unique=True))
+    return found, np.array(used, dtype=np.int64)
+
+
+def consumed_of(ids: np.ndarray) -> Consumed:
+    consumed = Consumed()
+    consumed.add(ids)
+    return consumed
+
+
+def remaining(found: list[Piece], consumed: Consumed) -> set[int]:
+    left: set[int] = set()
+    for piece in found:
+        ids = row_ids(piece, 0, piece.rows or 0)
+        left |= set(ids[consumed.remaining(piece, 0, piece.rows or 0)].tolist())
+    return left
+
+
+@given(dataset_and_use())
+def test_what_is_used_does_not_remain_and_everything_else_does(drawn: tuple[list[Piece], np.ndarray]) -> None:
+    found, used = drawn
+    consumed = consumed_of(used)
+    assert remaining(found, consumed) == set(ids_of(found).tolist()) - set(used.tolist())
+    assert consumed.rows() == len(used)
+
+
+@given(dataset_and_use())
+def test_the_account_survives_being_written(drawn: tuple[list[Piece], np.ndarray]) -> None:
+    found, used = drawn
+    again = Consumed.from_bytes(consumed_of(used).to_bytes())
+    assert remaining(found, again) == remaining(found, consumed_of(used))
+    assert again.rows() == len(used)
+
+
+@given(dataset_and_use(), st.data())
+def test_accounts_of_ranks_merge_in_any_order(drawn: tuple[list[Piece], np.ndarray], data: st.DataObject) -> None:
+    found, used = drawn
+    ranks = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(used), max_size=len(used))))
+    parts = [consumed_of(used[ranks == rank]) if len(used) else Consumed() for rank in range(3)]
+    merged = Consumed()
+    for place in data.draw(st.permutations(range(3))):
+        merged.merge(parts[place])
+        merged.merge(parts[place])
+    assert remaining(found, merged) == remaining(found, consumed_of(used))
+    assert merged.rows() == len(used)
+
+
+@given(dataset_and_use(), st.integers(0, 50), st.integers(0, 50))
+def test_any_window_of_a_piece_can_be_asked_for(drawn: tuple[list[Piece], np.ndarray], first: int, count: int) -> None:
+    found, used = drawn
+    consumed = consumed_of(used)
+    for piece in found:
+        wanted = consumed.remaining(piece, first, count)
+        expected = [row not in set(used.tolist()) for row in row_ids(piece, first, count).tolist()]
+        assert wanted.dtype == bool and wanted.tolist() == expected
+
+
+@given(dataset_and_use())
+def test_a_piece_is_complete_when_all_its_rows_are_used(drawn: tuple[list[Piece], np.ndarray]) -> None:
+    found, used = drawn
+    consumed = consumed_of(used)
+    for piece in found:
+        is_all = set(row_ids(piece, 0, piece.rows or 0).tolist()) <= set(used.tolist())
+        assert consumed.is_complete(piece) == is_all
+        assert not consumed.is_complete(Piece(piece.index, piece.paths, 1, rows=None))
+
+
+@given(LENGTHS, st.integers(0, 2**63), st.integers(0, 1000))
+def test_an_epoch_reads_every_piece_once(lengths: list[int], seed: int, epoch: int) -> None:
+    found = pieces(lengths)
+    order = epoch_order(found, shuffle=True, seed=seed, epoch=epoch, consumed=Consumed())
+    assert sorted(order, key=lambda piece: piece.index) == found
+    assert order == epoch_order(found, shuffle=True, seed=seed, epoch=epoch, consumed=Consumed())
+    assert epoch_order(found, shuffle=False, seed=seed, epoch=epoch, consumed=Consumed()) == found
+
+
+@given(dataset_and_use(), st.integers(0, 9))
+def test_a_resumed_epoch_keeps_the_order_of_the_pieces_that_are_left(
+    drawn: tuple[list[Piece], np.ndarray], epoch: int
+) -> None:
+    found, used = drawn
+    consumed = consumed_of(used)
+    whole = epoch_order(found, shuffle=True, seed=1, epoch=epoch, consumed=Consumed())
+    rest = epoch_order(found, shuffle=True, seed=1, epoch=epoch, consumed=consumed)
+    assert rest == [piece for piece in whole if not consumed.is_complete(piece)]
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch() -> None:
+    found = pieces([1] * 50)
+    orders = [
+        [piece.index for piece in epoch_order(found, shuffle=True, seed=seed, epoch=epoch, consumed=Consumed())]
+        for seed in range(5)
+        for epoch in range(5)
+    ]
+    assert len({tuple(order) for order in orders}) == 25
+
+
+@given(st.integers(0, 200), st.integers(0, 10_000), st.integers(0, 99))
+def test_rows_are_shuffled_among_those_read_together(count: int, first: int, epoch: int) -> None:
+    piece = Piece(2, ("x",), 1)
+    order = row_order(piece, first, count, seed=0, epoch=epoch)
+    assert sorted(order.tolist()) == list(range(count))
+    assert order.tolist() == row_order(piece, first, count, seed=0, epoch=epoch).tolist()
+
+
+def test_rows_of_each_table_and_epoch_are_shuffled_differently() -> None:
+    variants = [
+        row_order(Piece(index, ("x",), 1), first, 100, seed=seed, epoch=epoch).tolist()
+        for index in (0, 1)
+        for first in (0, 100)
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    ]
+    assert len({tuple(variant) for variant in variants}) == 16
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**22), st.integers(0, 2**39)), min_size=2, max_size=20, unique=True))
+def test_every_row_of_a_dataset_has_an_id_of_its_own(places: list[tuple[int, int]]) -> None:
+    ids = [int(row_ids(Piece(piece, ("x",), 1), row, 1)[0]) for piece, row in places]
+    assert len(set(ids)) == len(places)
+    assert min(ids) >= 0
+
+
+@given(LENGTHS.flatmap(lambda rows: st.tuples(st.just(rows), st.lists(st.integers(0, 1000), min_size=8))), st.data())
+def test_tasks_get_neighbours_of_about_equal_bytes(drawn: tuple[list[int], list[int]], data: st.DataObject) -> None:
+    found = pieces(drawn[0], drawn[1])
+    tasks = data.draw(st.integers(1, 2 * len(found)))
+    groups = group(found, tasks)
+    assert [piece for part in groups for piece in part] == found
+    assert 1 <= len(groups) <= tasks
+    assert all(groups)
+    sizes = [sum(max(piece.size_bytes, 1) for piece in part) for part in groups]
+    largest = max(max(piece.size_bytes, 1) for piece in found)
+    assert max(sizes) <= sum(sizes) / tasks + largest
+
+
+def test_equal_pieces_are_shared_out_evenly() -> None:
+    assert [len(part) for part in group(pieces([7] * 12), 4)] == [3, 3, 3, 3]
+    assert group([], 4) == []

@@ -1,0 +1,72 @@
+"""The look at the transform before training: a missing column fails, a slow row function earns advice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import torch
+from block_samples import block
+
+from trainingrun_trainer.data.order import ROW_ID
+from trainingrun_trainer.data.probe import Probe, probe
+from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.errors import InvalidConfiguration, UserCodeError
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a data task, which has one CPU; several threads on a busy machine wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def probed(name: str, kind: str, rows: int = 64, shape: tuple[int, ...] = (28, 28), **settings: object) -> Probe:
+    transform = Transform(f"author_functions:{name}", kind, **settings)  # type: ignore[arg-type]
+    return probe(block(rows, shape).drop_columns([ROW_ID]), transform, "image", "label")
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3)])
+def test_a_row_function_with_a_faster_equal_gets_advice(shape: tuple[int, ...]) -> None:
+    found = probed("notebook_row", "Row", shape=shape)
+    assert found.advice is not None
+    assert found.rows_per_second > 0
+    numbers = re.search(r"prepares ([\d,]+) rows/s .* did ([\d,]+) rows/s \((\d+)x\) on the same 64 rows", found.advice)
+    assert numbers is not None
+    by_row, by_batch, ratio = (int(text.replace(",", "")) for text in numbers.groups())
+    assert abs(by_row - found.rows_per_second) <= 1
+    assert ratio == pytest.approx(by_batch / by_row, rel=0.1, abs=1)
+    assert ratio >= 2
+    assert found.advice.endswith(
+        "and made the same values, so it can replace it: transform: "
+        "{function: trainingrun_trainer.vision:normalize, kind: Batch}"
+    )
+
+
+def test_a_row_function_with_other_values_is_told_so() -> None:
+    advice = probed("other_values_by_row", "Row").advice
+    assert advice is not None
+    assert advice.endswith("(its values differ from yours); a Batch transform of your own can be as fast")
+
+
+def test_a_batch_function_needs_no_advice() -> None:
+    found = probed("halve", "Batch")
+    assert found.advice is None
+    assert found.rows_per_second > 0
+
+
+def test_a_column_that_is_not_made_is_named() -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        probed("row_without_label", "Row")
+    assert str(caught.value) == (
+        'spec.recipe.transform: the transform "author_functions:row_without_label" returned no column "label"; '
+        "it returned image"
+    )
+
+
+def test_a_mistake_of_the_author_shows_before_training() -> None:
+    with pytest.raises(UserCodeError, match="the author's own mistake"):
+        probed("fails_on_row_three", "Row")
