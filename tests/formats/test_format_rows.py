@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from dataset_files import CLASSES, FORMATS, pieces_of, read_epoch, source_of
 
@@ -115,6 +116,17 @@ def test_a_sample_is_at_most_512_rows(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("image,label\n" + "1,0\n" * 2000)
     source = source_of("CSV", tmp_path)
     assert inspect(source, pieces_of(source)).sample.num_rows == SAMPLE_ROWS
+
+
+def test_a_table_of_lists_is_bounded_by_its_size_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd.DataFrame({"image": [[[7] * 100] * 10] * 500, "label": 0}).to_parquet(tmp_path / "a.parquet")
+    source = source_of("pandas", tmp_path)
+    (piece,) = pieces_of(source)
+    assert piece.size_bytes < 500 * 1000  # in the file, a dictionary holds the 7 once
+    monkeypatch.setattr(parquet, "READ_BYTES", 400_000)
+    tables = list(format_of(source).read(source, piece))
+    assert sum(table.num_rows for table in tables) == 500
+    assert all(table.nbytes < 450_000 for table in tables)
 
 
 def test_compressed_text_is_read_by_its_name(tmp_path: Path) -> None:

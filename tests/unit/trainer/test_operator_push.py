@@ -184,6 +184,7 @@ def test_a_server_that_never_answers_holds_nothing_up(endpoint: Endpoint) -> Non
         for step in range(1000):
             push.emit(progress(step))
         assert time.monotonic() - began < 1.0
+    push.close()
 
 
 def test_the_endpoint_comes_from_kubeflows_variables(monkeypatch: pytest.MonkeyPatch) -> None:

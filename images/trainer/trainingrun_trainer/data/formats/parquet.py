@@ -15,6 +15,7 @@ from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.errors import DataError, InvalidConfiguration
 
 _FOOTER_READERS = 16
+_WIDTHS = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
 
 
 class Parquet:
@@ -45,7 +46,7 @@ class Parquet:
         path = piece.paths[0]
         try:
             with _open(path) as file:
-                row_bytes = max(1, piece.size_bytes // max(1, piece.rows or 1))
+                row_bytes = max(1, _decoded_bytes(file.metadata.row_group(piece.row_group)) // max(1, piece.rows or 1))
                 # One thread: a data task is given one CPU, and the others run tasks of their own.
                 for batch in file.iter_batches(
                     batch_size=max(1, min(piece.rows or 1, READ_BYTES // row_bytes)),
@@ -61,6 +62,15 @@ def _open(path: str) -> pq.ParquetFile:
     if is_local(path):
         return pq.ParquetFile(path, memory_map=True)
     return pq.ParquetFile(open_file(path), pre_buffer=True)
+
+
+def _decoded_bytes(group: pq.RowGroupMetaData) -> int:
+    """About the bytes in memory: a number takes its width there, however few bits it takes in the file."""
+    columns = (group.column(number) for number in range(group.num_columns))
+    return sum(
+        max(column.total_uncompressed_size, column.num_values * _WIDTHS.get(column.physical_type, 0))
+        for column in columns
+    )
 
 
 def _footer(source: Source, file: File) -> pq.FileMetaData:
