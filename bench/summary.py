@@ -31,9 +31,9 @@ def is_met(measure: Measure, limit: dict[str, float] | None) -> bool | None:
 def line(measure: Measure, limit: dict[str, float] | None) -> list[str]:
     """A row of the table: title, bar, values, verdict."""
     bar = "" if limit is None else f"{'≥' if 'atLeast' in limit else '≤'} {next(iter(limit.values())):g}"
-    values = " ".join(filter(None, [_number(measure.median), f"[{_number(min(measure.values))}"]))
+    low, middle, high = (_number(value) for value in (min(measure.values), measure.median, max(measure.values)))
     verdict = {None: "reported", True: "met", False: "**missed**"}[is_met(measure, limit)]
-    return [measure.title, f"{bar} {measure.unit}".strip(), f"{values}..{_number(max(measure.values))}]", verdict]
+    return [measure.title, bar, f"{middle} [{low}..{high}] {measure.unit}", verdict]
 
 
 def write_summary(folder: Path) -> None:

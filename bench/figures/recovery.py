@@ -27,8 +27,8 @@ _MANY_EPOCHS = 1000
 
 def measure(rounds: int, workspace: Workspace) -> Result:
     """Three runs with the same seed: one left alone, one whose worker is killed, one whose driver is."""
-    worker = _killed("worker", rounds, workspace, lambda run, last: last["pid"])
-    driver = _killed("driver", rounds, workspace, lambda run, last: run.driver())
+    worker = _killed("worker", rounds, workspace, lambda _, last: last["pid"])
+    driver = _killed("driver", rounds, workspace, lambda run, _: run.driver())
     steps = max(note["step"] for note in itertools.chain(worker[1], driver[1]))
     alone = _losses(_uninterrupted(workspace, steps))
     measures = []

@@ -47,10 +47,9 @@ def alternate(session: Any, log: str, cached_steps: int) -> None:
 
     They are taken by the same model, optimizer, transform and process; they have no data to wait for.
     """
-    recipe = session.run.spec.recipe
-    training = _Training(session, session.run, recipe)
+    training = _Training(session)
     training._restore()
-    while session.position.epoch < recipe.epochs:
+    while session.position.epoch < session.recipe.epochs:
         if not training._epoch():
             return
         rows = session.batch_rows

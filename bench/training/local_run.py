@@ -67,9 +67,8 @@ class LocalRun:
         return self.records
 
     def driver(self) -> int:
-        """The process id of the attempt's driver, 0 if there is none just now."""
-        below = descendants(self._process.pid)
-        return next((pid for pid in below if " -m trainingrun_trainer --config" in command_line(pid)), 0)
+        """The process id of the attempt's driver, once there is one."""
+        return self.wait_for(lambda: next(filter(_is_driver, descendants(self._process.pid)), 0))
 
     def close(self) -> None:
         """End it at once: the first signal asks, the second one insists."""
@@ -92,6 +91,10 @@ class LocalRun:
     def _last_words(self) -> str:
         ended = [json.dumps(record.message) for record in self.records if isinstance(record, AttemptEnded)]
         return "\n".join([*ended, self._log.read_text()[-2000:]])
+
+
+def _is_driver(pid: int) -> bool:
+    return "-m trainingrun_trainer" in command_line(pid).partition(" ")[2]
 
 
 @contextmanager
