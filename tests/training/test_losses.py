@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from driving import HOOKS, Training, document, folder_of, start
+from driving import document, folder_of, local, start
 
 from trainingrun.progress import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Record, WorkersRestarted
 from trainingrun_trainer.storage import RunStorage
@@ -77,15 +76,6 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     warnings = " ".join(r.message for r in records if isinstance(r, Notice) and r.level == "Warning")
     assert newest in warnings and second in warnings
     assert max(steps_saved(records)) == 2 * 31
-
-
-def local(run: dict, place: Path, *options: str) -> Training:
-    """`trainingrun local` on a virtual cluster of its own."""
-    place.mkdir(parents=True, exist_ok=True)
-    file = place / "run.yaml"
-    file.write_text(yaml.safe_dump(run))
-    command = [str(Path(sys.executable).parent / "trainingrun"), "local", "-f", str(file), *options]
-    return Training(command, folder_of(run), {"PYTHONPATH": str(HOOKS)}, place / "output.log", place)
 
 
 def test_driver_killed_under_trainingrun_local(uneven: Path, tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ _PEER_LOST = (
     "ncclsystemerror",
     "nccl communicator was aborted",
 )
+# Exceptions of botocore and aiohttp, by name, since neither need be installed.
+_STORE_UNREACHABLE = frozenset(
+    {"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "HTTPClientError"}
+)
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -62,7 +66,9 @@ def _chain(error: BaseException) -> list[BaseException]:
 def _is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, ray.exceptions.RayTaskError):
         return False  # a wrapper: what it wraps decides
-    if isinstance(error, ray.exceptions.RayError | torch.distributed.DistError | ConnectionError):
+    if isinstance(error, ray.exceptions.RayError | torch.distributed.DistError | ConnectionError | TimeoutError):
+        return True
+    if type(error).__name__ in _STORE_UNREACHABLE:
         return True
     message = str(error).lower()
     return isinstance(error, RuntimeError) and any(words in message for words in _PEER_LOST)

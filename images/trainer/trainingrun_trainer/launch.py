@@ -56,6 +56,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
             sinks.append(OperatorPush(endpoint))
         job = job_of(run, attempt)
         with connected(chosen.address, _worker_environment()):
+            _listen(stop)  # again: connecting puts Ray's own handler of SIGTERM in place
             _await_nodes(job.workers)
             return Attempt(job, attempt, _fan_out(sinks), stop).run()
     except (InvalidConfiguration, InvalidSpec) as error:

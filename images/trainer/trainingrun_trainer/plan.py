@@ -5,6 +5,7 @@ It reads files to find the data, but starts nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +14,7 @@ from typing import Any
 from trainingrun.spec import Run
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
+from trainingrun_trainer.data.formats.images import class_names
 from trainingrun_trainer.data.pipeline import Listing, list_dataset
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.transform import Transform
@@ -74,15 +76,16 @@ def storage_of(run: Run) -> RunStorage:
 def listings_of(recipe: Recipe, *, is_transformed: bool) -> dict[str, Listing]:
     """The run's datasets by name: `train`, and `validation` where there is one."""
     dataset = recipe.dataset
-    sources = {"train": dataset.train, "validation": dataset.validation}
-    return {
-        name: list_dataset(
-            Source.of(f"spec.recipe.dataset.{name}", source, dataset.input_column, dataset.target_column),
-            is_transformed=is_transformed or recipe.collate is not None,
-        )
-        for name, source in sources.items()
-        if source is not None
-    }
+    may_change = is_transformed or recipe.collate is not None
+    columns = (dataset.input_column, dataset.target_column)
+    train = Source.of("spec.recipe.dataset.train", dataset.train, *columns)
+    listings = {"train": list_dataset(train, is_transformed=may_change)}
+    if dataset.validation is not None:
+        validation = Source.of("spec.recipe.dataset.validation", dataset.validation, *columns)
+        if train.format == validation.format == "Images":
+            validation = dataclasses.replace(validation, classes=class_names(train))
+        listings["validation"] = list_dataset(validation, is_transformed=may_change)
+    return listings
 
 
 def versions() -> dict[str, str]:

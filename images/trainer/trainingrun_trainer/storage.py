@@ -52,12 +52,12 @@ class RunStorage:
         matches = [(int(match.group(1)), name) for name in self._names() if (match := _CHECKPOINT.match(name))]
         return [name for _, name in sorted(matches, reverse=True)]
 
-    def download(self, checkpoint: str, destination: Path) -> None:
-        """Copy a checkpoint's files to a local directory."""
+    def download(self, folder: str, destination: Path) -> None:
+        """Copy the files of a folder of the run, such as a checkpoint, to a local directory."""
         filesystem, root = self.filesystem()
         destination.mkdir(parents=True, exist_ok=True)
         pyarrow.fs.copy_files(
-            f"{root}/{self.name}/{checkpoint}",
+            f"{root}/{self.name}/{folder}",
             str(destination),
             source_filesystem=filesystem,
             destination_filesystem=pyarrow.fs.LocalFileSystem(),

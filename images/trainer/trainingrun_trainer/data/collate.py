@@ -30,6 +30,9 @@ class Collate(ArrowBatchCollateFn):
 
     def __call__(self, batch: pa.Table) -> dict[str, torch.Tensor]:  # type: ignore[override]
         """A dict of tensors whose first dimension is the rows; the rows' ids are under `ROW_ID`."""
+        for name in batch.column_names:
+            if batch.column(name).null_count and pa.types.is_primitive(batch.column(name).type):
+                raise DataError(f'column "{name}" has {batch.column(name).null_count} nulls in a batch; allowed: none')
         if self._reference is None:
             return {
                 name: tensor for name, values in columns_of(batch).items() if (tensor := _tensor(values)) is not None

@@ -20,6 +20,8 @@ class Source:
     image_mode: str | None = None
     input_column: str = "image"
     target_column: str = "label"
+    # Of an image folder: the training data's, so that validation labels mean the same. None: the folder's own.
+    classes: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, field: str, source: DatasetSource, input_column: str, target_column: str) -> Source:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trainingrun.display import display_for
 from trainingrun.errors import InvalidSpec
+from trainingrun.progress import LOG_DIRECTORY
 from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer import options as training
@@ -21,6 +22,7 @@ from trainingrun_trainer.local.machine import Size, size, this_machine
 from trainingrun_trainer.local.options import Options
 from trainingrun_trainer.local.supervisor import Launch, Supervisor, notice, python_path
 from trainingrun_trainer.plan import storage_of, workers_of
+from trainingrun_trainer.storage import RunStorage
 
 
 def main(arguments: list[str]) -> int:
@@ -42,9 +44,9 @@ def main(arguments: list[str]) -> int:
 
 def _train(adapted: Adapted, options: Options) -> Exit:
     storage = storage_of(adapted.run)
-    folder = storage.local_directory
-    report = folder / "report.html" if folder else None
-    display = display_for(sys.stdout, json=options.json, report=report)
+    # Where storage is elsewhere, what belongs to this machine and the report go into the current directory.
+    folder = storage.local_directory or Path(".trainingrun") / storage.name
+    display = display_for(sys.stdout, json=options.json, report=folder / "report.html")
     # Modules beside the run's file must be found by every Ray process, so before any is started.
     os.environ["PYTHONPATH"] = python_path(options.file)
     os.environ.update(adapted.variables)
@@ -60,15 +62,20 @@ def _train(adapted: Adapted, options: Options) -> Exit:
                 run=adapted.run,
                 storage=storage,
                 variables=_driver_variables(address, shape, adapted, options),
-                work_directory=(folder or Path(".trainingrun") / storage.name) / "local",
+                work_directory=folder / "local",
                 is_verbose=options.verbose,
             )
             code = Supervisor(launch, display, lambda line: _show(line, options)).run()
-        if folder is not None:
-            write_report(folder)
+        _report(storage, folder)
         return code
     finally:
         display.close()
+
+
+def _report(storage: RunStorage, folder: Path) -> None:
+    if storage.local_directory is None:
+        storage.download(LOG_DIRECTORY, folder / LOG_DIRECTORY)
+    write_report(folder)
 
 
 @contextlib.contextmanager

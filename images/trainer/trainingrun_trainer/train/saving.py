@@ -6,6 +6,8 @@ Every method is collective: all ranks call it at the same step.
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import shutil
 import tempfile
 import time
@@ -73,7 +75,7 @@ class Saver:
             size = sum(path.stat().st_size for path in directory.iterdir())
             name = f"step-{position.step:08d}-{self._suffix}"
             if best and self._lockstep.rank == 0:
-                self._storage.upload(directory, BEST)
+                self._keep_best(directory, name, metrics)
             ray.train.report(
                 {**metrics, "epoch": position.epoch, "step": position.step},
                 checkpoint=ray.train.Checkpoint.from_directory(str(directory)),
@@ -89,6 +91,13 @@ class Saver:
             "size_bytes": size,
             "best": best,
         }
+
+    def _keep_best(self, directory: Path, name: str, metrics: dict[str, float]) -> None:
+        """What a person wants of the best checkpoint: the state, and how good it is. Not for resuming."""
+        with tempfile.TemporaryDirectory(prefix="trainingrun-best-") as kept:
+            os.link(directory / STATE_FILE, Path(kept) / STATE_FILE)
+            (Path(kept) / "metrics.json").write_text(json.dumps({"checkpoint": name, "metrics": metrics}, indent=1))
+            self._storage.upload(Path(kept), BEST)
 
     def restore(self) -> Restored | None:
         """The newest whole checkpoint of the run, the same one on every rank, or None."""

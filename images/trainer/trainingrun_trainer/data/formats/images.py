@@ -24,13 +24,14 @@ class Images:
     def list_pieces(self, source: Source) -> list[Piece]:
         """Pieces of up to 256 files taken from every class alike: files of one folder side by side train badly."""
         files = find_files(source.field + ".path", source.path, SUFFIXES)
-        classes = sorted({_class_of(file.path) for file in files})
+        classes = source.classes or class_names(source)
         index = {name: number for number, name in enumerate(classes)}
-        if len(classes) < 2:
-            raise InvalidConfiguration(
-                f'{source.field}.path: found images of one folder only ("{classes[0]}") at "{source.path}"; '
-                "allowed: one folder per class"
-            )
+        for file in files:
+            if _class_of(file.path) not in index:
+                raise InvalidConfiguration(
+                    f'{source.field}.path: "{file.path}" is of class "{_class_of(file.path)}", which the training data '
+                    f"does not have; allowed: {', '.join(classes[:20])}"
+                )
         mixed = np.random.default_rng(0).permutation(len(files))
         groups = [mixed[start : start + _FILES_PER_PIECE] for start in range(0, len(mixed), _FILES_PER_PIECE)]
         return [
@@ -50,6 +51,18 @@ class Images:
         labels = iter(piece.labels)
         for images in same_shape(source, rows, most_rows=_FILES_PER_PIECE):
             yield table_of(source, images, [next(labels) for _ in images])
+
+
+def class_names(source: Source) -> tuple[str, ...]:
+    """The classes of an image folder, sorted: an image's label is its class's place. Raises InvalidConfiguration."""
+    files = find_files(source.field + ".path", source.path, SUFFIXES)
+    classes = tuple(sorted({_class_of(file.path) for file in files}))
+    if len(classes) < 2:
+        raise InvalidConfiguration(
+            f'{source.field}.path: found images of one folder only ("{classes[0]}") at "{source.path}"; '
+            "allowed: one folder per class"
+        )
+    return classes
 
 
 def same_shape(

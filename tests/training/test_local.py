@@ -1,0 +1,100 @@
+"""`trainingrun local` as a person uses it: the summary's proof of placement, scripts of one's own, storage on S3."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from driving import HOOKS, document, local
+from moto.server import ThreadedMotoServer
+
+from trainingrun.progress import AttemptStarted, EpochEnded, Progress, parse_line
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_the_summary_tells_where_things_ran(uneven: Path, tmp_path: Path) -> None:
+    run = document(uneven, tmp_path, {"epochs": 1}, data={"numNodes": 2}, trainer={"numNodes": 2}, suspend=False)
+    run["spec"]["recipe"]["globalBatchSize"] = 64
+    del run["spec"]["storage"]["uri"]
+    run["spec"]["storage"]["persistentVolumeClaim"] = {"claimName": "data", "mountPath": "/mnt/does-not-exist"}
+    place = tmp_path / "place"
+    training = local(run, place, "--volume", str(tmp_path / "volume"), "--trainers", "2", "--data-cpus", "2")
+
+    assert training.end() == 0, training.output()
+    output = training.output()
+    assert "2 trainers with 1 CPU each" in output
+    assert "not applied on one machine: image, suspend" in output
+    assert "data ran on      data-0, data-1" in output
+    assert "training ran on  trainer-0, trainer-1" in output
+    assert (tmp_path / "volume" / "test" / "report.html").is_file()
+
+
+def test_a_script_of_one_s_own(uneven: Path, tmp_path: Path) -> None:
+    """Stopped after an epoch with the same exit code as a recipe, and continued by the same command."""
+    run = document(uneven, tmp_path / "storage", {})
+    del run["spec"]["recipe"]
+    run["spec"]["trainer"] = {"command": [sys.executable, str(HOOKS / "own_script.py")], "args": ["--anything"]}
+    run["spec"]["env"] = [{"name": "SECONDS_PER_EPOCH", "value": "1"}]
+    training = local(run, tmp_path, "--trainers", "2")
+    training.wait_for(lambda records: any(isinstance(r, Progress) for r in records))
+    training.signal(signal.SIGINT)
+    assert training.end() == 10, training.output()
+    before = [r.epoch for r in training.records() if isinstance(r, Progress)]
+    assert max(before) < 3
+
+    training = local(run, tmp_path, "--trainers", "2", "--json")
+    assert training.end() == 0, training.output()
+    lines = [record for line in training.log.read_text().splitlines() if (record := parse_line(line)) is not None]
+    last = [r for r in lines if isinstance(r, Progress)][-1]
+    assert (last.epoch, last.percent, last.stall) == (3, 100.0, None)
+    assert last.metrics["loss"] == 0.25
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """A real S3 server in this process; yields the variables that a client needs."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    yield variables
+    server.stop()
+
+
+def test_data_and_checkpoints_on_s3(uneven: Path, tmp_path: Path, s3: dict[str, str]) -> None:
+    """Stopped and continued with nothing kept on this machine but the report."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="lab")
+    for file in uneven.iterdir():
+        client.upload_file(str(file), "lab", f"train/{file.name}")
+    step = {"function": "training_hooks:slow_step", "parameters": {"seconds": 0.2}}
+    recipe = {"trainStep": step, "loss": {"function": "training_hooks:squared_error"}}
+    run = document("s3://lab/train/*.parquet", "s3://lab/runs", recipe)
+    run["spec"]["env"] = [{"name": name, "value": value} for name, value in s3.items()]
+    run["spec"]["storage"]["checkpoints"] = {"everySteps": 5}
+    training = local(run, tmp_path, "--json")
+    training.wait_for(lambda _: '"CheckpointSaved"' in training.output())
+    training.signal(signal.SIGINT)
+    assert training.end() == 10, training.output()
+
+    training = local(run, tmp_path, "--json")
+    assert training.end() == 0, training.output()
+    lines = [record for line in training.log.read_text().splitlines() if (record := parse_line(line)) is not None]
+    resumed = [r for r in lines if isinstance(r, AttemptStarted)][-1]
+    assert resumed.attempt == 2 and resumed.resumed_from is not None
+    assert [r.epoch for r in lines if isinstance(r, EpochEnded)] == [0, 1]
+    assert (tmp_path / ".trainingrun" / "test" / "report.html").is_file()
+    assert json.loads(client.get_object(Bucket="lab", Key="runs/test/checkpoint_manager_snapshot.json")["Body"].read())
