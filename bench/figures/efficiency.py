@@ -14,7 +14,7 @@ from trainingrun.progress import EpochEnded
 
 _CPUS = {"own_core": ("data has a core of its own", 2), "shared_core": ("data and training share one core", 1)}
 # Divisible by the batch, so that the cached batch, the epoch's last one, is a whole one.
-_ROWS, _BATCH_ROWS, _CACHED_STEPS = 60 * 128, 128, 30
+_ROWS, _BATCH_ROWS, _CACHED_STEPS = 60 * 128, 128, 20
 _QUICK_ROWS, _QUICK_STEPS = 1024, 4
 
 
