@@ -24,7 +24,7 @@ class Problem:
 
 
 class InvalidSpec(ValueError):
-    """The document is not a valid TrainingRun; its author must change it. Carries every problem, never only the first."""
+    """The document is not a valid TrainingRun and its author must change it. Carries every problem, not only one."""
 
     def __init__(self, problems: list[Problem]):
         self.problems = tuple(problems)

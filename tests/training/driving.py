@@ -136,6 +136,9 @@ def local(run: dict, place: Path, *options: str) -> Training:
 
 
 def folder_of(run: dict[str, Any]) -> Path:
+    """The run's folder; under a volume it is the test's business where that is."""
+    if "uri" not in run["spec"]["storage"]:
+        return Path("no-folder-known")
     return Path(run["spec"]["storage"]["uri"].removeprefix("file://")) / run["metadata"]["name"]
 
 
