@@ -61,7 +61,7 @@ class Ours:
             hub.measured.remote(result.rows_per_second)
         dataset = build_dataset("train", listing, transform, hub, 1)
         actor = ray.remote(num_cpus=1, label_selector=dict(placement.TRAINER_SELECTOR))(_Consumer)
-        self._consumer: Any = actor.remote(hub, rows, row_transform)
+        self._consumer: Any = actor.remote(hub, rows, row_transform, listing.row_bytes)
         node = ray.get(self._consumer.node.remote())
         shards = ExactDataConfig().configure({"train": dataset}, 1, None, [node])
         ray.get(self._consumer.take.remote(shards[0]["train"]))
@@ -83,10 +83,11 @@ class Ours:
 class _Consumer:
     """What a training worker is to the data path: it says which epoch begins, and iterates."""
 
-    def __init__(self, hub: Any, rows: int, is_transformed: bool):
+    def __init__(self, hub: Any, rows: int, is_transformed: bool, row_bytes: int):
         self._hub = hub
         self._rows = rows
         self._is_transformed = is_transformed
+        self._row_bytes = row_bytes
         self._number = 0
         self._shard: Any = None
 
@@ -110,7 +111,15 @@ class _Consumer:
         epoch = Epoch(self._number, 0, shuffle=True)
         self._number += 1
         ray.get(self._hub.begin_epoch.remote("train", epoch, None))
-        loading = Loading(512, 2, 0, 0, torch.device("cpu"), Collate())
+        loading = Loading(
+            batch_rows=512,
+            row_bytes=self._row_bytes,
+            prefetch_batches=2,
+            shuffle_buffer_rows=0,
+            seed=0,
+            device=torch.device("cpu"),
+            collate=Collate(),
+        )
         for batch in loading.batches(self._shard, shuffle=True):
             del batch[ROW_ID]
             yield batch if self._is_transformed else normalize(batch)

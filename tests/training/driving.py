@@ -37,9 +37,9 @@ def write_rows(folder: Path, sizes: list[int], row_group_rows: int = 256) -> int
     return first
 
 
-def document(data: Path | str, root: Path | str, recipe: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    """A TrainingRun on `data`, with these parts of the recipe and the spec."""
-    dataset = {"train": {"format": "Parquet", "path": str(data)}, **recipe.pop("dataset", {})}
+def document(rows: Path | str, root: Path | str, recipe: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """A TrainingRun on the files in `rows`, with these parts of the recipe and the spec."""
+    dataset = {"train": {"format": "Parquet", "path": str(rows)}, **recipe.pop("dataset", {})}
     return {
         "apiVersion": "trainingrun.dev/v1beta1",
         "kind": "TrainingRun",

@@ -59,7 +59,8 @@ def _chain(error: BaseException) -> list[BaseException]:
         if current is not None and all(current is not seen for seen in chain):
             chain.append(current)
             waiting += [getattr(current, "cause", None), current.__cause__, current.__context__]
-            waiting += getattr(current, "worker_failures", {}).values()  # Ray Train's error for a group
+            # Ray Train's errors for a group of workers and for the controller.
+            waiting += [*getattr(current, "worker_failures", {}).values(), getattr(current, "controller_failure", None)]
     return chain
 
 

@@ -4,7 +4,7 @@
     from trainingrun_trainer import script
 
     def datasets():
-        return {"train": ray.data.read_parquet("/mnt/cluster_storage/mnist/train")}
+        return {"train": ray.data.read_parquet("/mnt/cluster_storage/datasets/mnist/train")}
 
     def loop(config):
         for epoch in range(10):

@@ -16,6 +16,7 @@ import click
 from trainingrun.errors import InvalidSpec
 
 _MODULE = "trainingrun_trainer"
+_INVALID_CONFIGURATION = 12  # the training process's own exit code for it
 
 
 @click.command("local")
@@ -56,7 +57,8 @@ def command(
     try:
         load_runs(file)
     except InvalidSpec as error:
-        raise click.ClickException(str(error)) from None
+        click.echo(str(error), err=True)
+        sys.exit(_INVALID_CONFIGURATION)
     if importlib.util.find_spec(_MODULE) is None or importlib.util.find_spec("ray") is None:
         raise click.ClickException("training needs more packages: pip install 'trainingrun[trainer]'")
     named = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}

@@ -129,7 +129,7 @@ class Recipe(Model):
         description="Preprocessing on the data group.",
     )
     collate: Function | None = Field(
-        default=None, description="Makes a training batch (tensors) of a NumPy batch, on the trainer."
+        default=None, description="Makes a batch of tensors of an Arrow table, on the trainer."
     )
     model: Function = Field(
         default=_call("trainingrun_trainer.vision:resnet18"), description="Returns the torch module to train."

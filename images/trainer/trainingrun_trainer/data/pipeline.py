@@ -23,6 +23,9 @@ from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.transform import Transform
 from trainingrun_trainer.errors import InvalidConfiguration
 
+# Blocks so large that their overhead is lost in the noise, so small that reading runs beside training.
+_BLOCK_BYTES = 32 << 20
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -36,6 +39,12 @@ class Listing:
     def size_bytes(self) -> int:
         """Bytes of the dataset as it is stored."""
         return sum(piece.size_bytes for piece in self.pieces)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one decoded row, from the sample."""
+        sample = self.inspection.sample
+        return max(1, int(sample.nbytes) // int(sample.num_rows))
 
     @property
     def rows(self) -> int | None:
@@ -70,6 +79,7 @@ def on_data_group() -> Iterator[None]:
     context = DataContext.get_current().copy()
     context.execution_options.label_selector = dict(placement.DATA_SELECTOR)
     context.enable_progress_bars = False
+    context.target_max_block_size = _BLOCK_BYTES
     # Otherwise an author's exception arrives wrapped, without what it was.
     context.raise_original_map_exception = True
     with DataContext.current(context):
@@ -80,7 +90,8 @@ def build_dataset(name: str, listing: Listing, transform: Transform | None, hub:
     """The Ray Dataset `name`: read, number, shuffle, transform. Everything in it runs on the data group only."""
     with on_data_group():
         source = EpochDatasource(name, listing.source, listing.inspection.layouts, hub, world_size, listing.size_bytes)
-        dataset = ray.data.read_datasource(source)
+        # One block a task, or few where it is long: Ray would cut small data into dozens of tiny blocks.
+        dataset = ray.data.read_datasource(source, override_num_blocks=1)
         if transform is not None:
             dataset = dataset.map_batches(
                 transform.__call__, batch_size=None, batch_format="pyarrow", zero_copy_batch=True

@@ -38,13 +38,16 @@ class Turn:
 class Feed:
     """A rank's data. `consumed` are the rows of the current epoch that are used."""
 
-    def __init__(self, recipe: Recipe, hub: Any, lockstep: Lockstep, device: torch.device, batch_rows: int):
+    def __init__(
+        self, recipe: Recipe, hub: Any, lockstep: Lockstep, device: torch.device, batch_rows: int, row_bytes: int
+    ):
         self.consumed = Consumed()
         self._recipe = recipe
         self._hub = hub
         self._lockstep = lockstep
         self._device = device
         self._batch_rows = batch_rows
+        self._row_bytes = row_bytes
         self._template: Batch | None = None
         hook = recipe.collate
         self._collate = Collate(hook.function, dict(hook.parameters)) if hook else Collate()
@@ -92,13 +95,14 @@ class Feed:
         dataset = self._recipe.dataset
         loading = Loading(
             batch_rows=self._batch_rows,
+            row_bytes=self._row_bytes,
             prefetch_batches=dataset.prefetch_batches,
             shuffle_buffer_rows=dataset.shuffle_buffer_rows,
             seed=epoch.seed + epoch.number,
             device=self._device,
             collate=self._collate,
         )
-        return iter(loading.batches(ray.train.get_dataset_shard(name), shuffle=epoch.shuffle))
+        return loading.batches(ray.train.get_dataset_shard(name), shuffle=epoch.shuffle)
 
     def _agree(self, batch: Batch | None, waited: float, must_stop: bool, check_preemption: bool) -> Agreement:
         if batch is not None:

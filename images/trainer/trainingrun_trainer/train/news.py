@@ -35,6 +35,10 @@ class Reporter:
         self._next_status = time.monotonic() + _STATUS_SECONDS
         return True
 
+    def postpone_status(self) -> None:
+        """Let the next status be due in a second."""
+        self._next_status = time.monotonic() + _STATUS_SECONDS
+
     def publish(self, **status: Any) -> None:
         """Replace the status that the driver sees: fields of the record Progress."""
         if self._is_reporting:

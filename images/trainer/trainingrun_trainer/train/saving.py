@@ -85,7 +85,8 @@ class Saver:
             shutil.rmtree(directory, ignore_errors=True)
         return {
             "path": f"{self._storage.location}/{name}",
-            "epoch": position.epoch,
+            # The epoch that was trained last: at its end, `position` is already in the next one.
+            "epoch": position.epoch if position.epoch_step else max(position.epoch - 1, 0),
             "step": position.step,
             "seconds": time.monotonic() - began,
             "size_bytes": size,

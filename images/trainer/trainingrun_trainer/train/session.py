@@ -52,6 +52,7 @@ class LoopConfig:
     hub: Any
     attempt: int
     batch_rows: int
+    row_bytes: int
     total_rows: int | None
 
 
@@ -82,7 +83,7 @@ class Session:
         # How many times Ray has started the workers in this attempt.
         self.generation: int = self.lockstep.broadcast(ray.get(config.hub.join.remote()) if self.rank == 0 else None)
         self.reporter = Reporter(config.hub, is_reporting=self.rank == 0)
-        self._feed = Feed(self.recipe, config.hub, self.lockstep, self.device, self.batch_rows)
+        self._feed = Feed(self.recipe, config.hub, self.lockstep, self.device, self.batch_rows, config.row_bytes)
         self._saver = Saver(config.storage, self.lockstep, f"a{config.attempt}g{self.generation}")
         steps = -(-config.total_rows // self.recipe.global_batch_size) if config.total_rows else None
         self._meter = Meter(self.recipe.epochs, steps)
@@ -134,6 +135,10 @@ class Session:
         for turn in turns:
             agreement, self._causes = turn.agreement, turn.causes
             self.position = dataclasses.replace(self.position, rows=self.position.rows + agreement.total_rows)
+            if turn.is_first:
+                # Neither the pace nor the rate is known from one batch that all had to wait for.
+                self._meter.restart_rate(self.position)
+                self.reporter.postpone_status()
             step_began = time.monotonic()
             yield Step(turn.batch, agreement.rows[self.rank], agreement.total_rows)
             self._account(agreement.waited_seconds, time.monotonic() - step_began, turn.is_first)

@@ -31,13 +31,20 @@ class StallClock:
     waited_seconds: float = 0.0
     first_waits_seconds: float = 0.0
     computed_seconds: float = 0.0
+    steps: int = 0
 
     def add(self, *, waited_seconds: float, computed_seconds: float, is_first: bool) -> None:
         """Account for one step. `is_first` says that its wait was for the first batch of an epoch."""
         self.waited_seconds += waited_seconds
         self.computed_seconds += computed_seconds
+        self.steps += 1
         if is_first:
             self.first_waits_seconds += waited_seconds
+
+    def seconds_per_step(self) -> float | None:
+        """The pace once data flows: waits for an epoch's first batch are left out. None before the first step."""
+        steady = self.waited_seconds - self.first_waits_seconds + self.computed_seconds
+        return steady / self.steps if self.steps else None
 
     def stall(self, causes: dict[str, float]) -> Stall:
         """The shares so far, in percent; `causes` are weights that the total is split by."""

@@ -32,17 +32,19 @@ class Meter:
         self.restart_rate(position)
         steps = position.steps_per_epoch or self.steps_per_epoch
         share = share_done(position, steps, self.epochs)
+        total = steps * self.epochs if steps else None
+        pace = self.attempt.seconds_per_step()
         elapsed = max(time.time() - position.started_at, 1e-3)
         return {
             "epoch": position.epoch,
             "epochs": self.epochs,
             "step": position.step,
-            "total_steps": steps * self.epochs if steps else None,
+            "total_steps": total,
             "percent": 100 * share,
             "rows": position.rows,
             "rows_per_second": rate,
             "metrics": metrics,
-            "eta_seconds": elapsed / share * (1 - share) if share > 0 else None,
+            "eta_seconds": pace * (1 - share) * total if pace is not None and total else None,
             "stall": self.attempt.stall(causes),
             "recent_stall": recent.stall(causes),
             "goodput_percent": min(100.0, 100 * position.productive_seconds / elapsed),
