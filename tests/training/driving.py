@@ -88,7 +88,7 @@ class Training:
         lines = [line for log in logs for line in log.read_text().splitlines()]
         return [record for line in lines if (record := parse_line(line)) is not None]
 
-    def wait_for(self, found: Callable[[list[Record]], bool], seconds: float = 90) -> None:
+    def wait_for(self, found: Callable[[list[Record]], bool], seconds: float = 180) -> None:
         """Wait until the records satisfy `found`; the process must not end before."""
         deadline = time.monotonic() + seconds
         while not found(self.records()):
@@ -96,7 +96,7 @@ class Training:
             assert time.monotonic() < deadline, f"not seen in {seconds} s:\n{self.output()}"
             time.sleep(0.2)
 
-    def end(self, seconds: float = 120) -> int:
+    def end(self, seconds: float = 240) -> int:
         """The exit code."""
         try:
             return self.process.wait(seconds)

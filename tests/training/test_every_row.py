@@ -10,7 +10,7 @@ from driving import document, seen_rows, start
 
 from trainingrun.progress import AttemptStarted, Placement, Progress
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def recording(uneven: Path, place: Path, seconds_per_step: float = 0.0) -> dict:
@@ -69,10 +69,10 @@ def test_a_second_signal_stops_at_once(address: str, uneven: Path, tmp_path: Pat
     training = start(recording(uneven, tmp_path, seconds_per_step=5.0), tmp_path, address)
     training.wait_for(lambda records: any(isinstance(r, AttemptStarted) for r in records))
     training.signal(signal.SIGINT)
-    training.wait_for(lambda records: any("second signal" in getattr(r, "message", "") for r in records), seconds=5)
+    training.wait_for(lambda records: any("second signal" in getattr(r, "message", "") for r in records), seconds=30)
     training.signal(signal.SIGINT)
 
-    assert training.end(seconds=3) == 128 + signal.SIGINT
+    assert training.end(seconds=10) == 128 + signal.SIGINT
 
 
 def test_a_complete_run_has_nothing_to_do(address: str, uneven: Path, tmp_path: Path) -> None:

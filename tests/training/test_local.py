@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from trainingrun.progress import AttemptStarted, EpochEnded, Progress, parse_line
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_the_summary_tells_where_things_ran(uneven: Path, tmp_path: Path) -> None:

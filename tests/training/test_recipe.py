@@ -11,7 +11,7 @@ from driving import SIDE, document, start, write_rows
 from trainingrun.progress import CheckpointSaved, EpochEnded, Notice, Placement
 from trainingrun_trainer.storage import RunStorage
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def weights(run: dict) -> dict[str, torch.Tensor]:

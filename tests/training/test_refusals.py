@@ -17,7 +17,7 @@ from driving import SIDE, document, start, write_rows
 
 from trainingrun_trainer.data import layout
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(600)
 
 
 def refused(recipe: dict[str, Any], data: Path, place: Path, address: str, workers: int = 1) -> tuple[int, str]:
@@ -70,7 +70,7 @@ def test_more_workers_than_the_cluster_holds(address: str, uneven: Path, tmp_pat
     assert code == 12
     assert "asks for 9 workers with 1 CPU" in message
     assert "room for 3" in message
-    assert time.monotonic() - began < 60, "a run that cannot be placed must fail soon"
+    assert time.monotonic() - began < 120, "a run that cannot be placed must fail soon"
 
 
 def test_another_shape_in_a_later_file(address: str, tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ class Saver:
                 consumed=consumed,
             )
             size = sum(path.stat().st_size for path in directory.iterdir())
-            name = f"step-{position.step:08d}-{self._suffix}"
+            # With the epoch: an epoch's last step may be one after which a checkpoint is due anyway.
+            name = f"step-{position.step:08d}-e{position.epoch:05d}{self._suffix}"
             if best and self._lockstep.rank == 0:
                 self._keep_best(directory, name, metrics)
             ray.train.report(

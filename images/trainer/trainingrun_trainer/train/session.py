@@ -93,6 +93,7 @@ class Session:
         self._causes: dict[str, float] = {}
         self._must_stop = False
         self._is_announced = False
+        self._saved_at: tuple[int, int] | None = None
         self._next_preemption_check = time.monotonic() + _PREEMPTION_CHECK_SECONDS
 
     @property
@@ -118,7 +119,10 @@ class Session:
         return restored
 
     def save(self, state: dict[str, Any], metrics: dict[str, float], *, best: bool = False) -> None:
-        """Save a checkpoint at `position`. Collective."""
+        """Save a checkpoint at `position`, unless there is one already. Collective."""
+        if self._saved_at == (self.position.epoch, self.position.step):
+            return
+        self._saved_at = (self.position.epoch, self.position.step)
         values = self._saver.save(state, self.position, self._feed.consumed, metrics, best=best)
         self.reporter.tell("CheckpointSaved", **values)
         self._meter.restart_rate(self.position)
