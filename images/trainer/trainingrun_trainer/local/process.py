@@ -29,11 +29,6 @@ class Driver:
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
     def lines(self) -> Iterator[str]:
         """What it prints, until it ends."""
         if self._process.stdout is not None:
@@ -51,11 +46,6 @@ class Driver:
         if self._log is not None:
             self._log.close()
         return code
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.signal(signal.SIGKILL)
-        self.end()
 
 
 def _die_with_parent() -> None:
