@@ -5,6 +5,7 @@ Every function here is an ordinary hook that a run could replace by its own; not
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from trainingrun_trainer.marks import on_trainer
@@ -20,19 +21,22 @@ def normalize(batch: dict[str, Any], *, mean: Any = 0.5, std: Any = 0.5, channel
     """
     import torch
 
+    mean, std = (tuple(value) if isinstance(value, list) else value for value in (mean, std))
     images = {name: value for name, value in batch.items() if value.dtype == torch.uint8 and value.ndim in (3, 4)}
     for name, image in images.items():
         planes = image.unsqueeze(1) if image.ndim == 3 else image.permute(0, 3, 1, 2)
         scaled = planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        scaled.sub_(_per_channel(mean, scaled)).div_(_per_channel(std, scaled))
+        scaled.sub_(_per_channel(mean, scaled.device)).div_(_per_channel(std, scaled.device))
         batch[name] = scaled.expand(-1, channels, -1, -1) if channels and scaled.shape[1] == 1 else scaled
     return batch
 
 
-def _per_channel(value: Any, images: Any) -> Any:
+# Made once and not for every batch: two small tensors cost as much as normalising a hundred pictures.
+@functools.lru_cache(maxsize=16)
+def _per_channel(value: float | tuple[float, ...], device: Any) -> Any:
     import torch
 
-    return torch.as_tensor(value, dtype=images.dtype, device=images.device).reshape(1, -1, 1, 1)
+    return torch.as_tensor(value, dtype=torch.float32, device=device).reshape(1, -1, 1, 1)
 
 
 def resnet18(num_classes: int = 10, in_channels: int = 1) -> Any:

@@ -18,12 +18,14 @@ from trainingrun_trainer.data.layout import ArrayLayout
 from trainingrun_trainer.data.order import Consumed, Piece, group
 from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.placement import data_slots, live_nodes
+from trainingrun_trainer.placement import DATA_SELECTOR, data_slots, live_nodes
 
 # A task's output. Larger costs less overhead; smaller gives every data CPU and every rank its share.
 _TASK_BYTES = 64 << 20
 # The first batch of an epoch should not wait for longer than this for its block.
 _TASK_SECONDS = 1.0
+# Processes that are warmed up; more would be started too late to be of use.
+_MAX_WARM = 64
 
 
 class EpochDatasource(Datasource):
@@ -88,6 +90,20 @@ def task_count(pieces: list[Piece], slots: int, world_size: int, rows_per_second
     by_rank = 2 * world_size if world_size > 1 else 1
     by_time = int(rows / (rows_per_second * _TASK_SECONDS)) if rows_per_second else 1
     return max(1, min(len(pieces), max(by_size, by_share, by_rank, by_time)))
+
+
+def warm_up() -> None:
+    """Have the data group's processes start and load what reading needs, beside the trainers; returns at once.
+
+    Must be called where Ray Data's tasks come from: Ray keeps processes apart by the caller's environment.
+    """
+    task = ray.remote(num_cpus=1, label_selector=dict(DATA_SELECTOR), scheduling_strategy="SPREAD")(_load)
+    for _ in range(min(_MAX_WARM, data_slots(live_nodes()))):
+        task.remote()
+
+
+def _load() -> None:
+    """Nothing but this module, which Ray has imported to get here."""
 
 
 def _read(

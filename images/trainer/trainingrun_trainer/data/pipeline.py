@@ -15,7 +15,7 @@ import ray.train
 from ray.data import DataContext
 
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.datasource import EpochDatasource
+from trainingrun_trainer.data.datasource import EpochDatasource, warm_up
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.reading import Inspection, inspect
@@ -23,8 +23,8 @@ from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.transform import Transform
 from trainingrun_trainer.errors import InvalidConfiguration
 
-# Blocks so large that their overhead is lost in the noise, so small that reading runs beside training.
-_BLOCK_BYTES = 32 << 20
+# Blocks so large that their overhead is lost in the noise, so small that the first one is there soon.
+_BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,12 @@ class ExactDataConfig(ray.train.DataConfig):
         self, datasets: Any, world_size: int, worker_handles: Any, worker_node_ids: Any, **kwargs: Any
     ) -> list[dict[str, Any]]:
         """One iterator for each rank and dataset; ranks may get different numbers of rows."""
+        warm_up()
         shards: list[dict[str, Any]] = [{} for _ in range(world_size)]
         for name, dataset in datasets.items():
             dataset = dataset.copy(dataset)
             dataset.context.execution_options = self._resolve_execution_options(name)
-            for rank, split in enumerate(
-                dataset.streaming_split(world_size, equal=False, locality_hints=worker_node_ids)
-            ):
+            # No locality hints: data is never made where it is used, and with them Ray holds back the first blocks.
+            for rank, split in enumerate(dataset.streaming_split(world_size, equal=False)):
                 shards[rank][name] = split
         return shards
