@@ -7,10 +7,31 @@ GROUP = "trainingrun.dev"
 VERSION = "v1beta1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "TrainingRun"
+PLURAL = "trainingruns"
+SHORT_NAME = "trun"
+
+RAY_API_VERSION = "ray.io/v1"
+
+# On every object that the operator makes, and on every pod that KubeRay makes of it.
+MANAGED_BY_KEY = "app.kubernetes.io/managed-by"
+MANAGED_BY_VALUE = "trainingrun-operator"
+RUN_NAME_KEY = f"{GROUP}/run-name"
+RUN_UID_KEY = f"{GROUP}/run-uid"
+ATTEMPT_KEY = f"{GROUP}/attempt"
+
+# Who writes which fields of status, for server-side apply: the reconciler, and the progress endpoint.
+FIELD_MANAGER = "trainingrun-operator"
+PROGRESS_FIELD_MANAGER = "trainingrun-progress"
+
+# Kueue's labels that a run hands on to its RayJob.
+QUEUE_KEY = "kueue.x-k8s.io/queue-name"
+KUEUE_KEYS = (QUEUE_KEY, "kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/max-exec-time-seconds")
 
 # Ray's own key: Ray Data counts and uses only the nodes whose value is the one it was given. It must never be
 # on trainer nodes, or an elastic run waits for ever for nodes that Ray Data has reserved.
 RAY_DATA_KEY = "ray-subcluster"
 RAY_DATA_VALUE = "data"
+# On Ray nodes and on pods: which group of the run they belong to.
 RAY_GROUP_KEY = f"{GROUP}/group"
+RAY_HEAD_VALUE = "head"
 RAY_TRAINER_VALUE = "trainer"

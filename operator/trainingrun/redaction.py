@@ -1,4 +1,4 @@
-"""Takes secrets out of a configuration before it is shown: a report is sent around, a secret must not be."""
+"""Takes secrets out of a configuration before it is shown: both records and reports are sent around."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _CREDENTIALS_IN_URI = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """A copy of plain values in which text under a secret's name, and credentials in URIs, are hidden.
-
-    An environment variable, `{name, value}`, counts under its own name; a reference to a Secret stays.
+    """A copy of plain values without secrets: text under a secret's name, credentials in URIs, and the values of
+    environment variables, `{name, value}`, whatever their name. A reference to a Secret stays.
     """
     if isinstance(value, dict):
-        own_name = str(value.get("name", "")) if "value" in value else ""
-        return {key: redacted(item, own_name if key == "value" else str(key)) for key, item in value.items()}
+        if value.keys() == {"name", "value"}:
+            return {**value, "value": HIDDEN}
+        return {key: redacted(item, str(key)) for key, item in value.items()}
     if isinstance(value, list):
         return [redacted(item, name) for item in value]
     if not isinstance(value, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def test_the_summary_ends_with_what_a_run_needs(work: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     first, _, rest = done.stdout.partition("\n\n")
     assert first.startswith("Converted 100 rows to 1 file, ")
+    assert re.search(r", [1-9]\d*(\.\d+)? KiB, [\d,]+ rows/s", first), "a small amount is not rounded to nothing"
     assert yaml.safe_load(rest) == {"dataset": {"train": {"format": "Parquet", "path": str(work / "digits")}}}
     assert pq.read_schema(work / "digits" / "part-00000.parquet").metadata[b"image.shape"] == b"16,8"
 

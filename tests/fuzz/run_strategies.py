@@ -35,7 +35,7 @@ environments = st.lists(
     max_size=5,
     unique_by=lambda variable: variable["name"],
 )
-amounts = st.sampled_from([1, 2.5, "4", "500m", "16Gi", "1e3", "0.5", "2Ki"])
+amounts = st.sampled_from([1, "2.5", "4", "500m", "16Gi", "1e3", "0.5", "2Ki"])
 limits = st.fixed_dictionaries({}, optional={"cpu": amounts, "memory": amounts, "ephemeral-storage": amounts})
 resources = st.fixed_dictionaries({}, optional={"limits": limits})
 sources = st.fixed_dictionaries(

@@ -117,12 +117,12 @@ def test_cpu_is_read_in_cores_and_memory_in_bytes_rounded_up():
     assert Quantity("4").is_whole and not Quantity("4500m").is_whole
 
 
-@pytest.mark.parametrize(("value", "text"), [(4, "4"), (0.5, "0.5"), (1e22, "1e+22"), ("16Gi", "16Gi"), (-2, "-2")])
-def test_numbers_are_quantities_as_in_yaml(value, text):
+@pytest.mark.parametrize(("value", "text"), [(4, "4"), ("0.5", "0.5"), ("16Gi", "16Gi"), (-2, "-2")])
+def test_text_and_whole_numbers_are_quantities(value, text):
     assert TypeAdapter(Quantity).validate_python(value).text == text
 
 
-@pytest.mark.parametrize("value", [True, None, [], {}, b"1", float("nan"), float("inf"), 10**70])
+@pytest.mark.parametrize("value", [0.5, 1e22, True, None, [], {}, b"1", float("nan"), float("inf"), 10**70])
 def test_other_values_are_no_quantities(value):
     with pytest.raises(ValidationError):
         TypeAdapter(Quantity).validate_python(value)

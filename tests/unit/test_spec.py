@@ -94,6 +94,21 @@ def test_what_kubernetes_adds_to_a_document_is_no_problem():
     assert (run.metadata.name, run.metadata.uid, run.metadata.namespace) == ("mnist", "6f0c", "ml")
 
 
+def selector(key: str) -> dict[str, Any]:
+    return document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": {key: "yes"}}}])
+
+
+@pytest.mark.parametrize("key", ["disk", "example.com/disk", "x" * 63, f"{'a' * 63}.{'b' * 63}.com/x"])
+def test_keys_of_labels_are_those_of_kubernetes(key):
+    assert parse(selector(key)).spec.pod_template_patches[0].spec.node_selector == {key: "yes"}
+
+
+@pytest.mark.parametrize("key", ["", "x" * 64, "a b", "-a", "a..b/x", "A.com/x", "/x", "a/b/c", "a" * 318])
+def test_other_keys_of_labels_are_refused(key):
+    (found,) = problems_of(selector(key)).values()
+    assert found == "this key"
+
+
 def test_null_means_not_given():
     assert parse(document() | {"status": None}).spec == parse(document()).spec
     nulls = document(trainer={"numNodes": None, "command": None}, recipe=recipe(epochs=None, scheduler=None))

@@ -103,6 +103,11 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "nothing, n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei or an exponent",
     ),
     (
+        {"data": {"resourcesPerNode": {"limits": {"cpu": 0.5}}}},
+        "spec.data.resourcesPerNode.limits.cpu: found 0.5, allowed: a quantity: a number, then "
+        "nothing, n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei or an exponent; put it in quotes",
+    ),
+    (
         {"data": {"resourcesPerNode": {"requests": {"memory": "32Gi"}}}},
         "spec.data.resourcesPerNode.requests.memory: found 32Gi, allowed: at most the limit, which is 16Gi",
     ),

@@ -46,6 +46,10 @@ RULES = [
         {'spec.trainer.resourcesPerNode.limits["nvidia.com/gpu"]': "500m"},
     ),
     (
+        {"data": {"resourcesPerNode": {"limits": {"example.com/fpga": "2000m"}}}},
+        {'spec.data.resourcesPerNode.limits["example.com/fpga"]': "2000m"},
+    ),
+    (
         {"trainer": {"resourcesPerNode": {"requests": {"nvidia.com/gpu": 1}}}},
         {'spec.trainer.resourcesPerNode.requests["nvidia.com/gpu"]': "1"},
     ),

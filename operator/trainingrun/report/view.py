@@ -23,10 +23,10 @@ from trainingrun.history.figures import (
     plural,
     rate,
 )
+from trainingrun.redaction import redacted
 from trainingrun.report.attempts import attempts_chart
 from trainingrun.report.charts import Chart, Table
 from trainingrun.report.curves import MOST_CHARTS, metric_chart, metric_names
-from trainingrun.report.redaction import redacted
 from trainingrun.report.stall import causes_of, look_of, share_of, stall_chart
 from trainingrun.report.tables import (
     attempts_table,

@@ -5,6 +5,7 @@ It must say nothing about what they compute: recipe.py does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
@@ -18,6 +19,11 @@ from trainingrun.spec.quantity import Quantity
 
 MAX_NODES = 1000
 MAX_PROCESSES = 64
+
+# Whole by their text alone: neither fractions nor the suffixes and exponents that can make one.
+DEVICE_PATTERN = r"^[0-9]+([kMGTPE]|[KMGTPE]i)?$"
+
+_DEVICE_COUNT = re.compile(DEVICE_PATTERN[1:-1])
 
 ResourceList = Annotated[dict[str, Quantity], Field(max_length=32), AfterValidator(RESOURCE_KEYS)]
 Words = Annotated[tuple[Annotated[str, text(32_768, min_length=0)], ...], Strict(False), Field(max_length=256)]
@@ -69,8 +75,8 @@ class Resources(Model):
                 path = join_path((field, name))
                 if amount.value < 0:
                     yield Problem(path, str(amount), "0 or more")
-                elif _is_device(name) and not amount.is_whole:
-                    yield Problem(path, str(amount), "a whole number, as devices cannot be shared")
+                elif _is_device(name) and not _DEVICE_COUNT.fullmatch(amount.text):
+                    yield Problem(path, str(amount), "a whole number in digits, as devices cannot be shared")
         yield from self._broken_requests()
         gpus = [name for name in self.limits if _is_gpu(name)]
         if len(gpus) > 1:

@@ -68,13 +68,15 @@ def text(max_length: int, *, pattern: str = r"^[^\x00]*$", words: str = "", min_
     return StringConstraints(strict=True, min_length=min_length, max_length=max_length, pattern=pattern)
 
 
-_LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+# Of a run's name, and of the keys of labels, node labels and resources; to be matched as a whole.
+LABEL_PATTERN = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _DNS = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-_KEY = r"([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+KEY_PATTERN = rf"({_DNS}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+KEY_LENGTH = 317
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 
 LabelName = Annotated[
-    str, text(63, pattern=f"^{_LABEL}$", words="lower-case letters, digits and '-', starting with a letter")
+    str, text(63, pattern=f"^{LABEL_PATTERN}$", words="lower-case letters, digits and '-', starting with a letter")
 ]
 ObjectName = Annotated[str, text(253, pattern=f"^{_DNS}$", words="lower-case letters, digits, '-' and '.'")]
 DataKey = Annotated[str, text(253, pattern=r"^[-._a-zA-Z0-9]+$", words="letters, digits, '-', '_' and '.'")]
@@ -112,14 +114,17 @@ def keys_match(pattern: str, max_length: int, words: str) -> Callable[[dict[str,
     return check
 
 
+LABEL_KEYS = keys_match(KEY_PATTERN, KEY_LENGTH, "at most 317 characters, as Kubernetes' labels have")
+RESOURCE_KEYS = keys_match(KEY_PATTERN, KEY_LENGTH, "resource names, as in cpu or nvidia.com/gpu")
+PARAMETER_KEYS = keys_match(_IDENTIFIER, 128, "letters, digits and '_', as Python's arguments have")
+
 Labels = Annotated[
     dict[str, LabelValue],
     Field(max_length=64),
-    AfterValidator(keys_match(_KEY, 317, "at most 317 characters, as Kubernetes' labels have")),
+    AfterValidator(LABEL_KEYS),
 ]
 Parameters = Annotated[
     dict[str, JsonValue],
     Field(max_length=MAX_PARAMETERS),
-    AfterValidator(keys_match(_IDENTIFIER, 128, "letters, digits and '_', as Python's arguments have")),
+    AfterValidator(PARAMETER_KEYS),
 ]
-RESOURCE_KEYS = keys_match(_KEY, 317, "resource names, as in cpu or nvidia.com/gpu")

@@ -97,7 +97,7 @@ class Quantity:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Accept text, and numbers as Kubernetes does; write text."""
+        """Accept text and whole numbers, as the API server does for custom resources; write text."""
         return core_schema.no_info_plain_validator_function(
             _validated, serialization=core_schema.to_string_ser_schema()
         )
@@ -121,8 +121,8 @@ def _validated(value: object) -> Quantity:
     try:
         if isinstance(value, str):
             return Quantity(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return Quantity(repr(value))
+        if isinstance(value, int) and not isinstance(value, bool):
+            return Quantity(str(value))
     except ValueError:
         pass
     raise PydanticCustomError("quantity", "{words}", {"words": QUANTITY_WORDS})

@@ -21,7 +21,7 @@ Annotations = Annotated[
     Field(max_length=256),
     AfterValidator(keys_match(r".{1,317}", 317, "1 to 317 characters")),
 ]
-Image = Annotated[str, text(500, pattern=r"^[^\s\x00-\x1f\x7f]+$", words="a container image without spaces")]
+Image = Annotated[str, text(500, pattern=r"^[!-~]+$", words="a container image without spaces")]
 
 
 class Metadata(Model):

@@ -19,6 +19,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF|nan|NaN|NAN)")
 # Longer numbers than 64 bits hold are read as floats, as Kubernetes does.
 _MAX_DIGITS = 24
+_LARGEST_WHOLE = 2.0**63
 
 _PREFIX = "tag:yaml.org,2002:"
 
@@ -59,7 +60,12 @@ def _number(text: str) -> int | float | None:
             base = {"x": 16, "o": 8, "b": 2}.get(digits[0])
             return int(based[1] + (digits[1:] if base else digits), base or 8)
     if _FLOAT.fullmatch(text):
-        return float(text)
+        return _as_json(float(text))
     if special := _SPECIAL.fullmatch(text):
         return float(special[1] + special[2].lower())
     return None
+
+
+def _as_json(number: float) -> int | float:
+    """The number as kubectl sends it: JSON made by Go has no fraction where there is none (`1e3` is 1000)."""
+    return int(number) if number.is_integer() and abs(number) < _LARGEST_WHOLE else number

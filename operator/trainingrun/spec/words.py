@@ -70,9 +70,15 @@ def allowed_words(steps: tuple[str | int, ...], found: object = None) -> str:
     """What the field at these steps allows; `found` adds a hint when its only fault is missing quotes."""
     schema = schema_at(steps)
     words = _schema_words(schema) if schema else "a JSON value (text, number, true, false, null, list or mapping)"
-    if schema and schema.get("type") == "string" and isinstance(found, bool | int | float):
+    if schema and _wants_quotes(schema, found):
         words += "; put it in quotes"
     return words
+
+
+def _wants_quotes(schema: Schema, found: object) -> bool:
+    if "x-kubernetes-int-or-string" in schema:
+        return isinstance(found, float)
+    return schema.get("type") == "string" and isinstance(found, bool | int | float)
 
 
 def _schema_words(schema: Schema) -> str:
