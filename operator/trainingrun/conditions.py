@@ -1,0 +1,182 @@
+"""The conditions of a run: their types, every reason that they may carry, and how they change.
+
+The documentation of conditions is generated from the descriptions here. Nothing here decides which condition holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+MAX_MESSAGE = 32_768
+
+
+class _Described(StrEnum):
+    """Words with a sentence each, which is also the docstring of the member."""
+
+    description: str
+
+    def __new__(cls, value: str, description: str) -> _Described:
+        """A member that equals its word."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.description = member.__doc__ = description
+        return member
+
+
+class ConditionType(_Described):
+    """What a condition is about. Every run has all of them from the moment that it is first seen."""
+
+    ACCEPTED = "Accepted", "The operator can carry out the spec."
+    ADMITTED = "Admitted", "The run may use machines: no queue holds it back."
+    PODS_READY = "PodsReady", "All pods of the attempt are ready."
+    DATA_STARVED = "DataStarved", "The trainers wait for data for a large share of their time."
+    SUSPENDED = "Suspended", "The run is suspended and all its machines are given back."
+    RECONCILING = "Reconciling", "The run is on its way to its end (the meaning that kstatus gives to the word)."
+    STALLED = "Stalled", "The run cannot go on without a person (the meaning that kstatus gives to the word)."
+    COMPLETE = "Complete", "Training is complete. Once true, it stays true."
+    FAILED = "Failed", "The run has failed for good. Once true, it stays true."
+
+
+class Reason(_Described):
+    """Why a condition has its status."""
+
+    # Accepted
+    VALID = "Valid", "The spec is valid."
+    INVALID_SPEC = "InvalidSpec", "The spec is not valid; the message names every field that is wrong."
+    # Admitted
+    NOT_CREATED = "NotCreated", "The attempt has no RayJob yet."
+    QUEUED = "Queued", "A queue has not admitted the attempt yet."
+    PREEMPTED = "Preempted", "The machines were taken away, by a queue or by the cluster."
+    QUOTA_RESERVED = "QuotaReserved", "The queue has admitted the attempt."
+    NOT_QUEUED = "NotQueued", "The run uses no queue."
+    # PodsReady
+    ALL_PODS_READY = "AllPodsReady", "The head and all workers are ready."
+    PODS_STARTING = "PodsStarting", "Pods are being made or are starting."
+    CONTAINER_ERROR = "ContainerError", "A container cannot start or keeps ending; the message has the kubelet's words."
+    UNSCHEDULABLE = "Unschedulable", "The scheduler finds no node for a pod; the message has its words."
+    IMAGE_PULL = "ImagePull", "An image cannot be pulled; the message has the kubelet's words."
+    RAY_UNAVAILABLE = "RayUnavailable", "KubeRay is missing or does not act on the RayJob."
+    # Refusals of the API server
+    QUOTA_EXCEEDED = "QuotaExceeded", "A ResourceQuota refuses what the run needs; tried again slowly."
+    ADMISSION_DENIED = (
+        "AdmissionDenied",
+        "An admission policy or webhook refuses what the run needs; tried again slowly.",
+    )
+    POD_SECURITY_DENIED = (
+        "PodSecurityDenied",
+        "The namespace's Pod Security level refuses the pods; tried again slowly.",
+    )
+    PERMISSION_DENIED = "PermissionDenied", "The operator lacks a permission that it needs; tried again slowly."
+    RENDER_REJECTED = "RenderRejected", "The API server does not accept the operator's RayJob; tried again slowly."
+    REFUSED = "Refused", "The API server refuses a request for another reason; tried again slowly."
+    NAME_CONFLICT = "NameConflict", "A RayJob of the name that the attempt needs belongs to somebody else."
+    # DataStarved
+    NO_REPORT = "NoReport", "The attempt has not reported its waiting time yet."
+    STALL_ABOVE_LIMIT = "StallAboveLimit", "The trainers wait for data for more than 20 % of their time."
+    STALL_BELOW_LIMIT = "StallBelowLimit", "The trainers wait for data for at most 20 % of their time."
+    # Suspended, and between attempts
+    NOT_SUSPENDED = "NotSuspended", "The run is not to be suspended."
+    SUSPENDING = "Suspending", "The attempt saves a checkpoint and ends, because the run is to be suspended."
+    SUSPENDED = "Suspended", "The run is suspended because spec.suspend is true."
+    # Reconciling
+    PENDING = "Pending", "The first attempt has not been created yet."
+    STARTING = "Starting", "The attempt's cluster is starting."
+    TRAINING = "Training", "The attempt trains."
+    RESTARTING = "Restarting", "An attempt has ended, and another one will follow from the last checkpoint."
+    # Stalled, Complete, Failed
+    PROGRESSING = "Progressing", "Nothing needs a person."
+    UNFINISHED = "Unfinished", "The run is not over."
+    FINISHED = "Finished", "The run is over."
+    TRAINING_COMPLETE = "TrainingComplete", "The training program ended with success."
+    # Failed and Stalled: the classes of failure; Preempted and ImagePull are above.
+    HEAD_LOST = "HeadLost", "The head of the Ray cluster was lost more often than the run allows."
+    INFRASTRUCTURE = "Infrastructure", "Nodes, pods or Ray itself failed."
+    ACCELERATOR_FAULT = "AcceleratorFault", "An accelerator reported a fault of its hardware."
+    HANG = "Hang", "The training program reported no progress for progressDeadlineSeconds."
+    OUT_OF_MEMORY = "OutOfMemory", "A container or a Ray process used more memory than it may."
+    INVALID_CONFIG = "InvalidConfig", "What the run names does not exist or does not fit together."
+    USER_ERROR = "UserError", "The training program failed, or a person stopped it."
+    DEADLINE_EXCEEDED = "DeadlineExceeded", "The run was active for activeDeadlineSeconds."
+
+
+# What the API server refuses, in whatever words.
+REFUSALS = frozenset(
+    {
+        Reason.QUOTA_EXCEEDED,
+        Reason.ADMISSION_DENIED,
+        Reason.POD_SECURITY_DENIED,
+        Reason.PERMISSION_DENIED,
+        Reason.RENDER_REJECTED,
+        Reason.REFUSED,
+        Reason.NAME_CONFLICT,
+        Reason.RAY_UNAVAILABLE,
+    }
+)
+
+
+class Condition(BaseModel):
+    """A condition of a run, as all of Kubernetes has them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, validate_by_name=True)
+
+    type: ConditionType = Field(description="What it is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: Annotated[str, Field(max_length=1024)] = Field(description="Why, in one word.")
+    message: Annotated[str, Field(max_length=MAX_MESSAGE)] = Field(description="Why, in a sentence.")
+    last_transition_time: AwareDatetime = Field(description="When its status last changed.")
+    observed_generation: int = Field(ge=0, description="Generation of the run that it is about.")
+
+
+def condition(
+    kind: ConditionType,
+    holds: bool | None,
+    reason: str,
+    message: str,
+    *,
+    generation: int,
+    now: datetime,
+    before: Mapping[ConditionType, Condition],
+) -> Condition:
+    """The condition as it is to be written. Its time is that of the last change of status, found in `before`."""
+    status: Literal["True", "False", "Unknown"] = "Unknown" if holds is None else "True" if holds else "False"
+    previous = before.get(kind)
+    changed = previous is None or previous.status != status
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message[:MAX_MESSAGE],
+        last_transition_time=now.replace(microsecond=0)
+        if previous is None or changed
+        else previous.last_transition_time,
+        observed_generation=max(generation, 0),
+    )
+
+
+def conditions_of(listed: object, now: datetime) -> dict[ConditionType, Condition]:
+    """The conditions of a status by type; of two of a type the first counts.
+
+    One of which only type and status can be read is kept, as of now: it may be the one that says that all is over.
+    """
+    found: dict[ConditionType, Condition] = {}
+    for entry in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(entry, Mapping) and (read := _readable(entry, now)) is not None:
+            found.setdefault(read.type, read)
+    return found
+
+
+def _readable(entry: Mapping[Any, Any], now: datetime) -> Condition | None:
+    least = {"type": entry.get("type"), "status": entry.get("status"), "reason": "", "message": ""}
+    safe = {**least, "lastTransitionTime": now.replace(microsecond=0), "observedGeneration": 0}
+    for candidate in ({**safe, **entry}, safe):
+        try:
+            return Condition.model_validate(candidate)
+        except ValidationError:
+            continue
+    return None

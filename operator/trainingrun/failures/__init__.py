@@ -1,0 +1,23 @@
+"""Why an attempt failed, in which class that is, and what follows by the run's policy.
+
+Pure: evidence in, verdict out. It must not know what a status looks like.
+"""
+
+from trainingrun.failures.classify import classify
+from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure
+from trainingrun.failures.images import image_that_cannot_heal, is_image_trouble
+from trainingrun.failures.pods import head_failure
+from trainingrun.failures.policy import LONGEST_BACKOFF, UNCOUNTED_BACKOFF, action_for, backoff
+
+__all__ = [
+    "DEADLINE_EXCEEDED",
+    "LONGEST_BACKOFF",
+    "UNCOUNTED_BACKOFF",
+    "Failure",
+    "action_for",
+    "backoff",
+    "classify",
+    "head_failure",
+    "image_that_cannot_heal",
+    "is_image_trouble",
+]

@@ -1,0 +1,95 @@
+"""What pods tell of a failure: taken away, killed for memory, evicted, or ended in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from trainingrun.failures.failure import Failure
+from trainingrun.failures.words import joined
+from trainingrun.labels import RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
+from trainingrun.observed import Pod, Termination
+from trainingrun.spec.groups import Resources
+from trainingrun.spec.run import RunSpec
+
+_OOM_KILLED = "OOMKilled"
+# The kubelet evicts pods because of what they or their neighbours use. That is no pre-emption: the next attempt may
+# well do the same, so it must count.
+_EVICTED = "Evicted"
+# The autoscaler has a container of its own in the head's pod; Ray lives without it.
+_SIDE_CONTAINERS = frozenset({"autoscaler"})
+
+Evidence = Callable[[Pod], Failure | None]
+
+
+def preempted(pod: Pod) -> Failure | None:
+    """The pod was taken away for the cluster's reasons."""
+    if pod.disrupted is None or pod.status_reason == _EVICTED:
+        return None
+    return Failure("Preempted", joined(f"pod {pod.name}{_on(pod)} was disrupted", pod.disrupted)).at(pod)
+
+
+def evicted(pod: Pod) -> Failure | None:
+    """The kubelet evicted the pod for want of a resource."""
+    if pod.status_reason != _EVICTED:
+        return None
+    return Failure("Infrastructure", joined(f"pod {pod.name}{_on(pod)} was evicted", pod.status_message)).at(pod)
+
+
+def out_of_memory(spec: RunSpec) -> Evidence:
+    """A container of the pod was killed at its memory limit, with the limit and where it is set."""
+
+    def evidence(pod: Pod) -> Failure | None:
+        ended = next((end for end in _ends(pod) if end.reason == _OOM_KILLED), None)
+        if ended is None:
+            return None
+        limit = _memory_limit(spec, pod.group)
+        words = f"container {ended.container} of pod {pod.name}{_on(pod)} was killed for using more memory than {limit}"
+        return Failure("OutOfMemory", joined(words)).at(pod)
+
+    return evidence
+
+
+def broken(pod: Pod) -> Failure | None:
+    """The pod or a container of it ended in a way that has no class of its own."""
+    ended = next(iter(_ends(pod)), None)
+    if ended is not None:
+        words = f"container {ended.container} of pod {pod.name}{_on(pod)} ended with exit code {ended.exit_code}"
+        return Failure("Infrastructure", joined(words, ended.reason)).at(pod)
+    if pod.phase == "Failed":
+        words = joined(f"pod {pod.name}{_on(pod)} failed", pod.status_reason, pod.status_message)
+        return Failure("Infrastructure", words).at(pod)
+    return None
+
+
+def first(evidence: Evidence, pods: Iterable[Pod]) -> Failure | None:
+    """The first that a kind of evidence finds in pods."""
+    return next((failure for failure in map(evidence, pods) if failure is not None), None)
+
+
+def head_failure(spec: RunSpec, head: Pod) -> Failure | None:
+    """What the head's pod tells of its own end, if it tells anything."""
+    for evidence in (preempted, out_of_memory(spec), evicted):
+        failure = evidence(head)
+        if failure is not None:
+            return failure
+    return None
+
+
+def _ends(pod: Pod) -> Iterable[Termination]:
+    return (end for end in pod.terminations if end.container not in _SIDE_CONTAINERS)
+
+
+def _on(pod: Pod) -> str:
+    return f" on node {pod.node}" if pod.node else ""
+
+
+def _memory_limit(spec: RunSpec, group: str) -> str:
+    resources: dict[str, tuple[str, Resources]] = {
+        RAY_HEAD_VALUE: ("spec.head.resources", spec.head.resources),
+        RAY_TRAINER_VALUE: ("spec.trainer.resourcesPerNode", spec.trainer.resources_per_node),
+        RAY_DATA_VALUE: ("spec.data.resourcesPerNode", spec.data.resources_per_node),
+    }
+    if group not in resources:
+        return "its limit"
+    path, given = resources[group]
+    return f"its limit, which is {given.limits['memory']} ({path}.limits.memory)"

@@ -1,0 +1,17 @@
+"""What has been seen in the cluster: small immutable projections of objects, and how they are read from JSON."""
+
+from trainingrun.observed.objects import Observed, Pod, RayCluster, RayJob, RunObject, Termination
+from trainingrun.observed.reading import pod_of, ray_cluster_of, ray_job_of, run_object_of
+
+__all__ = [
+    "Observed",
+    "Pod",
+    "RayCluster",
+    "RayJob",
+    "RunObject",
+    "Termination",
+    "pod_of",
+    "ray_cluster_of",
+    "ray_job_of",
+    "run_object_of",
+]

@@ -1,0 +1,129 @@
+"""What decisions need to know of each object, and nothing else: a projection is what the cache keeps of a body.
+
+No decision is made here. Times are aware and in UTC. Two projections that are equal mean that nothing that
+matters has changed, which is how the engine tells a change from noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from trainingrun.errors import Problem
+from trainingrun.spec import Run
+
+
+@dataclass(frozen=True)
+class RunObject:
+    """A TrainingRun of the API server. `run` is None when its spec is invalid, for the reasons in `problems`."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created: datetime
+    deleting: bool
+    labels: Mapping[str, str]
+    run: Run | None
+    problems: tuple[Problem, ...]
+    status: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RayJob:
+    """The RayJob of one attempt. `attempt` is its label's number; `owner_uid` its controller's uid, if it has one.
+
+    `message` holds the driver's last words, cut to what a person reads; `exit_code` what Ray says of the driver.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str | None
+    attempt: int
+    created: datetime
+    deleting: bool
+    suspended: bool
+    job_status: str
+    deployment_status: str
+    reason: str
+    message: str
+    exit_code: int | None
+    ray_cluster_name: str
+    dashboard_url: str
+    started: datetime | None
+    ended: datetime | None
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """The RayCluster that KubeRay made of an attempt's RayJob.
+
+    `head_waiting` and `replica_failure` are (reason, message) of its conditions HeadPodReady (when not true) and
+    ReplicaFailure (when true): the words of a quota or an admission that refused pods.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    run_uid: str
+    attempt: int
+    deleting: bool
+    state: str
+    desired_workers: int
+    ready_workers: int
+    head_waiting: tuple[str, str] | None
+    replica_failure: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Termination:
+    """How a container ended, in the kubelet's words."""
+
+    container: str
+    exit_code: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of an attempt. `group` is head, data or trainer.
+
+    `waiting` is (reason, message) of the first container that cannot start, `unschedulable` the scheduler's words,
+    `disrupted` the words of the condition DisruptionTarget, `terminations` the ends of containers seen so far.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    run_uid: str
+    attempt: int
+    group: str
+    node: str
+    phase: str
+    ready: bool
+    deleting: bool
+    created: datetime
+    waiting: tuple[str, str] | None = None
+    unschedulable: str | None = None
+    disrupted: str | None = None
+    status_reason: str = ""
+    status_message: str = ""
+    terminations: tuple[Termination, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything of one run that exists in the cluster, as far as has been seen.
+
+    `refusal` is (reason, message) of the API server's refusal of what was last sent for this run, if it did.
+    """
+
+    ray_jobs: tuple[RayJob, ...] = ()
+    ray_clusters: tuple[RayCluster, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    refusal: tuple[str, str] | None = field(default=None)

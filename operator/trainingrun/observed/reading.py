@@ -1,0 +1,175 @@
+"""Reads projections from the JSON of the API server.
+
+It must accept whatever an API server may send: fields that are missing are empty, never an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from trainingrun.errors import InvalidSpec, Problem
+from trainingrun.labels import ATTEMPT_KEY, RAY_GROUP_KEY, RUN_UID_KEY
+from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination
+from trainingrun.spec import Run, parse
+
+# Of the 20,000 characters of logs that Ray puts into a message, the last are what a person reads.
+MAX_MESSAGE = 4096
+_EPOCH = datetime.fromtimestamp(0, UTC)
+# Ray's words in ray.dashboard.modules.job.job_supervisor; the only place where the exit code reaches a RayJob.
+_EXIT_CODE = re.compile(r"failed with exit code (-?\d+)")
+
+Body = Mapping[str, Any]
+
+
+def run_object_of(body: Body) -> RunObject:
+    """A TrainingRun. An invalid spec is kept as its problems."""
+    metadata = body["metadata"]
+    problems: tuple[Problem, ...] = ()
+    run: Run | None = None
+    try:
+        run = parse(dict(body))
+    except InvalidSpec as error:
+        problems = error.problems
+    return RunObject(
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        resource_version=metadata.get("resourceVersion", ""),
+        created=_time(metadata.get("creationTimestamp")) or _EPOCH,
+        deleting="deletionTimestamp" in metadata,
+        labels=dict(metadata.get("labels") or {}),
+        run=run,
+        problems=problems,
+        status=body.get("status") or {},
+    )
+
+
+def ray_job_of(body: Body) -> RayJob:
+    """The RayJob of an attempt."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    message = status.get("message") or ""
+    code = _EXIT_CODE.search(message)
+    return RayJob(
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata["uid"],
+        owner_uid=_controller_uid(metadata),
+        attempt=_attempt(metadata),
+        created=_time(metadata.get("creationTimestamp")) or _EPOCH,
+        deleting="deletionTimestamp" in metadata,
+        suspended=bool((body.get("spec") or {}).get("suspend")),
+        job_status=status.get("jobStatus") or "",
+        deployment_status=status.get("jobDeploymentStatus") or "",
+        reason=status.get("reason") or "",
+        message=message[-MAX_MESSAGE:],
+        exit_code=int(code[1]) if code else None,
+        ray_cluster_name=status.get("rayClusterName") or "",
+        dashboard_url=status.get("dashboardURL") or "",
+        started=_time(status.get("startTime")),
+        ended=_time(status.get("endTime")),
+    )
+
+
+def ray_cluster_of(body: Body) -> RayCluster:
+    """The RayCluster of an attempt; KubeRay copies the RayJob's labels to it."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or ()}
+    return RayCluster(
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata["uid"],
+        run_uid=_label(metadata, RUN_UID_KEY),
+        attempt=_attempt(metadata),
+        deleting="deletionTimestamp" in metadata,
+        state=status.get("state") or "",
+        desired_workers=status.get("desiredWorkerReplicas") or 0,
+        ready_workers=status.get("readyWorkerReplicas") or 0,
+        head_waiting=_words_when(conditions.get("HeadPodReady"), "False"),
+        replica_failure=_words_when(conditions.get("ReplicaFailure"), "True"),
+    )
+
+
+def pod_of(body: Body) -> Pod:
+    """A pod of an attempt; the renderer's labels are on every template."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or ()}
+    unschedulable = _words_when(conditions.get("PodScheduled"), "False")
+    disrupted = _words_when(conditions.get("DisruptionTarget"), "True")
+    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return Pod(
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata["uid"],
+        run_uid=_label(metadata, RUN_UID_KEY),
+        attempt=_attempt(metadata),
+        group=_label(metadata, RAY_GROUP_KEY),
+        node=(body.get("spec") or {}).get("nodeName") or "",
+        phase=status.get("phase") or "",
+        ready=(conditions.get("Ready") or {}).get("status") == "True",
+        deleting="deletionTimestamp" in metadata,
+        created=_time(metadata.get("creationTimestamp")) or _EPOCH,
+        waiting=_waiting(containers),
+        unschedulable=unschedulable[1] if unschedulable and unschedulable[0] == "Unschedulable" else None,
+        disrupted=": ".join(filter(None, disrupted)) if disrupted else None,
+        status_reason=status.get("reason") or "",
+        status_message=status.get("message") or "",
+        terminations=tuple(_terminations(containers)),
+    )
+
+
+def _waiting(containers: Iterable[Body]) -> tuple[str, str] | None:
+    for container in containers:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason = waiting.get("reason") or ""
+        # What every pod says while all is well.
+        if reason and reason not in ("PodInitializing", "ContainerCreating"):
+            return reason, waiting.get("message") or ""
+    return None
+
+
+def _terminations(containers: Iterable[Body]) -> Iterable[Termination]:
+    for container in containers:
+        for when in ("lastState", "state"):
+            ended = (container.get(when) or {}).get("terminated")
+            if ended and ended.get("exitCode", 0) != 0:
+                yield Termination(
+                    container=container.get("name") or "",
+                    exit_code=ended["exitCode"],
+                    reason=ended.get("reason") or "",
+                    message=(ended.get("message") or "")[-MAX_MESSAGE:],
+                )
+
+
+def _words_when(condition: Body | None, status: str) -> tuple[str, str] | None:
+    if not condition or condition.get("status") != status:
+        return None
+    return condition.get("reason") or "", condition.get("message") or ""
+
+
+def _controller_uid(metadata: Body) -> str | None:
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner["uid"])
+    return None
+
+
+def _label(metadata: Body, key: str) -> str:
+    return str((metadata.get("labels") or {}).get(key, ""))
+
+
+def _attempt(metadata: Body) -> int:
+    """The attempt that the label names; -1 for an object that lost it, which belongs to no attempt."""
+    text = _label(metadata, ATTEMPT_KEY)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+def _time(text: object) -> datetime | None:
+    """An RFC 3339 time of the API server, or None."""
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None
+    except ValueError:
+        return None

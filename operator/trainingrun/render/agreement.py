@@ -1,0 +1,27 @@
+"""What pods and the training image have agreed on: versions, variables, files and seconds.
+
+The image's side is in trainingrun_trainer, which this package must not import; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from trainingrun.labels import GROUP
+
+# The version in the training image (requirements/trainer.txt): KubeRay chooses probes and authentication by it.
+RAY_VERSION = "2.60.0"
+
+ENTRYPOINT = "python -m trainingrun_trainer"
+
+CONFIGURATION_ANNOTATION = f"{GROUP}/run"
+CONFIGURATION_FIELD = f"metadata.annotations['{CONFIGURATION_ANNOTATION}']"
+CONFIGURATION_DIRECTORY = "/etc/trainingrun"
+CONFIGURATION_FILE = "run.json"
+
+PROGRESS_CA_ANNOTATION = f"{GROUP}/progress-ca"
+PROGRESS_CA_FIELD = f"metadata.annotations['{PROGRESS_CA_ANNOTATION}']"
+PROGRESS_DIRECTORY = f"/var/run/secrets/{GROUP}/progress"
+PROGRESS_PATH = "/apis/v1beta1/namespaces/{namespace}/trainingruns/{name}/status"
+
+# A pod that must go has this long. The hook before its end waits for the checkpoint, then Ray stops.
+GRACE_SECONDS = 120
+DRAIN_SECONDS = 110

@@ -1,0 +1,162 @@
+"""What the pods of a run have in common, and what differs from group to group.
+
+It must not decide how they are written: the templates do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trainingrun.labels import RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
+from trainingrun.naming import object_labels
+from trainingrun.observed import RunObject
+from trainingrun.render import agreement, variables
+from trainingrun.render.configuration import configuration
+from trainingrun.render.settings import RenderSettings
+from trainingrun.spec import Run
+from trainingrun.spec.environment import EnvironmentVariable
+from trainingrun.spec.groups import Resources
+
+# Cluster autoscalers leave the nodes alone that hold such a pod, whose loss would interrupt the training.
+_PINNED = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is rendered: an attempt, counted from 0, at the run of an object whose spec is valid."""
+
+    owner: RunObject
+    run: Run
+    number: int
+    settings: RenderSettings
+
+
+@dataclass(frozen=True)
+class CommonParts:
+    """What every pod of the run has."""
+
+    image: str
+    pull_policy: str | None
+    pull_secrets: list[dict[str, str]]
+    env_from: list[dict[str, Any]]
+    claim_name: str | None
+    mount_path: str | None
+    progress_audience: str
+    has_progress_ca: bool
+
+    @property
+    def has_pull_policy(self) -> bool:
+        """Whether the author chose one; Kubernetes' own rule depends on the image's tag."""
+        return self.pull_policy is not None
+
+    @property
+    def has_claim(self) -> bool:
+        """Whether the run's storage is a volume."""
+        return self.claim_name is not None
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """What the pods of one group have besides."""
+
+    container: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    env: list[dict[str, Any]]
+    limits: dict[str, str]
+    requests: dict[str, str]
+    is_head: bool
+    has_autoscaler: bool
+    reports_progress: bool
+
+
+def common_parts(attempt: Attempt) -> CommonParts:
+    """What every pod of the run has."""
+    spec, settings = attempt.run.spec, attempt.settings
+    storage = spec.storage
+    claim = storage.persistent_volume_claim
+    return CommonParts(
+        image=spec.image,
+        pull_policy=spec.image_pull_policy,
+        # Each once: the API server refuses a list of them that repeats one.
+        pull_secrets=[{"name": name} for name in dict.fromkeys(secret.name for secret in spec.image_pull_secrets)],
+        env_from=[{"secretRef": {"name": storage.secret_ref.name}}] if storage.secret_ref else [],
+        claim_name=claim.claim_name if claim else None,
+        mount_path=claim.mount_path if claim else None,
+        progress_audience=settings.progress_audience,
+        has_progress_ca=settings.progress_ca is not None,
+    )
+
+
+def head_pod(attempt: Attempt, *, has_autoscaler: bool) -> PodTemplate:
+    """The pod where the driver runs: it alone gets the run's configuration."""
+    return _pod(
+        attempt,
+        RAY_HEAD_VALUE,
+        attempt.run.spec.head.resources,
+        annotations={
+            **_PINNED,
+            **_progress_ca(attempt),
+            agreement.CONFIGURATION_ANNOTATION: configuration(attempt.run),
+        },
+        ours={**variables.driver_variables(attempt.number), **_progress_variables(attempt)},
+        has_autoscaler=has_autoscaler,
+    )
+
+
+def data_pod(attempt: Attempt) -> PodTemplate:
+    """A pod that preprocesses. Nothing is lost with it: another one does its tasks again."""
+    data = attempt.run.spec.data
+    return _pod(attempt, RAY_DATA_VALUE, data.resources_per_node, authors=data.env)
+
+
+def trainer_pod(attempt: Attempt) -> PodTemplate:
+    """A pod that trains. It may report progress too, as callbacks of training libraries do from the first rank."""
+    trainer = attempt.run.spec.trainer
+    return _pod(
+        attempt,
+        RAY_TRAINER_VALUE,
+        trainer.resources_per_node,
+        annotations={**_PINNED, **_progress_ca(attempt)},
+        ours=_progress_variables(attempt),
+        authors=trainer.env,
+    )
+
+
+def _pod(
+    attempt: Attempt,
+    group: str,
+    resources: Resources,
+    *,
+    annotations: dict[str, str] | None = None,
+    ours: dict[str, str] | None = None,
+    authors: tuple[EnvironmentVariable, ...] = (),
+    has_autoscaler: bool = False,
+) -> PodTemplate:
+    is_head = group == RAY_HEAD_VALUE
+    limits = {name: str(amount) for name, amount in resources.limits.items()}
+    return PodTemplate(
+        container="ray-head" if is_head else "ray-worker",
+        labels={**object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
+        annotations=annotations or {},
+        env=variables.merged({**variables.common_variables(), **(ours or {})}, attempt.run.spec.env, authors),
+        limits=limits,
+        # What the author does not reserve is reserved whole: memory that is only a limit gets pods killed.
+        requests={**limits, **{name: str(amount) for name, amount in resources.requests.items()}},
+        is_head=is_head,
+        has_autoscaler=has_autoscaler,
+        reports_progress=attempt.settings.progress_url is not None and group != RAY_DATA_VALUE,
+    )
+
+
+def _progress_variables(attempt: Attempt) -> dict[str, str]:
+    return variables.progress_variables(attempt.owner, attempt.settings)
+
+
+def _progress_ca(attempt: Attempt) -> dict[str, str]:
+    """The endpoint's certificates travel with the pod, since the operator makes nothing else in the run's namespace."""
+    certificates = attempt.settings.progress_ca
+    if attempt.settings.progress_url is None or certificates is None:
+        return {}
+    return {agreement.PROGRESS_CA_ANNOTATION: certificates}

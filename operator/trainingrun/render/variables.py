@@ -1,0 +1,60 @@
+"""The environment variables of pods: the operator's, then the author's.
+
+Of the author's, a group's win over the run's. None can replace the operator's, or those by which the nodes of a
+cluster find and trust each other: what has such a name is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainingrun.observed import RunObject
+from trainingrun.render import agreement
+from trainingrun.render.settings import RenderSettings
+from trainingrun.spec.environment import EnvironmentVariable
+
+# KubeRay sets these where they are missing, so that an author's would open the cluster or tear it apart.
+CLUSTER_VARIABLES = frozenset({"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_PORT"})
+
+
+def common_variables() -> dict[str, str]:
+    """The operator's variables of every pod. The file system is read-only but for /tmp."""
+    return {
+        "HOME": "/tmp",  # noqa: S108 - the pod's own
+        "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
+        "TRAININGRUN_DRAIN_SECONDS": str(agreement.DRAIN_SECONDS),
+    }
+
+
+def driver_variables(attempt: int) -> dict[str, str]:
+    """What the driver of an attempt reads, and the seconds that Ray's job manager gives it to stop."""
+    return {
+        "RAY_JOB_STOP_WAIT_TIME_S": str(agreement.DRAIN_SECONDS),
+        "TRAININGRUN_CONFIG": f"{agreement.CONFIGURATION_DIRECTORY}/{agreement.CONFIGURATION_FILE}",
+        "TRAININGRUN_ATTEMPT": str(attempt),
+        "TRAININGRUN_JSON": "1",
+    }
+
+
+def progress_variables(run: RunObject, settings: RenderSettings) -> dict[str, str]:
+    """Kubeflow Trainer's variables of the progress protocol; none without an endpoint."""
+    if settings.progress_url is None:
+        return {}
+    path = agreement.PROGRESS_PATH.format(namespace=run.namespace, name=run.name)
+    variables = {
+        "KUBEFLOW_TRAINER_SERVER_URL": settings.progress_url.rstrip("/") + path,
+        "KUBEFLOW_TRAINER_SERVER_TOKEN": f"{agreement.PROGRESS_DIRECTORY}/token",
+    }
+    if settings.progress_ca is not None:
+        variables["KUBEFLOW_TRAINER_SERVER_CA_CERT"] = f"{agreement.PROGRESS_DIRECTORY}/ca.crt"
+    return variables
+
+
+def merged(ours: dict[str, str], *authors: tuple[EnvironmentVariable, ...]) -> list[dict[str, Any]]:
+    """A container's `env`. Ours come first, so that the author's may refer to them as $(NAME)."""
+    given = {variable.name: variable for variables in authors for variable in variables}
+    return [{"name": name, "value": value} for name, value in ours.items()] + [
+        variable.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name, variable in given.items()
+        if name not in ours and name not in CLUSTER_VARIABLES
+    ]
