@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 DEMO := .trainingrun/demo
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test lint format generate bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ lint: setup ## Check style, types, layers, YAML and shell scripts
 format: setup ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+generate: setup ## Write the CRD and the reference pages from the typed model
+	$(BIN)/python -m trainingrun.crd
 
 bench: setup ## Measure the data path, stall and recovery against baselines in the same run
 	$(BIN)/python -m bench

@@ -1,0 +1,101 @@
+"""The CustomResourceDefinition as one object: names, columns, and the schema of the whole run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainingrun.crd.rules import rules_by_model
+from trainingrun.crd.status import status_schema
+from trainingrun.crd.structural import Structural
+from trainingrun.labels import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
+from trainingrun.spec.run import Run, RunSpec
+
+Schema = dict[str, Any]
+
+
+def _metric(name: str) -> str:
+    return f'.status.trainerStatus.metrics[?(@.name=="{name}")].value'
+
+
+_NEWEST_ATTEMPT = ".status.attempts[-1:]"
+# (name, type, where, description); the wide ones are shown by `kubectl get -o wide` only.
+COLUMNS = (
+    ("State", "string", ".status.state", "The run in one word; the conditions say more."),
+    ("Nodes", "string", ".status.nodes", "Ready pods of all pods."),
+    (
+        "Progress",
+        "integer",
+        ".status.trainerStatus.progressPercentage",
+        "Share of the training that is done, in percent.",
+    ),
+    (
+        "Stall",
+        "integer",
+        ".status.dataStatus.stallPercentage",
+        "Share of time that trainers wait for data, in percent.",
+    ),
+    ("Attempt", "integer", f"{_NEWEST_ATTEMPT}.index", "Number of the newest attempt; the first is 0."),
+    ("Age", "date", ".metadata.creationTimestamp", "Time since the run was created."),
+)
+WIDE_COLUMNS = (
+    ("Epoch", "string", _metric("currentEpoch"), "Epoch that is trained; the first is 1."),
+    ("Goodput", "string", _metric("goodputPercentage"), "Share of time that made progress, in percent."),
+    ("RayJob", "string", f"{_NEWEST_ATTEMPT}.rayJobName", "RayJob of the newest attempt."),
+    ("Message", "string", '.status.conditions[?(@.type=="Reconciling")].message', "What the run does or waits for."),
+)
+
+
+def custom_resource_definition() -> Schema:
+    """The object that installs the API."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": [SHORT_NAME],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": _columns(),
+                    "schema": {"openAPIV3Schema": run_schema()},
+                }
+            ],
+        },
+    }
+
+
+def run_schema() -> Schema:
+    """The schema of a whole TrainingRun. Its metadata is Kubernetes' own but for the name, which is shorter here."""
+    rules = rules_by_model()
+    name = Run.model_json_schema()["$defs"]["Metadata"]["properties"]["name"]
+    metadata = {"type": "object", "properties": {"name": {"type": "string", "maxLength": name["maxLength"]}}}
+    return {
+        "description": "A training on Ray: what to train, on which machines, and how far it is.",
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "metadata": metadata,
+            "spec": Structural(RunSpec, rules, fills_in=True).schema(),
+            "status": status_schema(),
+        },
+        "x-kubernetes-validations": [rule.to_schema() for rule in rules[Run.__name__]],
+    }
+
+
+def _columns() -> list[Schema]:
+    shown = [(column, 0) for column in COLUMNS] + [(column, 1) for column in WIDE_COLUMNS]
+    return [
+        {"name": name, "type": kind, "jsonPath": where, "description": words, "priority": priority}
+        for (name, kind, where, words), priority in shown
+    ]

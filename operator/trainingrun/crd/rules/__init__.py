@@ -1,0 +1,41 @@
+"""The rules that a schema cannot express, each next to the rule of the typed model that it repeats.
+
+A run that breaks one is refused when it is applied. What CEL cannot see is in PARSE_ONLY: the API server accepts
+such a run, and its condition Accepted says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from trainingrun.crd.rules.fields import FIELD_RULES
+from trainingrun.crd.rules.immutable import MUTABLE, immutability_rules
+from trainingrun.crd.rules.resources import resource_rules
+from trainingrun.crd.rules.rule import Rule
+from trainingrun.spec.plain import MAX_DEPTH, MAX_ENTRIES, MAX_VALUES
+
+__all__ = ["BY_LIST_KEYS", "MUTABLE", "PARSE_ONLY", "RULES", "Rule", "rules_by_model"]
+
+RULES = (*FIELD_RULES, *resource_rules(), *immutability_rules())
+# Repeated by the API server without a rule: keys of lists are unique.
+BY_LIST_KEYS = ("environment._names_are_unique", "run.RunSpec.broken_rules")
+# What only trainingrun.spec checks, and why.
+PARSE_ONLY = {
+    "model.PARAMETER_KEYS": (
+        "Keys of `parameters` must be names of Python arguments: at most 128 letters, digits and `_`, no digit first."
+    ),
+    "plain.PlainCopy": (
+        f"Values in `parameters`, `affinity` and `topologySpreadConstraints` must nest at most {MAX_DEPTH} levels "
+        f"deep (from the top of the document), lists and mappings hold at most {MAX_ENTRIES:,} entries, the whole "
+        f"document at most {MAX_VALUES:,} values, and whole numbers fit into 64 bits."
+    ),
+    "run.Metadata": "A run must have at most 64 labels and 256 annotations.",
+}
+
+
+def rules_by_model() -> dict[str, tuple[Rule, ...]]:
+    """The rules of each model, by its name."""
+    found: dict[str, tuple[Rule, ...]] = defaultdict(tuple)
+    for rule in RULES:
+        found[rule.model.__name__] += (rule,)
+    return dict(found)

@@ -1,0 +1,168 @@
+"""The rules between the fields of a run, and those between its parts."""
+
+from __future__ import annotations
+
+from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one
+from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
+from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
+from trainingrun.spec.model import LABEL_PATTERN
+from trainingrun.spec.patches import PodPatch
+from trainingrun.spec.policy import FailureRule
+from trainingrun.spec.recipe import IMAGE_FORMATS, Source, Transform
+from trainingrun.spec.run import Run, RunSpec
+from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
+
+_IMAGES = " || ".join(f"self.format == '{name}'" for name in IMAGE_FORMATS)
+_IMAGES_WORDS = " or ".join(f"`{name}`" for name in IMAGE_FORMATS)
+
+# As seen from `trainer`, and from `spec`.
+_LIMITS = "self.resourcesPerNode.limits"
+_TRAINER_LIMITS = "self.trainer.resourcesPerNode.limits"
+
+
+def _without_limits(limits: str) -> str:
+    return f"!has({limits.removesuffix('.limits')}) || !has({limits})"
+
+
+def _each_gpu(limits: str, condition: str) -> str:
+    """A condition on the one kind of GPU in these limits, if there is one and its number is not 0."""
+    gpus = f"!k.endsWith('/gpu') || sign({amount(limits)}) == 0 || {condition}"
+    return f"{_without_limits(limits)} || {limits}.all(k, {gpus})"
+
+
+def _divides(processes: str) -> str:
+    """That the batch can be shared among so many processes per node."""
+    share = f"self.trainer.numNodes * self.recipe.gradientAccumulationSteps * {processes}"
+    return f"self.recipe.globalBatchSize % ({share}) == 0"
+
+
+_PARTS = (
+    Rule(
+        Run,
+        "run.Metadata",
+        f"self.metadata.name.matches('^{LABEL_PATTERN}$')",
+        "must be lower-case letters, digits and '-', start with a letter and end with a letter or digit",
+        field="metadata.name",
+    ),
+    Rule(
+        EnvironmentVariable,
+        "environment.EnvironmentVariable.broken_rules",
+        exactly_one("value", "valueFrom"),
+        "exactly one of `value` and `valueFrom` must be set",
+    ),
+    Rule(
+        EnvironmentSource,
+        "environment.EnvironmentSource.broken_rules",
+        exactly_one("secretKeyRef", "configMapKeyRef"),
+        "exactly one of `secretKeyRef` and `configMapKeyRef` must be set",
+    ),
+    Rule(
+        Source,
+        "recipe.Source.broken_rules",
+        f"{_IMAGES} || !(has(self.imageSize) || has(self.imageMode))",
+        f"`imageSize` and `imageMode` may only be set with the format {_IMAGES_WORDS}",
+    ),
+    Rule(
+        Transform,
+        "recipe.Transform.broken_rules",
+        "self.kind == 'Batch' || !has(self.batchFormat)",
+        "`batchFormat` may only be set with the kind `Batch`",
+    ),
+    Rule(
+        Storage,
+        "storage.Storage.broken_rules",
+        exactly_one("uri", "persistentVolumeClaim"),
+        "exactly one of `uri` and `persistentVolumeClaim` must be set",
+    ),
+    Rule(
+        FailureRule,
+        "policy.FailureRule.broken_rules",
+        exactly_one("onClasses", "onExitCodes"),
+        "exactly one of `onClasses` and `onExitCodes` must be set",
+    ),
+    Rule(
+        PodPatch,
+        "model.LABEL_KEYS",
+        KEYS,
+        "keys must be keys of labels, as in `disk` or `example.com/disk`",
+        at="nodeSelector",
+    ),
+)
+_GROUPS = (
+    Rule(
+        Data,
+        "groups.Data.broken_rules",
+        "!has(self.maxNodes) || self.maxNodes >= self.numNodes",
+        "`maxNodes` must be at least `numNodes`",
+        field="maxNodes",
+    ),
+    Rule(
+        Trainer,
+        "groups.Trainer.broken_rules",
+        "!has(self.args) || self.args.size() == 0 || (has(self.command) && self.command.size() > 0)",
+        "`args` may only be set together with `command`",
+        field="args",
+    ),
+    Rule(
+        Trainer,
+        "groups.Trainer.broken_rules",
+        "!has(self.numProcPerNode) || "
+        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.asApproximateFloat() >= double(self.numProcPerNode)"),
+        "`numProcPerNode` must be at most the number of GPUs of a pod",
+        field="numProcPerNode",
+    ),
+    Rule(
+        Trainer,
+        "groups.Trainer.broken_rules",
+        "has(self.numProcPerNode) || "
+        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.compareTo(quantity('{MAX_PROCESSES}')) <= 0"),
+        f"GPUs of a pod must be at most {MAX_PROCESSES}, or `numProcPerNode` must be set",
+        field="resourcesPerNode",
+    ),
+)
+_BATCH_WORDS = (
+    "must be a multiple of trainer.numNodes x processes per node x gradientAccumulationSteps; "
+    "processes per node are trainer.numProcPerNode, else the GPUs of a pod, else 1"
+)
+_SPEC = (
+    Rule(
+        RunSpec,
+        "rules.one_entrypoint",
+        "has(self.recipe) != (has(self.trainer.command) && self.trainer.command.size() > 0)",
+        "exactly one of `recipe` and `trainer.command` must be set",
+    ),
+    Rule(
+        RunSpec,
+        "rules._batch_size",
+        f"""!has(self.recipe) || (has(self.trainer.numProcPerNode)
+            ? {_divides("self.trainer.numProcPerNode")} : {_divides("1")})""",
+        _BATCH_WORDS,
+        field="recipe.globalBatchSize",
+    ),
+    Rule(
+        RunSpec,
+        "rules._batch_size",
+        f"""!has(self.recipe) || has(self.trainer.numProcPerNode) ||
+            {_each_gpu(_TRAINER_LIMITS, _divides(f"{amount(_TRAINER_LIMITS)}.asInteger()"))}""",
+        _BATCH_WORDS,
+        field="recipe.globalBatchSize",
+    ),
+    Rule(
+        RunSpec,
+        "rules._precision",
+        f"""!has(self.recipe) || !has(self.recipe.mixedPrecision) || self.recipe.mixedPrecision != 'FP16'
+            || !({_without_limits(_TRAINER_LIMITS)}
+            || !{_TRAINER_LIMITS}.exists(k, k.endsWith('/gpu') && sign({amount(_TRAINER_LIMITS)}) > 0))""",
+        "`FP16` needs a GPU in `trainer.resourcesPerNode.limits`; use `BF16` or none without one",
+        field="recipe.mixedPrecision",
+    ),
+    Rule(
+        RunSpec,
+        "rules._best_metric",
+        f"""!has(self.recipe) || has(self.recipe.dataset.validation) || !has(self.storage.checkpoints.best)
+            || !self.storage.checkpoints.best.metric.startsWith('{VALIDATION_PREFIX}')""",
+        f"a metric `{VALIDATION_PREFIX}...` needs `recipe.dataset.validation`",
+        field="storage.checkpoints.best.metric",
+    ),
+)
+FIELD_RULES = (*_PARTS, *_GROUPS, *_SPEC)

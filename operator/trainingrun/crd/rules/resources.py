@@ -1,0 +1,73 @@
+"""The rules of resources: amounts that Kubernetes would refuse later, when no author is there to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainingrun.crd.rules.rule import KEYS, Rule, amount
+from trainingrun.spec.groups import DEVICE_PATTERN, HeadResources, Resources
+
+_AMOUNTS = "groups.Resources.broken_rules"
+_REQUESTS = "groups.Resources._broken_requests"
+
+
+def resource_rules() -> Iterator[Rule]:
+    """The rules of the resources of every kind of pod."""
+    for model in (Resources, HeadResources):
+        yield from _rules_of_amounts(model, "limits")
+        yield from _rules_of_limits(model)
+        yield from _rules_of_amounts(model, "requests")
+        yield from _rules_of_requests(model)
+
+
+def _rules_of_amounts(model: type[Resources], at: str) -> Iterator[Rule]:
+    words = "keys must be names of resources, as in `cpu` or `nvidia.com/gpu`"
+    yield Rule(model, "model.RESOURCE_KEYS", KEYS, words, at=at)
+    yield Rule(model, _AMOUNTS, f"self.all(k, sign({amount('self')}) >= 0)", "amounts must be 0 or more", at=at)
+    yield Rule(
+        model,
+        _AMOUNTS,
+        f"self.all(k, !k.contains('/') || string(self[k]).matches('{DEVICE_PATTERN}'))",
+        "amounts of devices must be whole numbers in digits",
+        at=at,
+    )
+
+
+def _rules_of_limits(model: type[Resources]) -> Iterator[Rule]:
+    yield Rule(
+        model,
+        _AMOUNTS,
+        f"self.all(k, !(k in ['cpu', 'memory']) || sign({amount('self')}) > 0)",
+        "`cpu` and `memory` must be more than 0",
+        at="limits",
+    )
+    yield Rule(
+        model,
+        _AMOUNTS,
+        "self.filter(k, k.endsWith('/gpu')).size() <= 1",
+        "must name at most one kind of GPU",
+        at="limits",
+    )
+
+
+def _rules_of_requests(model: type[Resources]) -> Iterator[Rule]:
+    requested, limit = amount("self.requests"), amount("self.limits")
+    cpu, memory = model.default_limits["cpu"], model.default_limits["memory"]
+    yield Rule(
+        model,
+        _REQUESTS,
+        f"""!has(self.requests) || self.requests.all(k,
+            has(self.limits) && k in self.limits ? {requested}.compareTo({limit}) <= 0
+            : k == 'cpu' ? {requested}.compareTo(quantity('{cpu}')) <= 0
+            : k != 'memory' || {requested}.compareTo(quantity('{memory}')) <= 0)""",
+        f"must be at most the limits, which are {cpu} for `cpu` and {memory} for `memory` when not given",
+        field="requests",
+    )
+    yield Rule(
+        model,
+        _REQUESTS,
+        f"""!has(self.requests) || self.requests.all(k, !k.contains('/')
+            || (has(self.limits) && k in self.limits && {requested}.compareTo({limit}) == 0))""",
+        "amounts of devices must be the same as in `limits`",
+        field="requests",
+    )

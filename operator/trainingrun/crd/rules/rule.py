@@ -1,0 +1,41 @@
+"""What a rule is in the API server's language (CEL), and the few expressions that several of them need."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from trainingrun.spec.model import KEY_LENGTH, KEY_PATTERN, Model
+
+KEYS = f"self.all(k, k.size() <= {KEY_LENGTH} && k.matches(r'^{KEY_PATTERN}$'))"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of a model, on its field `at` or on the whole object; an error names `field` in it.
+
+    `mirrors` names what checks the same in trainingrun.spec, which is the other judge of a run.
+    """
+
+    model: type[Model]
+    mirrors: str
+    rule: str
+    message: str
+    at: str = ""
+    field: str = ""
+
+    def to_schema(self) -> dict[str, Any]:
+        """The rule as an entry of x-kubernetes-validations."""
+        schema = {"rule": re.sub(r"\s+", " ", self.rule).strip(), "message": self.message}
+        return {**schema, "fieldPath": f".{self.field}"} if self.field else schema
+
+
+def amount(amounts: str, key: str = "k") -> str:
+    """A quantity of a map. It may be written as text or as a number."""
+    return f"quantity(string({amounts}[{key}]))"
+
+
+def exactly_one(first: str, second: str) -> str:
+    """Exactly one of two fields is given."""
+    return f"has(self.{first}) != has(self.{second})"
