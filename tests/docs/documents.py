@@ -36,11 +36,14 @@ def blocks(language: str) -> list[Block]:
 
 
 def command_lines() -> list[tuple[str, list[str]]]:
-    """Every line of a shell block, as where it is and its words."""
+    """Every line of a shell block, and every one after a prompt, as where it is and its words."""
     lines = []
     for block in blocks("sh"):
         for line in block.text.replace("\\\n", " ").splitlines():
             lines.append((str(block), shlex.split(line, comments=True)))
+    for block in blocks("console"):
+        prompted = [line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ ")]
+        lines += [(str(block), shlex.split(line)) for line in prompted]
     return [(where, words) for where, words in lines if words]
 
 

@@ -37,6 +37,14 @@ def check_trainingrun(words: list[str], *, is_whole: bool) -> None:
                 assert given, f"{parameter.name} is missing"
 
 
+def check_kubectl(words: list[str]) -> None:
+    """No cluster is asked: what is applied must be there, and no other verb is in use."""
+    assert words[0] in ("apply", "create"), f"no test knows kubectl {words[0]}"
+    if words[0] == "apply":
+        option, path = words[1:]
+        assert (ROOT / path / "kustomization.yaml" if option == "-k" else ROOT / path).is_file()
+
+
 def check_ray(words: list[str]) -> None:
     from ray.scripts.scripts import cli
 
@@ -54,6 +62,8 @@ def test_command_lines(where: str, words: list[str]) -> None:
         check_trainingrun(arguments, is_whole=True)
     elif program == "make":
         assert set(arguments) <= make_targets()
+    elif program == "kubectl":
+        check_kubectl(arguments)
     else:
         assert program == "ray", f"{where}: no test knows {program}"
         check_ray(arguments)

@@ -6,16 +6,47 @@ A subcommand's module is imported when it is asked for, so that none of them wai
 from __future__ import annotations
 
 import importlib
+import sys
+from pathlib import PurePath
+from typing import Any
 
 import click
 
 from trainingrun import __version__
 
-COMMANDS = ("convert", "local", "report", "validate")
+COMMANDS = (
+    "convert",
+    "delete",
+    "get",
+    "local",
+    "logs",
+    "operator",
+    "render",
+    "report",
+    "resume",
+    "status",
+    "submit",
+    "suspend",
+    "top",
+    "validate",
+    "wait",
+)
+
+
+# The name under which kubectl finds a plugin.
+_PLUGIN = "kubectl-trainingrun"
 
 
 class Subcommands(click.Group):
     """The group of the modules in this package."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of a call; help says `kubectl trainingrun` when called through a link that kubectl looks for."""
+        if PurePath(sys.argv[0]).stem == _PLUGIN:
+            info_name = _PLUGIN.replace("-", " ")
+        return super().make_context(info_name, args, parent, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the subcommands, in the order in which help lists them."""

@@ -7,7 +7,7 @@ matters has changed, which is how the engine tells a change from noise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from trainingrun.errors import Problem
 from trainingrun.spec import Run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunObject:
     """A TrainingRun of the API server. `run` is None when its spec is invalid, for the reasons in `problems`."""
 
@@ -32,7 +32,7 @@ class RunObject:
     status: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RayJob:
     """The RayJob of one attempt. `attempt` is its label's number; `owner_uid` its controller's uid, if it has one.
 
@@ -58,7 +58,7 @@ class RayJob:
     ended: datetime | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RayCluster:
     """The RayCluster that KubeRay made of an attempt's RayJob.
 
@@ -79,7 +79,7 @@ class RayCluster:
     replica_failure: tuple[str, str] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Termination:
     """How a container ended, in the kubelet's words."""
 
@@ -89,7 +89,7 @@ class Termination:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pod:
     """A pod of an attempt. `group` is head, data or trainer.
 
@@ -116,14 +116,16 @@ class Pod:
     terminations: tuple[Termination, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything of one run that exists in the cluster, as far as has been seen.
 
     `refusal` is (reason, message) of the API server's refusal of what was last sent for this run, if it did.
+    `reports_since` is since when reports of training could arrive without a gap; None when nobody takes any.
     """
 
     ray_jobs: tuple[RayJob, ...] = ()
     ray_clusters: tuple[RayCluster, ...] = ()
     pods: tuple[Pod, ...] = ()
-    refusal: tuple[str, str] | None = field(default=None)
+    refusal: tuple[str, str] | None = None
+    reports_since: datetime | None = None

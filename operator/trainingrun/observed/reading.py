@@ -13,6 +13,7 @@ from typing import Any
 from trainingrun.errors import InvalidSpec, Problem
 from trainingrun.labels import ATTEMPT_KEY, RAY_GROUP_KEY, RUN_UID_KEY
 from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination
+from trainingrun.observed.sharing import shared
 from trainingrun.spec import Run, parse
 
 # Of the 20,000 characters of logs that Ray puts into a message, the last are what a person reads.
@@ -24,28 +25,42 @@ _EXIT_CODE = re.compile(r"failed with exit code (-?\d+)")
 Body = Mapping[str, Any]
 
 
-def run_object_of(body: Body) -> RunObject:
-    """A TrainingRun. An invalid spec is kept as its problems."""
+def run_object_of(body: Body, before: RunObject | None = None) -> RunObject:
+    """A TrainingRun. An invalid spec is kept as its problems. `before` is the object as it was, if that is known."""
     metadata = body["metadata"]
     problems: tuple[Problem, ...] = ()
-    run: Run | None = None
-    try:
-        run = parse(dict(body))
-    except InvalidSpec as error:
-        problems = error.problems
+    run = _unchanged_run(metadata, before)
+    if run is None:
+        try:
+            run = parse(dict(body))
+        except InvalidSpec as error:
+            problems = error.problems
     return RunObject(
-        namespace=metadata.get("namespace", ""),
+        namespace=shared(metadata.get("namespace", "")),
         name=metadata["name"],
-        uid=metadata["uid"],
+        uid=shared(metadata["uid"]),
         generation=metadata.get("generation", 0),
         resource_version=metadata.get("resourceVersion", ""),
         created=_time(metadata.get("creationTimestamp")) or _EPOCH,
         deleting="deletionTimestamp" in metadata,
-        labels=dict(metadata.get("labels") or {}),
+        labels=shared(metadata.get("labels") or {}),
         run=run,
         problems=problems,
-        status=body.get("status") or {},
+        status=shared(body.get("status") or {}),
     )
+
+
+def _unchanged_run(metadata: Body, before: RunObject | None) -> Run | None:
+    """The run as it was read before, if nothing that it is read from has changed: most changes are of its status."""
+    if before is None or before.run is None:
+        return None
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    is_same = (
+        (before.uid, before.generation) == (metadata["uid"], metadata.get("generation"))
+        and before.labels == labels
+        and before.run.metadata.annotations == annotations
+    )
+    return before.run if is_same else None
 
 
 def ray_job_of(body: Body) -> RayJob:
@@ -54,7 +69,7 @@ def ray_job_of(body: Body) -> RayJob:
     message = status.get("message") or ""
     code = _EXIT_CODE.search(message)
     return RayJob(
-        namespace=metadata.get("namespace", ""),
+        namespace=shared(metadata.get("namespace", "")),
         name=metadata["name"],
         uid=metadata["uid"],
         owner_uid=_controller_uid(metadata),
@@ -62,8 +77,8 @@ def ray_job_of(body: Body) -> RayJob:
         created=_time(metadata.get("creationTimestamp")) or _EPOCH,
         deleting="deletionTimestamp" in metadata,
         suspended=bool((body.get("spec") or {}).get("suspend")),
-        job_status=status.get("jobStatus") or "",
-        deployment_status=status.get("jobDeploymentStatus") or "",
+        job_status=shared(status.get("jobStatus") or ""),
+        deployment_status=shared(status.get("jobDeploymentStatus") or ""),
         reason=status.get("reason") or "",
         message=message[-MAX_MESSAGE:],
         exit_code=int(code[1]) if code else None,
@@ -79,13 +94,13 @@ def ray_cluster_of(body: Body) -> RayCluster:
     metadata, status = body["metadata"], body.get("status") or {}
     conditions = {condition.get("type"): condition for condition in status.get("conditions") or ()}
     return RayCluster(
-        namespace=metadata.get("namespace", ""),
+        namespace=shared(metadata.get("namespace", "")),
         name=metadata["name"],
         uid=metadata["uid"],
         run_uid=_label(metadata, RUN_UID_KEY),
         attempt=_attempt(metadata),
         deleting="deletionTimestamp" in metadata,
-        state=status.get("state") or "",
+        state=shared(status.get("state") or ""),
         desired_workers=status.get("desiredWorkerReplicas") or 0,
         ready_workers=status.get("readyWorkerReplicas") or 0,
         head_waiting=_words_when(conditions.get("HeadPodReady"), "False"),
@@ -101,14 +116,14 @@ def pod_of(body: Body) -> Pod:
     disrupted = _words_when(conditions.get("DisruptionTarget"), "True")
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return Pod(
-        namespace=metadata.get("namespace", ""),
+        namespace=shared(metadata.get("namespace", "")),
         name=metadata["name"],
         uid=metadata["uid"],
         run_uid=_label(metadata, RUN_UID_KEY),
         attempt=_attempt(metadata),
         group=_label(metadata, RAY_GROUP_KEY),
-        node=(body.get("spec") or {}).get("nodeName") or "",
-        phase=status.get("phase") or "",
+        node=shared((body.get("spec") or {}).get("nodeName") or ""),
+        phase=shared(status.get("phase") or ""),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         deleting="deletionTimestamp" in metadata,
         created=_time(metadata.get("creationTimestamp")) or _EPOCH,
@@ -153,12 +168,12 @@ def _words_when(condition: Body | None, status: str) -> tuple[str, str] | None:
 def _controller_uid(metadata: Body) -> str | None:
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("controller"):
-            return str(owner["uid"])
+            return str(shared(owner["uid"]))
     return None
 
 
 def _label(metadata: Body, key: str) -> str:
-    return str((metadata.get("labels") or {}).get(key, ""))
+    return str(shared((metadata.get("labels") or {}).get(key, "")))
 
 
 def _attempt(metadata: Body) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from trainingrun.conditions import Condition, condition
+from trainingrun.conditions import Condition, ConditionType, condition
 from trainingrun.observed import Observed, RunObject
 from trainingrun.status.ending import Verdict
 from trainingrun.status.findings import Findings, final_findings, invalid_findings, ongoing_findings
@@ -22,6 +22,7 @@ from trainingrun.status.waiting import pods_counted
 
 _MOST_TEXT = 1024
 _OURS = {field.alias for field in Status.model_fields.values()}
+_OUR_CONDITIONS = frozenset(str(kind) for kind in ConditionType)
 _OURS_OF_DATA = {field.alias for field in DataStatus.model_fields.values()}
 
 
@@ -36,14 +37,20 @@ def status_of(run: RunObject, observed: Observed, now: datetime) -> dict[str, An
 
 
 def written_part(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a status, what the operator writes, for a comparison; the rest is the progress endpoint's."""
+    """Of a status, what the operator writes, for a comparison; the rest is the progress endpoint's and others'."""
     ours = {key: value for key, value in status.items() if key in _OURS}
+    if isinstance(conditions := ours.get("conditions"), list):
+        ours["conditions"] = [entry for entry in conditions if not _is_of_another_controller(entry)]
     data = ours.get("dataStatus")
     if isinstance(data, Mapping):
         ours["dataStatus"] = {key: value for key, value in data.items() if key in _OURS_OF_DATA}
         if not ours["dataStatus"]:
             del ours["dataStatus"]
     return ours
+
+
+def _is_of_another_controller(entry: object) -> bool:
+    return isinstance(entry, Mapping) and entry.get("type") not in _OUR_CONDITIONS
 
 
 def _status(view: View, ledger: Ledger) -> Status:

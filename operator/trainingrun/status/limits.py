@@ -37,11 +37,11 @@ def overdue(view: View) -> Failure | None:
 
 def progress_deadline(view: View, entry: Attempt) -> datetime | None:
     """When an attempt that has reported before counts as hung, unless it reports again."""
-    reported = view.report.time
-    if entry.outcome != "Running" or reported is None or not view.report.is_of(entry):
+    reported, listening = view.report.time, view.reports_since
+    if entry.outcome != "Running" or reported is None or listening is None or not view.report.is_of(entry):
         return None
-    # A new head starts training anew, which takes its time too.
-    since = max(reported, entry.head_time or reported)
+    # Silence says nothing while no report could arrive. And a new head starts training anew, which takes its time too.
+    since = max(reported, listening, entry.head_time or reported)
     return since + timedelta(seconds=view.spec.progress_deadline_seconds)
 
 

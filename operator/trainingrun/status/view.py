@@ -23,6 +23,7 @@ class View:
     children: Children
     report: Report
     refusal: tuple[str, str] | None
+    reports_since: datetime | None
     now: datetime
 
     def name_of(self, attempt: int) -> str:
@@ -51,5 +52,6 @@ def view_of(run: RunObject, spec: RunSpec, observed: Observed, now: datetime) ->
         children=children_of(run, observed, recorded),
         report=report_of(run.status),
         refusal=observed.refusal,
+        reports_since=observed.reports_since,
         now=now,
     )

@@ -1,0 +1,110 @@
+"""`trainingrun logs`: what the driver and the pods of an attempt say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from trainingrun.cli.options import Target, cluster_options, program_name
+
+if TYPE_CHECKING:
+    from trainingrun.cli.cluster import Session
+    from trainingrun.cli.log_following import Following
+    from trainingrun.status_page import AttemptView, RunView
+
+# trainingrun.cli.log_source.GROUPS, which help must not load.
+_GROUPS = ("driver", "head", "data", "trainer")
+
+
+@click.command("logs")
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Stay until the run has ended, through all its attempts.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    type=click.Choice(_GROUPS),
+    help="Only these processes; repeatable; default: all.",
+)
+@click.option("--attempt", type=click.IntRange(min=0), help="Only this attempt; default: the newest one.")
+@click.option("--tail", type=click.IntRange(min=1), metavar="LINES", help="Only the last lines of each process.")
+@click.option("--raw", is_flag=True, help="Print progress records as the JSON that they are.")
+@cluster_options()
+def command(
+    target: Target,
+    name: str,
+    follow: bool,
+    groups: tuple[str, ...],
+    attempt: int | None,
+    tail: int | None,
+    raw: bool,
+) -> None:
+    """Print what the run NAME says: the driver and its workers, and the pods of each group.
+
+    The driver's log holds what training prints on every node. It is read from Ray itself, as long as its cluster is
+    there, which needs the verb get on rayjobs, secrets and services/proxy; the pods' own logs need pods/log.
+    """
+    from trainingrun.cli.cluster import in_cluster
+    from trainingrun.cli.log_following import Following, follow_run
+    from trainingrun.cli.log_lines import LinePrinter
+    from trainingrun.cli.outcome import outcome_of
+    from trainingrun.status_page import run_view_of
+
+    wanted = groups or _GROUPS
+    printer = LinePrinter(labels=wanted != ("driver",), raw=raw)
+    following = Following(wanted, attempt, tail, printer)
+
+    async def work(session: Session) -> None:
+        view = run_view_of(await session.run(name))
+        if follow and outcome_of(view) is None:
+            await follow_run(session, name, following)
+        else:
+            await _print(session, view, following)
+
+    in_cluster(target, program_name(), work)
+
+
+async def _print(session: Session, view: RunView, following: Following) -> None:
+    """Print what there is now, one source after the other."""
+    from contextlib import aclosing
+
+    from trainingrun.cli.log_source import NotYet, Unavailable, sources_of
+    from trainingrun.kube import Transient
+
+    attempt = _attempt(view, following.attempt, session)
+    sources = await sources_of(session, view, attempt, following.groups)
+    is_read = False
+    for source in sources:
+        try:
+            async with aclosing(source.lines(follow=False, tail=following.tail)) as lines:
+                async for line in lines:
+                    following.printer.line(source.label, line)
+            is_read = True
+        except (NotYet, Unavailable, Transient) as error:
+            following.printer.note(source.label, str(error))
+    if not is_read:
+        raise click.ClickException(_nothing(view, attempt))
+
+
+def _attempt(view: RunView, index: int | None, session: Session) -> AttemptView:
+    from trainingrun.cli.log_following import attempt_of
+    from trainingrun.cli.problems import ClusterError
+
+    attempt = attempt_of(view, index)
+    if attempt is not None:
+        return attempt
+    if index is None:
+        raise ClusterError(
+            f"{view.name} has no attempt yet ({view.state}); {session.caller.command('status', view)} says why."
+        )
+    known = ", ".join(str(entry.index) for entry in view.attempts) or "none"
+    raise ClusterError(f"{view.name} has no attempt {index}; known are {known}.")
+
+
+def _nothing(view: RunView, attempt: AttemptView) -> str:
+    words = f" Its last words: {attempt.message}" if attempt.message else ""
+    return (
+        f"Attempt {attempt.index} of {view.name} ({attempt.outcome}) has no logs that can be read now; its pods may be "
+        f"gone.{words}"
+    )

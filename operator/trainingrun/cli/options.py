@@ -1,0 +1,93 @@
+"""The options that several subcommands share. Nothing here talks to a cluster."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which cluster and which namespace a command means. None leaves it to the kubeconfig."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    all_namespaces: bool = False
+
+    @property
+    def cluster_flags(self) -> str:
+        """The cluster again, for a command that is shown to the user and may be pasted."""
+        given = (("--context", self.context), ("--kubeconfig", self.kubeconfig))
+        return "".join(f" {option} {shlex.quote(value)}" for option, value in given if value)
+
+    @property
+    def flags(self) -> str:
+        """The namespace and the cluster again, for a command that is shown to the user."""
+        return (f" -n {self.namespace}" if self.namespace else "") + self.cluster_flags
+
+
+def cluster_options(*, all_namespaces: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add kubectl's options for the cluster; the command's first argument is the `Target` of them."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def command(
+            *,
+            kubeconfig: str | None,
+            context: str | None,
+            namespace: str | None,
+            everywhere: bool = False,
+            **values: Any,
+        ) -> None:
+            if everywhere and namespace:
+                raise click.UsageError("-A and -n exclude each other: give one of them.")
+            function(Target(kubeconfig, context, namespace, everywhere), **values)
+
+        for option in reversed(_OPTIONS if all_namespaces else _OPTIONS[:-1]):
+            command = option(command)
+        return command
+
+    return add
+
+
+_OPTIONS = (
+    click.option("-n", "--namespace", metavar="NAME", help="Namespace; default: that of the kubeconfig's context."),
+    click.option("--context", metavar="NAME", help="Context of the kubeconfig; default: its current one."),
+    click.option("--kubeconfig", metavar="FILE", help="Kubeconfig; default: $KUBECONFIG, else ~/.kube/config."),
+    click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Look in every namespace."),
+)
+
+
+def duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """The seconds of a span of time as kubectl takes it (`90s`, `30m`, `1h30m`), or of a plain number of seconds."""
+    if value is None:
+        return None
+    match = _DURATION.fullmatch(value)
+    if not match or not any(match.groups()):
+        raise click.BadParameter(f"found {value}, allowed: a span of time such as 90s, 30m or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = float(hours * 3600 + minutes * 60 + seconds)
+    if not total:
+        raise click.BadParameter(f"found {value}, allowed: 1s or more")
+    return total
+
+
+def file_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add `-f FILE`."""
+    return click.option(
+        "-f", "--filename", "path", required=True, metavar="FILE", help="File of TrainingRuns, or - for standard input."
+    )(function)
+
+
+def program_name() -> str:
+    """What the user calls this program: `trainingrun`, or `kubectl trainingrun`."""
+    return str(click.get_current_context().find_root().info_name)

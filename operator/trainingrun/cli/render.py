@@ -1,0 +1,69 @@
+"""`trainingrun render`: the RayJobs that the operator would create, without a cluster."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trainingrun.cli.options import file_option
+from trainingrun.cli.output import as_yaml, print_document
+from trainingrun.cli.problems import INVALID_FILE
+
+if TYPE_CHECKING:
+    from trainingrun.spec import Run
+
+_PLACEHOLDER_UID = "00000000-0000-0000-0000-000000000000"
+_NAMESPACE = "default"
+
+
+@click.command("render")
+@file_option
+@click.option("-n", "--namespace", metavar="NAME", help="Namespace for runs that name none; default: default.")
+@click.option("--attempt", type=click.IntRange(min=0), default=0, show_default=True, help="Which attempt to render.")
+@click.option(
+    "--progress-url", metavar="URL", help="Where pods report to, as the operator is set up; default: nowhere."
+)
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+def command(path: str, namespace: str | None, attempt: int, progress_url: str | None, output: str) -> None:
+    """Print the RayJob of each run in FILE, exactly as the operator would create it. No cluster is needed.
+
+    A file seldom has the uid that Kubernetes gives a run: a placeholder stands for it, and a comment says so. The exit
+    code is 2 when a run is not valid.
+    """
+    from trainingrun.errors import InvalidSpec
+    from trainingrun.spec.documents import load_runs
+
+    try:
+        loaded = load_runs(path)
+    except InvalidSpec as error:
+        click.echo(str(error), err=True)
+        sys.exit(INVALID_FILE)
+    manifests = [_manifest(entry.run, namespace, attempt, progress_url) for entry in loaded]
+    comments = [_comment(entry.run, f"{entry.source}:{entry.line}", attempt) for entry in loaded]
+    if output == "json":
+        for comment in comments:
+            click.echo(comment, err=True)
+        is_one = len(manifests) == 1
+        print_document(manifests[0] if is_one else {"apiVersion": "v1", "kind": "List", "items": manifests}, output)
+        return
+    for comment, manifest in zip(comments, manifests, strict=True):
+        click.echo(f"---\n# {comment}\n{as_yaml(manifest)}", nl=False)
+
+
+def _manifest(run: Run, namespace: str | None, attempt: int, progress_url: str | None) -> dict[str, Any]:
+    from trainingrun.observed import run_object_of
+    from trainingrun.render import RenderSettings, ray_job
+
+    document = run.to_document()
+    metadata = {"namespace": namespace or _NAMESPACE, "uid": _PLACEHOLDER_UID, **document["metadata"]}
+    owner = run_object_of({**document, "metadata": metadata})
+    return ray_job(owner, attempt, RenderSettings(progress_url=progress_url))
+
+
+def _comment(run: Run, place: str, attempt: int) -> str:
+    about = f"{place}: attempt {attempt} of {run.metadata.name}"
+    if run.metadata.uid is not None:
+        return about
+    return f"{about}; {_PLACEHOLDER_UID} stands for its uid, which is in labels, the owner and the name's hash"

@@ -1,0 +1,51 @@
+"""`trainingrun top`: how well the machines of running runs are used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from trainingrun.cli.options import Target, cluster_options, program_name
+from trainingrun.cli.output import output_option, print_document, print_table
+
+if TYPE_CHECKING:
+    from trainingrun.cli.cluster import Session
+    from trainingrun.kube import Body
+
+
+@click.command("top")
+@click.argument("name", required=False)
+@output_option()
+@cluster_options(all_namespaces=True)
+def command(target: Target, name: str | None, output: str | None) -> None:
+    """Show nodes, data stall with its cause, rows per second and goodput of the runs that run now.
+
+    DATA are the ready nodes of those wanted, GOODPUT is the share of time that went into steps that were kept. With
+    NAME, show this run whatever its state is.
+    """
+    from trainingrun.cli.cluster import in_cluster
+    from trainingrun.status_page import TOP_COLUMNS, run_view_of, top_figures, top_row
+    from trainingrun.status_page.view import ACTIVE_STATES
+
+    if name and target.all_namespaces:
+        raise click.UsageError("NAME and -A exclude each other.")
+
+    async def work(session: Session) -> list[Body]:
+        return [await session.run(name)] if name else await session.runs()
+
+    views = [run_view_of(body) for body in in_cluster(target, program_name(), work)]
+    shown = [view for view in views if name or view.state in ACTIVE_STATES]
+    if output:
+        figures = [top_figures(view) for view in shown]
+        print_document(figures[0] if name else figures, output)
+        return
+    columns: tuple[str, ...] = TOP_COLUMNS
+    rows = [top_row(view) for view in shown]
+    if target.all_namespaces:
+        columns = ("NAMESPACE", *columns)
+        rows = [(view.namespace, *row) for view, row in zip(shown, rows, strict=True)]
+    if rows:
+        print_table(columns, rows)
+    else:
+        click.echo(f"No run is running; {program_name()} get{target.flags} lists all.", err=True)

@@ -1,0 +1,80 @@
+"""Tells Kubernetes and Prometheus how this process does: /healthz, /readyz and /metrics.
+
+It serves from the very start, so that a replica that waits for the Lease is alive and ready too. It must not judge
+runs: a failing run is no reason to restart the operator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+
+from aiohttp import web
+
+from trainingrun.engine.metrics import Metrics
+
+# Why not, in a sentence; None while all is well.
+Check = Callable[[], str | None]
+
+_BEAT_SECONDS = 1.0
+_REMEMBERED_BEATS = 60
+LAG_LIMIT_SECONDS = 20.0
+# Longer than one look at a run may take.
+OLDEST_LIMIT_SECONDS = 600.0
+
+
+class Heartbeat:
+    """How late the event loop has been lately."""
+
+    def __init__(self) -> None:
+        self._lags: deque[float] = deque([0.0], _REMEMBERED_BEATS)
+
+    async def keep(self, metrics: Metrics) -> None:
+        """Measure for ever."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + _BEAT_SECONDS
+            await asyncio.sleep(_BEAT_SECONDS)
+            self._lags.append(max(0.0, clock() - due))
+            metrics.lag.set(max(self._lags))
+
+    def check(self) -> str | None:
+        """Whether the loop turns."""
+        worst = max(self._lags)
+        return f"the event loop was {worst:.0f} s late" if worst > LAG_LIMIT_SECONDS else None
+
+
+def check_queue(oldest: float) -> str | None:
+    """Whether runs get their turn."""
+    return f"a run has waited for {oldest:.0f} s" if oldest > OLDEST_LIMIT_SECONDS else None
+
+
+def application(metrics: Metrics, alive: Iterable[Check], ready: Iterable[Check]) -> web.Application:
+    """The web application: alive when every check of the first kind passes, ready when every one of the second does."""
+    app = web.Application()
+    app.router.add_get("/healthz", _answering(tuple(alive)))
+    app.router.add_get("/readyz", _answering(tuple(ready)))
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    app.router.add_get("/metrics", show_metrics)
+    return app
+
+
+def _answering(checks: tuple[Check, ...]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        troubles = [trouble for check in checks if (trouble := check()) is not None]
+        return web.Response(text="\n".join(troubles) or "ok", status=503 if troubles else 200)
+
+    return answer
+
+
+async def serve(app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None) -> web.AppRunner:
+    """Start to serve; `cleanup` of what is returned ends it."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    await web.TCPSite(runner, address, port, ssl_context=tls).start()
+    return runner

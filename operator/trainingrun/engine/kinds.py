@@ -1,0 +1,54 @@
+"""Waits until every kind that the operator needs is there to be watched: KubeRay may be installed after us."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from trainingrun.kube import Api, ApiError, Forbidden, NotFound, Resource
+from trainingrun.kube.resources import WATCHED
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 2.0
+_LONGEST_PAUSE = 30.0
+
+
+class Kinds:
+    """Whether all kinds are there. `trouble` says why not, for the readiness probe."""
+
+    def __init__(self, api: Api, namespaces: Sequence[str | None]):
+        self._api = api
+        self._namespaces = namespaces
+        self.trouble: str | None = "the operator has not looked for its kinds yet"
+
+    async def wait(self) -> None:
+        """Return when every kind can be listed."""
+        pause = _FIRST_PAUSE
+        while (trouble := await self._find_trouble()) is not None:
+            self.trouble = trouble
+            logger.warning("waiting: %s", trouble, extra={"retryInSeconds": pause})
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self.trouble = None
+
+    async def _find_trouble(self) -> str | None:
+        for resource in WATCHED:
+            for namespace in self._namespaces:
+                if (trouble := await self._trouble_with(resource, namespace)) is not None:
+                    return trouble
+        return None
+
+    async def _trouble_with(self, resource: Resource, namespace: str | None) -> str | None:
+        try:
+            async for _ in self._api.pages(resource, namespace, limit=1):
+                break
+        except NotFound:
+            name = f"{resource.plural}.{resource.group}"
+            return f"{name} ({resource.api_version}) is not installed in the cluster"
+        except Forbidden as error:
+            return f"the operator may not list {resource.plural}: {error.message}"
+        except ApiError as error:
+            return f"the API server cannot be asked for {resource.plural}: {error.message}"
+        return None

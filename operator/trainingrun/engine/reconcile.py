@@ -1,0 +1,121 @@
+"""One run, once: from what is known of it to what the API server is asked for. This is the whole operator in small.
+
+It never asks what has changed, and every step leaves a state from which the next look goes on. The order matters:
+status first, so that how an attempt ended is on record before its RayJob is deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from trainingrun.engine.attempts import Attempts, confirm_current
+from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.events import EventPoster
+from trainingrun.kube import Api, Body, Conflict, NotFound, Resource
+from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
+from trainingrun.labels import FIELD_MANAGER
+from trainingrun.observed import Observed, RunObject
+from trainingrun.plan import ObjectReference, desired_state, transitions
+from trainingrun.status import status_of, written_part
+
+_RESOURCES: dict[str, Resource] = {resource.kind: resource for resource in (RAY_JOBS, RAY_CLUSTERS, PODS)}
+
+
+class Result(StrEnum):
+    """What a look at a run led to."""
+
+    GONE = "gone"
+    UNCHANGED = "unchanged"
+    WRITTEN = "written"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result, and in how many seconds to look again if nothing happens before."""
+
+    result: Result
+    look_again: float | None = None
+
+
+class Reconciler:
+    """Brings runs to where they should be."""
+
+    def __init__(self, api: Api, cache: Cache, attempts: Attempts, events: EventPoster, now: Callable[[], datetime]):
+        self._api = api
+        self._cache = cache
+        self._attempts = attempts
+        self._events = events
+        self._now = now
+        self._clock = asyncio.get_running_loop().time
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Look at the run once. Raises `ApiError` when a step failed; the next look repeats it."""
+        run = self._cache.run(key)
+        if run is None or run.deleting:
+            return Outcome(Result.GONE)
+        now, observed, asked_at = self._now(), self._cache.observed(run.uid), self._clock()
+        written = await self._write_status(run, observed, now)
+        plan = desired_state(run, observed, now)
+        if plan.delete and written is None:
+            await confirm_current(self._api, run)
+        for reference in plan.delete:
+            await self._delete(reference)
+        if plan.create is not None:
+            proved_at = asked_at if written is not None else None
+            confirm_gone = plan.confirm_gone
+            await self._attempts.create(written or run, plan.create, confirm_gone=confirm_gone, proved_at=proved_at)
+        # A write changes nothing where others hold what it leaves out: it must not be repeated at once.
+        changed = written is not None and written.resource_version != run.resource_version
+        acted = changed or plan.delete or plan.create is not None
+        seconds = max(0.0, (plan.look_again - now).total_seconds()) if plan.look_again is not None else None
+        return Outcome(Result.WRITTEN if acted else Result.UNCHANGED, seconds)
+
+    async def _write_status(self, run: RunObject, observed: Observed, now: datetime) -> RunObject | None:
+        """Write the status if it is another one than before: the run as it is then, or None for nothing to write."""
+        status = status_of(run, observed, now)
+        if status == written_part(run.status):
+            return None
+        body = await self._api.apply_status(
+            TRAINING_RUNS,
+            run.namespace,
+            run.name,
+            status,
+            manager=FIELD_MANAGER,
+            uid=run.uid,
+            resource_version=run.resource_version,
+        )
+        # The next look must not start from what this one started from.
+        self._cache.put(TRAINING_RUNS.kind, body)
+        for event in transitions(run.status, status):
+            self._events.post(run, event)
+        return replace(run, resource_version=body["metadata"]["resourceVersion"])
+
+    async def _delete(self, reference: ObjectReference) -> None:
+        """Delete exactly this object, as it was seen. The answer is a Status where it is gone at once."""
+        resource, uid = _RESOURCES[reference.kind], reference.uid
+        version = self._cache.version(reference.kind, uid)
+        place = reference.namespace, reference.name
+        try:
+            body = await self._api.delete(resource, *place, uid=uid, resource_version=version)
+        except NotFound:
+            body = {}
+        except Conflict:
+            body = await self._read(resource, reference)
+            if body.get("metadata", {}).get("uid") == uid:
+                # It is another one than the plan was made for: look at it again.
+                self._cache.put(reference.kind, body)
+                raise
+        if body.get("kind") == reference.kind and body["metadata"]["uid"] == uid:
+            self._cache.put(reference.kind, body)
+        else:
+            self._cache.forget_uid(reference.kind, uid)
+
+    async def _read(self, resource: Resource, reference: ObjectReference) -> Body:
+        try:
+            return await self._api.get(resource, reference.namespace, reference.name)
+        except NotFound:
+            return {}

@@ -1,0 +1,32 @@
+"""A run's page for a person: from the JSON of a TrainingRun to words, rows and a page.
+
+Pure: no clock, no files, no API server. It must not decide anything about the run; it says what status says.
+"""
+
+from trainingrun.status_page.overview import (
+    OVERVIEW_COLUMNS,
+    TOP_COLUMNS,
+    WIDE_COLUMNS,
+    overview_row,
+    top_figures,
+    top_row,
+)
+from trainingrun.status_page.page import status_page
+from trainingrun.status_page.reading import run_view_of
+from trainingrun.status_page.view import AttemptView, Condition, RunView
+from trainingrun.status_page.words import Caller
+
+__all__ = [
+    "OVERVIEW_COLUMNS",
+    "TOP_COLUMNS",
+    "WIDE_COLUMNS",
+    "AttemptView",
+    "Caller",
+    "Condition",
+    "RunView",
+    "overview_row",
+    "run_view_of",
+    "status_page",
+    "top_figures",
+    "top_row",
+]

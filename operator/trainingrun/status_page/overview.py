@@ -1,0 +1,88 @@
+"""A run as one row of a list: the columns of `get`, which are those of `kubectl get`, and of `top`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trainingrun.history.advice import main_cause
+from trainingrun.history.figures import count, duration, finite, short
+from trainingrun.status_page.ages import age
+from trainingrun.status_page.view import RunView
+
+OVERVIEW_COLUMNS = ("NAME", "STATE", "NODES", "PROGRESS", "STALL", "ATTEMPT", "AGE")
+WIDE_COLUMNS = (*OVERVIEW_COLUMNS, "EPOCH", "GOODPUT", "RAYJOB", "MESSAGE")
+TOP_COLUMNS = ("NAME", "STATE", "TRAINERS", "DATA", "PROGRESS", "ETA", "STALL", "CAUSE", "ROWS/S", "GOODPUT")
+NONE = "-"
+
+
+def overview_row(view: RunView, now: datetime, wide: bool = False) -> tuple[str, ...]:
+    """The run's cells under OVERVIEW_COLUMNS, or under WIDE_COLUMNS."""
+    attempt = view.attempt
+    row = (
+        view.name,
+        "Deleting" if view.deleting else view.state,
+        view.nodes or NONE,
+        _percent(view.percent),
+        _percent(view.stall.total_percent if view.stall else None),
+        str(attempt.index) if attempt else NONE,
+        age(view.created, now),
+    )
+    if not wide:
+        return row
+    epoch = view.metrics.get("currentEpoch")
+    words = view.condition("Reconciling")
+    return (
+        *row,
+        NONE if finite(epoch) is None else count(epoch),
+        _percent(view.goodput_percent),
+        (attempt and attempt.ray_job) or NONE,
+        (words.message.partition("\n")[0] if words else "") or NONE,
+    )
+
+
+def top_row(view: RunView) -> tuple[str, ...]:
+    """The run's cells under TOP_COLUMNS."""
+    return (
+        view.name,
+        "Deleting" if view.deleting else view.state,
+        str(view.trainers),
+        _data_nodes(view),
+        _percent(view.percent),
+        NONE if view.eta_seconds is None else duration(view.eta_seconds),
+        _percent(view.stall.total_percent if view.stall else None),
+        _cause(view) or NONE,
+        NONE if finite(view.rows_per_second) is None else short(view.rows_per_second),
+        _percent(view.goodput_percent),
+    )
+
+
+def top_figures(view: RunView) -> dict[str, str | int | float | None]:
+    """What `top_row` tells, for programs: numbers in the units and by the names of status, null where not known."""
+    return {
+        "namespace": view.namespace,
+        "name": view.name,
+        "state": view.state,
+        "trainerNodes": view.trainers,
+        "dataNodes": view.data_nodes,
+        "readyDataNodes": view.ready_data_nodes,
+        "progressPercentage": finite(view.percent),
+        "estimatedRemainingSeconds": finite(view.eta_seconds),
+        "stallPercentage": finite(view.stall.total_percent) if view.stall else None,
+        "stallCause": _cause(view),
+        "rowsPerSecond": finite(view.rows_per_second),
+        "goodputPercentage": finite(view.goodput_percent),
+    }
+
+
+def _cause(view: RunView) -> str | None:
+    return view.stall_cause or (main_cause(view.stall) if view.stall else None)
+
+
+def _data_nodes(view: RunView) -> str:
+    """Data nodes that are ready of those that the run begins with: `3/4`."""
+    wanted = count(view.data_nodes)
+    return wanted if view.ready_data_nodes is None else f"{count(view.ready_data_nodes)}/{wanted}"
+
+
+def _percent(value: float | None) -> str:
+    return NONE if finite(value) is None else f"{count(value)}%"

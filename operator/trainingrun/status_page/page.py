@@ -1,0 +1,145 @@
+"""The page of one run, for a terminal or for plain text; the console decides which.
+
+Everything that status holds is shown as text, never read as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from trainingrun.history.advice import main_cause, stall_advice
+from trainingrun.history.figures import count, duration, finite, metric, percent, plural, rate
+from trainingrun.status_page.attempts import Attempts, last_words
+from trainingrun.status_page.view import ENDED_STATES, RunView
+from trainingrun.status_page.words import Caller, next_steps, reason_of
+
+_LABEL_WIDTH = 11
+_BAR_WIDTH = 30
+_PORT = 8265
+_STATE_STYLES = {"Complete": "bold green", "Running": "bold cyan", "Failed": "bold red", "Invalid": "bold red"}
+
+
+def status_page(view: RunView, now: datetime, caller: Caller) -> RenderableType:
+    """The page."""
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(width=_LABEL_WIDTH, style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for label, fact in _facts(view, now, caller):
+        facts.add_row(label, fact)
+    parts: list[RenderableType] = [_title(view), facts]
+    if view.attempts:
+        parts += [Text(), Attempts(view, now)]
+    words = last_words(view)
+    if words:
+        parts += [Text(), Text("last words", style="dim"), Padding(Text(words), (0, 0, 0, 2))]
+    steps = next_steps(view, now, caller)
+    if steps:
+        following = Table.grid(padding=(0, 2, 0, 0))
+        following.add_column(width=_LABEL_WIDTH, style="dim", no_wrap=True)
+        following.add_column(overflow="fold")
+        for index, step in enumerate(steps):
+            following.add_row("" if index else "next", Text(step))
+        parts += [Text(), following]
+    return Group(*parts)
+
+
+def _title(view: RunView) -> Text:
+    state = "Deleting" if view.deleting else view.state
+    return Text.assemble(
+        (f"{view.namespace}/{view.name}", "bold"), "  ", (state, _STATE_STYLES.get(state, "bold yellow"))
+    )
+
+
+def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, RenderableType]]:
+    yield "why", Text(reason_of(view, now))
+    yield from _progress(view, now)
+    yield from _data_stall(view)
+    yield "nodes", Text(_nodes(view))
+    yield "time", Text(_times(view, now))
+    for label, value in (
+        ("queue", view.queue),
+        ("storage", view.storage),
+        ("checkpoint", view.checkpoint),
+        ("dashboard", _dashboard(view, caller)),
+    ):
+        if value:
+            yield label, Text(value)
+
+
+def _dashboard(view: RunView, caller: Caller) -> str:
+    """The address, which is one of the cluster's own network, and how to reach it from elsewhere."""
+    # KubeRay gives it without a scheme.
+    address = urlsplit(view.dashboard if "//" in view.dashboard else f"//{view.dashboard}")
+    service = (address.hostname or "").partition(".")[0]
+    if not service or view.state in ENDED_STATES:
+        return ""
+    forward = caller.kubectl(f"port-forward -n {view.namespace} service/{service} {_PORT}")
+    return f"http://localhost:{_PORT} after {forward}"
+
+
+def _progress(view: RunView, now: datetime) -> Iterator[tuple[str, RenderableType]]:
+    if finite(view.percent) is None:
+        return
+    done = min(max(view.percent or 0.0, 0.0), 100.0)
+    line = Table.grid(padding=(0, 2, 0, 0))
+    parts = [percent(view.percent)]
+    if view.eta_seconds is not None and view.state not in ENDED_STATES:
+        parts.append(f"ETA {duration(view.eta_seconds)}")
+    parts += _position(view)
+    bar = ProgressBar(total=100, completed=done, width=_BAR_WIDTH, complete_style="cyan", finished_style="green")
+    line.add_row(bar, Text("  ".join(parts)))
+    yield "progress", line
+    speed = [rate(view.rows_per_second)] if view.rows_per_second is not None else []
+    if view.goodput_percent is not None:
+        speed.append(f"goodput {percent(view.goodput_percent)}")
+    if view.reported and view.state not in ENDED_STATES:
+        speed.append(f"reported {duration(max(0.0, (now - view.reported).total_seconds()))} ago")
+    if speed:
+        yield "speed", Text(", ".join(speed))
+
+
+def _position(view: RunView) -> Iterator[str]:
+    metrics = view.metrics
+    if "currentEpoch" in metrics and "totalEpochs" in metrics:
+        epoch = min(metrics["currentEpoch"], metrics["totalEpochs"])
+        yield f"epoch {count(epoch)}/{count(metrics['totalEpochs'])}"
+    if "step" in metrics:
+        yield f"step {count(metrics['step'])}"
+    if "loss" in metrics:
+        yield f"loss {metric(metrics['loss'])}"
+
+
+def _data_stall(view: RunView) -> Iterator[tuple[str, RenderableType]]:
+    if view.stall is None:
+        return
+    cause = view.stall_cause or main_cause(view.stall)
+    style = "yellow" if view.holds("DataStarved") else ""
+    yield "data stall", Text(percent(view.stall.total_percent) + (f" ({cause})" if cause else ""), style=style)
+    yield "", Text(stall_advice(view.stall))
+
+
+def _nodes(view: RunView) -> str:
+    data = plural(view.data_nodes, "data node")
+    if view.most_data_nodes > view.data_nodes:
+        data = f"{count(view.data_nodes)} to {plural(view.most_data_nodes, 'data node')}"
+    ready = f"; {view.nodes} pods ready" if view.nodes else ""
+    return f"{plural(view.trainers, 'trainer')} and {data}{ready}"
+
+
+def _times(view: RunView, now: datetime) -> str:
+    parts = []
+    if view.created:
+        parts.append(f"created {duration((now - view.created).total_seconds())} ago")
+    if view.started and view.ended:
+        parts.append(f"took {duration((view.ended - view.started).total_seconds())}")
+    elif view.started:
+        parts.append(f"began {duration((now - view.started).total_seconds())} ago")
+    return ", ".join(parts)

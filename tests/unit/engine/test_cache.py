@@ -1,0 +1,173 @@
+"""What the cache keeps of each object, and of which changes it says that they matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from answering import NAMESPACE, child_body, run_body
+
+from trainingrun.engine.cache import Cache, Key, version_of
+
+KEY = Key(NAMESPACE, "mnist")
+READY = [{"type": "Ready", "status": "True"}]
+
+
+def filled() -> Cache:
+    cache = Cache()
+    cache.put("TrainingRun", run_body())
+    cache.put("RayJob", child_body("job", 6, owner="run-1"))
+    cache.put("RayCluster", child_body("cluster", 7))
+    cache.put("Pod", child_body("pod", 8))
+    return cache
+
+
+def names(cache: Cache, run_uid: str = "run-1") -> list[str]:
+    observed = cache.observed(run_uid)
+    return [child.name for child in (*observed.ray_jobs, *observed.ray_clusters, *observed.pods)]
+
+
+def test_a_run_is_found_by_its_name_and_by_its_uid() -> None:
+    cache = filled()
+    run = cache.run(KEY)
+    assert run is not None and run is cache.run_by_uid("run-1") and list(cache.keys()) == [KEY]
+
+
+def test_children_are_found_by_the_uid_of_their_run() -> None:
+    assert names(filled()) == ["job", "cluster", "pod"]
+    assert names(filled(), "another") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("TrainingRun", run_body(version=9, state="Running")),
+        ("RayJob", child_body("job", 9, owner="run-1", jobStatus="RUNNING")),
+        ("RayCluster", child_body("cluster", 9, state="ready")),
+        ("Pod", child_body("pod", 9, conditions=READY)),
+        ("Pod", child_body("new", 9)),
+    ],
+)
+def test_a_change_that_matters_names_its_run(kind: str, body: dict[str, Any]) -> None:
+    assert filled().put(kind, body) == KEY
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("TrainingRun", run_body(version=9)),
+        ("RayJob", child_body("job", 9, owner="run-1", observedGeneration=4)),
+        ("Pod", child_body("pod", 9, podIP="10.0.0.1")),
+        ("Pod", child_body("stranger", 9, run_uid="another")),
+    ],
+    ids=["version only", "a field that nobody reads", "an address", "of no run that is known"],
+)
+def test_a_change_that_does_not_matter_names_none(kind: str, body: dict[str, Any]) -> None:
+    assert filled().put(kind, body) is None
+
+
+def test_the_version_of_a_run_is_kept_even_when_nothing_else_changed() -> None:
+    """The next write must name it, or it conflicts for ever."""
+    cache = filled()
+    cache.put("TrainingRun", run_body(version=9))
+    run = cache.run(KEY)
+    assert run is not None and run.resource_version == "9"
+
+
+@pytest.mark.parametrize("version", [4, 5, 6])
+def test_an_older_body_never_replaces_a_newer_one(version: int) -> None:
+    cache = filled()
+    assert cache.put("RayJob", child_body("job", version, owner="run-1", jobStatus="FAILED")) is None
+    assert cache.observed("run-1").ray_jobs[0].job_status == ""
+
+
+def test_what_is_gone_never_comes_back() -> None:
+    cache = filled()
+    assert cache.forget("Pod", child_body("pod", 9)) == KEY
+    assert cache.put("Pod", child_body("pod", 10)) is None
+    assert "pod" not in names(cache)
+
+
+def test_forgetting_what_is_not_known_names_nobody() -> None:
+    assert filled().forget("Pod", child_body("other", 9)) is None
+
+
+def test_a_run_that_is_gone_takes_its_refusal_along() -> None:
+    cache = filled()
+    assert cache.refuse("run-1", ("Forbidden", "quota")) == KEY
+    assert cache.observed("run-1").refusal == ("Forbidden", "quota")
+    cache.forget("TrainingRun", run_body(version=9))
+    assert (cache.run(KEY), cache.observed("run-1").refusal) == (None, None)
+    assert cache.refuse("run-1", ("Forbidden", "too late")) is None
+    assert cache.observed("run-1").refusal is None
+
+
+def test_a_refusal_is_news_once() -> None:
+    cache = filled()
+    refusal = ("Forbidden", "quota")
+    told = [cache.refuse("run-1", refusal), cache.refuse("run-1", refusal), cache.refuse("run-1", None)]
+    assert told == [KEY, None, KEY]
+
+
+def test_a_run_that_is_made_again_under_its_name_replaces_the_one_before() -> None:
+    """Even when nobody told that the one before is gone."""
+    cache = filled()
+    assert cache.put("TrainingRun", run_body(uid="run-2", version=20)) == KEY
+    assert cache.put("TrainingRun", run_body(version=21)) is None
+    run = cache.run(KEY)
+    assert run is not None and run.uid == "run-2" and names(cache, "run-2") == []
+
+
+def test_a_late_event_of_the_run_before_does_not_replace_the_new_one() -> None:
+    cache = Cache()
+    cache.put("TrainingRun", run_body(uid="run-2", version=20))
+    assert cache.put("TrainingRun", run_body(uid="run-1", version=8)) is None
+    run = cache.run(KEY)
+    assert run is not None and run.uid == "run-2"
+
+
+def test_a_ray_job_belongs_to_its_owner_whatever_its_label_says() -> None:
+    cache = filled()
+    cache.put("RayJob", child_body("mislabelled", 9, run_uid="another", owner="run-1"))
+    assert "mislabelled" in names(cache)
+
+
+def test_a_child_that_changes_hands_leaves_its_run() -> None:
+    cache = filled()
+    cache.put("RayJob", child_body("job", 9, run_uid="another", owner="somebody"))
+    assert names(cache) == ["cluster", "pod"] and names(cache, "somebody") == ["job"]
+
+
+def test_children_come_in_one_order_whatever_the_order_of_events() -> None:
+    bodies = [child_body(f"pod-{number}", 10 + number, attempt=number % 2) for number in range(6)]
+    observed = []
+    for order in (bodies, bodies[::-1]):
+        cache = Cache()
+        for body in order:
+            cache.put("Pod", body)
+        observed.append(cache.observed("run-1"))
+    assert observed[0] == observed[1]
+
+
+def test_a_list_shows_what_is_gone_but_not_what_is_younger_than_it() -> None:
+    cache = filled()
+    cache.put("Pod", child_body("young", 30))
+    assert cache.absent("Pod", None, seen=[], version="20") == ["uid-pod"]
+    assert cache.absent("Pod", NAMESPACE, seen=["uid-pod"], version="40") == ["uid-young"]
+    assert cache.absent("Pod", "elsewhere", seen=[], version="40") == []
+
+
+def test_sizes_and_newest_versions_are_by_kind() -> None:
+    cache = filled()
+    assert cache.sizes() == {"TrainingRun": 1, "RayJob": 1, "RayCluster": 1, "Pod": 1}
+    assert (cache.newest("Pod"), cache.newest("RayJob"), cache.version("Pod", "uid-pod")) == (8, 6, "8")
+
+
+def test_a_pod_is_found_by_its_uid() -> None:
+    pod = filled().pod("uid-pod")
+    assert pod is not None and pod.name == "pod" and filled().pod("uid-job") is None
+
+
+@pytest.mark.parametrize(("text", "number"), [("17", 17), ("", 0), ("abc", 0), ("\u0663", 0)])
+def test_a_version_that_is_no_number_is_none(text: str, number: int) -> None:
+    assert version_of({"resourceVersion": text}) == number

@@ -1,0 +1,175 @@
+"""Each class of failure has its evidence, and of several pieces of evidence the one that says most decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from seen_objects import a_run, at, job, pod, ray_said
+
+from trainingrun.failures import Failure, classify, head_failure, image_that_cannot_heal
+from trainingrun.observed import Pod, RayJob, Termination
+from trainingrun.spec.run import RunSpec
+
+RUN = a_run().run
+assert RUN is not None
+SPEC: RunSpec = RUN.spec
+
+OOM = Termination("ray-worker", 137, "OOMKilled", "")
+CRASH = Termination("ray-worker", 139, "Error", "")
+SIDECAR = Termination("autoscaler", 137, "OOMKilled", "")
+TAKEN = pod("trainer", name="taken", disrupted="PreemptionByScheduler: preempted by a pod of higher priority")
+OUT_OF_MEMORY = pod("trainer", name="full", terminations=(OOM,))
+EVICTED = pod(
+    "data", name="evicted", phase="Failed", status_reason="Evicted", status_message="low on ephemeral-storage"
+)
+CRASHED = pod("trainer", name="crashed", node="node-9", terminations=(CRASH,))
+UNPULLED = pod("trainer", name="unpulled", ready=False, waiting=("ImagePullBackOff", "connection refused"))
+SIDECAR_ENDED = pod("head", name="sidecar", terminations=(SIDECAR,))
+MEMORY_MONITOR = "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory."
+XID = "NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus."
+ECC = "RuntimeError: CUDA error: uncorrectable ECC error encountered"
+
+ENDINGS: list[tuple[str, RayJob, tuple[Pod, ...], str]] = [
+    ("KubeRay refuses the RayJob", job("Failed", deployment_status="ValidationFailed"), (), "InvalidConfig"),
+    ("refused, as a reason", job("Failed", reason="ValidationFailed"), (), "InvalidConfig"),
+    ("stopped by a person", job("Failed", **ray_said(10)), (), "UserError"),
+    ("SIGTERM, checkpoint saved", job("Failed", **ray_said(11)), (), "Preempted"),
+    ("the run cannot work", job("Failed", **ray_said(12)), (), "InvalidConfig"),
+    ("training failed", job("Failed", **ray_said(13)), (), "UserError"),
+    ("Ray failed", job("Failed", **ray_said(14)), (), "Infrastructure"),
+    ("a script of one's own", job("Failed", **ray_said(1)), (), "UserError"),
+    ("any other code", job("Failed", **ray_said(33)), (), "UserError"),
+    ("SIGTERM without a handler", job("Failed", **ray_said(-15)), (), "Preempted"),
+    ("SIGKILL", job("Failed", **ray_said(-9)), (), "Infrastructure"),
+    ("Xid in a training failure", job("Failed", **ray_said(13, XID)), (), "AcceleratorFault"),
+    ("ECC in a failure of Ray", job("Failed", **ray_said(14, ECC)), (), "AcceleratorFault"),
+    ("start deadline", job("Failed", reason="PreRunningDeadlineExceeded"), (), "Infrastructure"),
+    ("submission", job("Failed", reason="SubmissionFailed"), (), "Infrastructure"),
+    (
+        "KubeRay waited in vain",
+        job("Failed", reason="JobDeploymentStatusTransitionGracePeriodExceeded"),
+        (),
+        "Infrastructure",
+    ),
+    ("the head does not answer", job("Failed", reason="JobStatusCheckTimeoutExceeded"), (), "HeadLost"),
+    ("a deadline of somebody else", job("Failed", reason="DeadlineExceeded"), (), "DeadlineExceeded"),
+    ("stopped by somebody else", job("Stopped"), (), "Infrastructure"),
+    ("no words at all", job("Failed"), (), "Infrastructure"),
+    ("a pod was taken away", job("Failed"), (TAKEN,), "Preempted"),
+    ("a pod was killed for memory", job("Failed"), (OUT_OF_MEMORY,), "OutOfMemory"),
+    ("Ray's memory monitor", job("Failed", **ray_said(13, MEMORY_MONITOR)), (), "OutOfMemory"),
+    ("a pod was evicted", job("Failed"), (EVICTED,), "Infrastructure"),
+    ("an image", job("Failed", reason="PreRunningDeadlineExceeded"), (UNPULLED,), "ImagePull"),
+    ("a pod crashed", job("Failed"), (CRASHED,), "Infrastructure"),
+    ("only a sidecar was killed", job("Failed", **ray_said(13)), (SIDECAR_ENDED,), "UserError"),
+]
+
+
+@pytest.mark.parametrize(("what", "ray_job", "pods", "expected"), ENDINGS, ids=[ending[0] for ending in ENDINGS])
+def test_evidence_gives_a_class(what: str, ray_job: RayJob, pods: tuple[Pod, ...], expected: str) -> None:
+    assert classify(SPEC, ray_job, pods).failure_class == expected
+
+
+STRONGER: list[tuple[str, dict[str, Any], tuple[Pod, ...], str]] = [
+    ("the driver's InvalidConfig over a pod that was taken away", ray_said(12), (TAKEN,), "InvalidConfig"),
+    ("a person's stop over a pod that was taken away", ray_said(10), (TAKEN,), "UserError"),
+    ("a pod that was taken away over a training failure", ray_said(13), (TAKEN,), "Preempted"),
+    ("a pod that was taken away over one out of memory", ray_said(13), (OUT_OF_MEMORY, TAKEN), "Preempted"),
+    ("the driver's SIGTERM over a pod out of memory", ray_said(11), (OUT_OF_MEMORY,), "Preempted"),
+    ("a pod out of memory over a failure of Ray", ray_said(14), (OUT_OF_MEMORY,), "OutOfMemory"),
+    ("Ray's memory monitor over an eviction", ray_said(13, MEMORY_MONITOR), (EVICTED,), "OutOfMemory"),
+    ("an eviction over a training failure", ray_said(13), (EVICTED,), "Infrastructure"),
+    ("a driver that ran over a pod that joins late", ray_said(13), (UNPULLED,), "UserError"),
+    ("a pod out of memory over an image", {}, (UNPULLED, OUT_OF_MEMORY), "OutOfMemory"),
+    ("an image over KubeRay's reason", {"reason": "SubmissionFailed"}, (UNPULLED,), "ImagePull"),
+    ("an exit code over KubeRay's reason", {**ray_said(13), "reason": "SubmissionFailed"}, (), "UserError"),
+]
+
+
+@pytest.mark.parametrize(("what", "fields", "pods", "expected"), STRONGER, ids=[case[0] for case in STRONGER])
+def test_the_stronger_evidence_wins(what: str, fields: dict[str, Any], pods: tuple[Pod, ...], expected: str) -> None:
+    assert classify(SPEC, job("Failed", **fields), pods).failure_class == expected
+
+
+def test_an_eviction_that_is_also_a_disruption_counts_as_infrastructure() -> None:
+    """The kubelet sets both; the next attempt may well use as much."""
+    both = pod("trainer", disrupted="TerminationByKubelet: low on memory", status_reason="Evicted")
+    assert classify(SPEC, job("Failed"), (both,)).failure_class == "Infrastructure"
+
+
+def test_of_two_pods_the_older_one_is_the_cause() -> None:
+    late = pod("trainer", name="a-late", created=at(0), terminations=(OOM,))
+    early = pod("trainer", name="z-early", created=at(-90), terminations=(OOM,))
+    assert classify(SPEC, job("Failed"), (late, early)).pod == "z-early"
+
+
+@pytest.mark.parametrize(
+    ("ray_job", "seen", "place"),
+    [
+        (job("Failed"), TAKEN, ("node-1", "taken")),
+        (job("Failed"), OUT_OF_MEMORY, ("node-1", "full")),
+        (job("Failed", **ray_said(14)), CRASHED, ("node-9", "crashed")),
+        (job("Failed", **ray_said(13, XID)), CRASHED, ("node-9", "crashed")),
+        (job("Failed", **ray_said(13)), CRASHED, ("", "")),
+    ],
+    ids=["preempted", "memory", "infrastructure", "accelerator", "a user's error is nowhere"],
+)
+def test_a_failure_names_where_its_cause_was_seen(ray_job: RayJob, seen: Pod, place: tuple[str, str]) -> None:
+    failure = classify(SPEC, ray_job, (seen,))
+    assert (failure.node, failure.pod) == place
+
+
+@pytest.mark.parametrize(("said", "kept"), [(13, 13), (-9, 137), (-15, 143), (256 + 3, 3), (None, None)])
+def test_the_exit_code_is_kept_as_a_shell_would_say_it(said: int | None, kept: int | None) -> None:
+    """Also beside evidence of pods, since rules may ask for it."""
+    assert classify(SPEC, job("Failed", exit_code=said), (OUT_OF_MEMORY,)).exit_code == kept
+
+
+def test_what_was_waited_for_explains_a_start_that_came_too_late() -> None:
+    waited = Failure("ImagePull", "Pod a: ErrImagePull")
+    failure = classify(SPEC, job("Failed", reason="PreRunningDeadlineExceeded"), (), waited)
+    assert (failure.failure_class, failure.message) == (
+        "ImagePull",
+        "training did not start in time: Pod a: ErrImagePull",
+    )
+
+
+def test_what_was_waited_for_explains_nothing_else() -> None:
+    waited = Failure("ImagePull", "Pod a: ErrImagePull")
+    assert classify(SPEC, job("Failed", reason="SubmissionFailed"), (), waited).failure_class == "Infrastructure"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "is_final"),
+    [
+        ("InvalidImageName", "", True),
+        ("ErrImageNeverPull", "", True),
+        ("ErrImagePull", "manifest unknown: manifest unknown", True),
+        ("ErrImagePull", 'docker.io/acme/no: Not Found: "latest"', True),
+        ("ImagePullBackOff", "unauthorized: authentication required", True),
+        ("ImagePullBackOff", "pull access denied for acme", True),
+        ("ErrImagePull", "dial tcp: i/o timeout", False),
+        ("ImagePullBackOff", 'Back-off pulling image "acme"', False),
+        ("CrashLoopBackOff", "the config map was not found", False),
+    ],
+)
+def test_an_image_that_waiting_cannot_mend_is_told_apart(reason: str, message: str, is_final: bool) -> None:
+    waiting = pod("head", ready=False, waiting=(reason, message))
+    assert (image_that_cannot_heal([waiting]) is not None) == is_final
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (pod("head", disrupted="EvictionByEvictionAPI: drained"), "Preempted"),
+        (pod("head", terminations=(Termination("ray-head", 137, "OOMKilled", ""),)), "OutOfMemory"),
+        (pod("head", status_reason="Evicted"), "Infrastructure"),
+        (SIDECAR_ENDED, None),
+        (pod("head", deleting=True), None),
+    ],
+    ids=["drained", "memory", "evicted", "autoscaler ended", "only deleted"],
+)
+def test_a_head_tells_of_its_own_end(head: Pod, expected: str | None) -> None:
+    failure = head_failure(SPEC, head)
+    assert (failure.failure_class if failure else None) == expected

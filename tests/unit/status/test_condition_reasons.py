@@ -1,0 +1,240 @@
+"""Each condition says why, in the words of whoever knows; its time is that of its last change of status."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from seen_objects import (
+    NOTHING,
+    NOW,
+    QUEUED,
+    a_run,
+    after_look,
+    at,
+    cluster,
+    entry,
+    job,
+    pod,
+    seen,
+    status,
+    text_of,
+)
+
+from trainingrun.conditions import REFUSALS, Reason
+from trainingrun.observed import Observed, RunObject
+from trainingrun.status import status_of
+from trainingrun.status.refusals import refusal_reason
+
+FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, retryTime=text_of(at(40)))
+SCHEDULER = "0/7 nodes are available: 7 Insufficient nvidia.com/gpu. preemption: not eligible."
+WAITING_FOR_NODE = pod("trainer", name="t", ready=False, unschedulable=SCHEDULER)
+WAITING_FOR_IMAGE = pod("head", name="h", ready=False, waiting=("ImagePullBackOff", "connection refused"))
+CRASHING = pod("data", name="d", ready=False, waiting=("CrashLoopBackOff", "back-off 10s restarting failed container"))
+
+
+def condition(written: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next(entry for entry in written["conditions"] if entry["type"] == kind)
+
+
+def said(run: RunObject, observed: Observed, kind: str) -> tuple[str, str, str]:
+    found = condition(status_of(run, observed, NOW), kind)
+    return found["status"], found["reason"], found["message"]
+
+
+def starting(*seen_pods: Any, **fields: Any) -> Observed:
+    return Observed((job("Starting"),), (cluster(**fields),), seen_pods)
+
+
+CASES: list[tuple[str, RunObject, Observed, str, tuple[str, str, str]]] = [
+    ("Accepted", a_run(), NOTHING, "a valid spec", ("True", "Valid", "The spec is valid.")),
+    ("Admitted", a_run(), NOTHING, "nothing yet", ("False", "NotCreated", "Attempt 0 is about to be created.")),
+    ("Admitted", a_run(), seen("New"), "no queue", ("True", "NotQueued", "The run uses no queue.")),
+    ("Admitted", a_run(labels=QUEUED), seen("New"), "admitted", ("True", "QuotaReserved", 'Queue "ml" has admitted')),
+    ("Admitted", a_run(labels=QUEUED), seen("Queued"), "queued", ("False", "Queued", 'to be admitted by queue "ml"')),
+    (
+        "Admitted",
+        a_run(status=status(entry()), labels=QUEUED),
+        seen("Queued"),
+        "preempted by the queue",
+        ("False", "Preempted", 'to be admitted again by queue "ml"'),
+    ),
+    (
+        "Admitted",
+        a_run(),
+        seen("Queued"),
+        "a queue that the run does not name",
+        ("False", "Queued", "the run has no label kueue.x-k8s.io/queue-name"),
+    ),
+    ("Admitted", a_run(suspend=True), NOTHING, "suspended", ("False", "Suspended", "set it to false to go on")),
+    ("PodsReady", a_run(), seen("Running"), "all pods", ("True", "AllPodsReady", "The head and all workers")),
+    ("PodsReady", a_run(), starting(), "no pod yet", ("False", "PodsStarting", "0 of 3 pods are ready.")),
+    ("PodsReady", a_run(), starting(WAITING_FOR_NODE), "no node", ("False", "Unschedulable", f"Pod t: {SCHEDULER}")),
+    (
+        "PodsReady",
+        a_run(),
+        starting(WAITING_FOR_IMAGE),
+        "no image",
+        ("False", "ImagePull", "Pod h: ImagePullBackOff: connection refused"),
+    ),
+    (
+        "PodsReady",
+        a_run(),
+        starting(CRASHING),
+        "a crash",
+        ("False", "ContainerError", "Pod d: CrashLoopBackOff: back-"),
+    ),
+    (
+        "PodsReady",
+        a_run(),
+        starting(WAITING_FOR_NODE, CRASHING, WAITING_FOR_IMAGE),
+        "several troubles",
+        ("False", "ImagePull", "Pod h"),
+    ),
+    (
+        "PodsReady",
+        a_run(),
+        starting(WAITING_FOR_NODE, replica_failure=("FailedCreate", "pods x is forbidden: exceeded quota: gpus")),
+        "a quota that KubeRay met",
+        ("False", "QuotaExceeded", "exceeded quota: gpus"),
+    ),
+    (
+        "PodsReady",
+        a_run(),
+        starting(replace(WAITING_FOR_NODE, deleting=True)),
+        "a pod on its way out waits for nothing",
+        ("False", "PodsStarting", "0 of 3"),
+    ),
+    (
+        "PodsReady",
+        a_run(),
+        seen("New", created=at(-60)),
+        "KubeRay does nothing",
+        ("False", "RayUnavailable", "is its operator running"),
+    ),
+    ("PodsReady", a_run(), seen("New", created=at(-59)), "KubeRay takes its time", ("False", "PodsStarting", "0 of 3")),
+    (
+        "PodsReady",
+        a_run(status=status(FAILED)),
+        NOTHING,
+        "back-off",
+        ("False", "Restarting", "ended (Infrastructure); the next one follows at 2026-09-01 12:00:40 UTC."),
+    ),
+    (
+        "PodsReady",
+        a_run(status=status(FAILED)),
+        Observed(pods=(pod("trainer", name="t", deleting=True),)),
+        "a pod that does not end",
+        ("False", "Restarting", "the next one waits for the end of pod t on node node-1."),
+    ),
+    (
+        "PodsReady",
+        a_run(suspend=True, status=status(entry())),
+        Observed(pods=(pod(name="a", deleting=True), pod(name="b", deleting=True))),
+        "suspending",
+        ("False", "Suspending", "Waiting for the end of pod a on node node-1 and others."),
+    ),
+    ("PodsReady", a_run(status=status(entry())), NOTHING, "no RayJob", ("False", "Restarting", "is not to be found.")),
+    (
+        "PodsReady",
+        a_run(),
+        Observed(ray_jobs=(job("New", uid="s", owner_uid="somebody"),)),
+        "a name that is taken",
+        ("False", "NameConflict", "is not the run's own"),
+    ),
+    ("Suspended", a_run(suspend=True), NOTHING, "suspended", ("True", "Suspended", "all machines are given back")),
+    (
+        "Suspended",
+        a_run(suspend=True, status=status(entry())),
+        seen("Running"),
+        "suspending",
+        ("False", "Suspending", "saves a checkpoint"),
+    ),
+    ("Reconciling", a_run(), NOTHING, "pending", ("True", "Pending", "Attempt 0 is about to be created.")),
+    ("Reconciling", a_run(), seen("Running"), "training", ("True", "Training", "Attempt 0 trains.")),
+    ("Reconciling", a_run(), starting(WAITING_FOR_NODE), "what all waits for", ("True", "Starting", SCHEDULER)),
+    ("Reconciling", a_run(suspend=True), NOTHING, "suspended", ("False", "Suspended", "spec.suspend is true.")),
+    ("Stalled", a_run(), NOTHING, "all is well", ("False", "Progressing", "Nothing needs a person.")),
+    (
+        "Complete",
+        a_run(status=status(entry())),
+        seen("Complete"),
+        "complete",
+        ("True", "TrainingComplete", "Training completed in attempt 0."),
+    ),
+    (
+        "Failed",
+        a_run(status=status(entry())),
+        seen("Failed", exit_code=13, message="KeyError: 3"),
+        "not tried again",
+        ("True", "UserError", "Attempt 0 failed: KeyError: 3"),
+    ),
+    (
+        "Failed",
+        a_run(status=status(entry()), backoffLimit=0),
+        seen("Failed", reason="SubmissionFailed"),
+        "tried too often",
+        ("True", "Infrastructure", "Attempt 0 failed and backoffLimit allows 0 failed attempts: SubmissionFailed"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "run", "observed", "what", "expected"), CASES, ids=[f"{case[0]}, {case[3]}" for case in CASES]
+)
+def test_a_condition_says_why(
+    kind: str, run: RunObject, observed: Observed, what: str, expected: tuple[str, str, str]
+) -> None:
+    holds, reason, words = said(run, observed, kind)
+    assert (holds, reason) == expected[:2] and expected[2] in words
+
+
+def test_every_reason_of_these_cases_is_documented() -> None:
+    assert {case[4][1] for case in CASES} <= {str(reason) for reason in Reason}
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        ("Forbidden", 'pods "x" is forbidden: exceeded quota: gpus, requested: 8', "QuotaExceeded"),
+        ("Forbidden", "failed quota: must specify limits.cpu", "QuotaExceeded"),
+        ("Forbidden", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', "PodSecurityDenied"),
+        ("Forbidden", 'admission webhook "v.acme" denied the request: no', "AdmissionDenied"),
+        ("Invalid", "ValidatingAdmissionPolicy 'p' with binding 'b' denied request", "AdmissionDenied"),
+        ("Forbidden", 'User "o" cannot create resource "rayjobs" in API group "ray.io"', "PermissionDenied"),
+        ("Forbidden", 'User "o" cannot delete resource "rayjobs"', "PermissionDenied"),
+        ("NotFound", "the server could not find the requested resource", "RayUnavailable"),
+        ("BadRequest", 'no matches for kind "RayJob" in version "ray.io/v1"', "RayUnavailable"),
+        ("Invalid", "spec.x: Invalid value", "RenderRejected"),
+        ("BadRequest", "unknown field", "RenderRejected"),
+        ("NameConflict", "exists and does not belong to this run", "NameConflict"),
+        ("Teapot", "", "Refused"),
+    ],
+)
+def test_a_refusal_is_told_by_its_cause_and_in_its_words(reason: str, message: str, expected: str) -> None:
+    assert refusal_reason(reason, message) == expected and expected in REFUSALS
+    refused = after_look(a_run(), NOTHING)
+    holds = said(refused, Observed(refusal=(reason, message)), "PodsReady")
+    assert holds == ("False", expected, message)
+
+
+def test_the_words_of_a_refusal_survive_a_restart_of_the_operator() -> None:
+    refused = after_look(after_look(a_run(), NOTHING), Observed(refusal=("Forbidden", "exceeded quota: gpus")), at(1))
+    assert said(refused, NOTHING, "PodsReady") == ("False", "QuotaExceeded", "exceeded quota: gpus")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moves"),
+    [
+        (seen("Starting", ready=False), seen("Running"), True),
+        (seen("Starting", ready=False), starting(WAITING_FOR_NODE), False),
+        (seen("Running"), seen("Running"), False),
+    ],
+    ids=["another status", "another reason only", "the same"],
+)
+def test_a_condition_keeps_its_time_until_its_status_changes(before: Observed, after: Observed, moves: bool) -> None:
+    first = after_look(a_run(), before)
+    second = status_of(first, after, at(70))
+    time = condition(second, "PodsReady")["lastTransitionTime"]
+    assert time == text_of(at(70) if moves else NOW)

@@ -1,0 +1,224 @@
+"""What training reports, and how a run's time is accounted for and limited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from seen_objects import NOTHING, NOW, QUEUED, UID, a_run, after_look, at, entry, pods, seen, status, text_of
+
+from trainingrun.observed import Observed, RunObject
+from trainingrun.status import status_of
+
+CLAIM = {"persistentVolumeClaim": {"claimName": "models", "mountPath": "/mnt"}}
+
+
+def reported(seconds: float = -5, stall: object = None, **metrics: str) -> dict[str, Any]:
+    listed = [{"name": name, "value": value} for name, value in metrics.items()]
+    data = {} if stall is None else {"dataStatus": {"stallPercentage": stall}}
+    return {"trainerStatus": {"metrics": listed, "lastUpdatedTime": text_of(at(seconds))}, **data}
+
+
+def starved(run: RunObject) -> tuple[str, str]:
+    listed = status_of(run, seen("Running"), NOW)["conditions"]
+    found = next(condition for condition in listed if condition["type"] == "DataStarved")
+    return found["status"], found["reason"]
+
+
+def running(*, report: dict[str, Any] | None = None, **spec: Any) -> RunObject:
+    return a_run(status={**status(entry()), **(report or {})}, **spec)
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (reported(stall=21), ("True", "StallAboveLimit")),
+        (reported(stall=20), ("False", "StallBelowLimit")),
+        (reported(dataStallPercentage="55.5"), ("True", "StallAboveLimit")),
+        (reported(stall=5, dataStallPercentage="55.5"), ("False", "StallBelowLimit")),
+        (reported(), ("Unknown", "NoReport")),
+        (reported(-300, stall=90), ("Unknown", "NoReport")),
+        (reported(stall=True), ("Unknown", "NoReport")),
+        (reported(dataStallPercentage="nan"), ("Unknown", "NoReport")),
+        (reported(dataStallPercentage="much"), ("Unknown", "NoReport")),
+        ({}, ("Unknown", "NoReport")),
+    ],
+    ids=[
+        "above",
+        "at the limit",
+        "as a metric",
+        "both",
+        "none",
+        "an earlier attempt's",
+        "bool",
+        "nan",
+        "words",
+        "never",
+    ],
+)
+def test_trainers_that_wait_for_data_are_told(report: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert starved(running(report=report)) == expected
+
+
+@pytest.mark.parametrize(
+    ("storage", "uri"),
+    [
+        ({"uri": "s3://acme/runs/"}, f"s3://acme/runs/{UID}/step-9"),
+        (CLAIM, f"pvc://models/{UID}/step-9"),
+    ],
+)
+def test_the_newest_checkpoint_is_where_the_storage_is(storage: dict[str, Any], uri: str) -> None:
+    written = status_of(running(report=reported(checkpoint="step-9"), storage=storage), seen("Running"), NOW)
+    assert written["outputs"] == {"checkpointURI": uri}
+
+
+def test_a_checkpoint_outlives_the_report_that_told_of_it() -> None:
+    told = after_look(running(report=reported(checkpoint="step-9")), seen("Running"))
+    silent = a_run(status={name: value for name, value in told.status.items() if name != "trainerStatus"})
+    assert status_of(silent, seen("Running"), NOW)["outputs"] == told.status["outputs"]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(-5, "step-8"), (-300, None)], ids=["its own", "an earlier one's"])
+def test_an_attempt_tells_where_it_went_on_from(seconds: float, expected: str | None) -> None:
+    run = running(report=reported(seconds, resumedFrom="step-8"))
+    assert status_of(run, seen("Running"), NOW)["attempts"][0].get("resumedFrom") == expected
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    [3, [], {"metrics": 3}, {"metrics": [None, {"name": 1, "value": 2}]}, {"lastUpdatedTime": "yesterday"}, None],
+)
+def test_a_report_that_cannot_be_read_is_none(trainer: Any) -> None:
+    written = status_of(running(report={"trainerStatus": trainer, "dataStatus": trainer}), seen("Running"), NOW)
+    assert (written["state"], written["outputs"]) == ("Running", {})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "outcome"),
+    [(99, "Running"), (100, "Failed")],
+    ids=["just in time", "too late"],
+)
+def test_an_attempt_that_falls_silent_hangs(seconds: float, outcome: str) -> None:
+    run = running(report=reported(0), progressDeadlineSeconds=100)
+    looked = status_of(run, seen("Running"), at(seconds))["attempts"][0]
+    assert (looked["outcome"], looked.get("failureClass")) == (outcome, "Hang" if outcome == "Failed" else None)
+
+
+def test_the_words_of_a_hang_tell_the_field_and_the_last_report() -> None:
+    hung = status_of(running(report=reported(0), progressDeadlineSeconds=100), seen("Running"), at(100))
+    words = hung["attempts"][0]["message"]
+    assert words == (
+        "no progress was reported for 100 seconds (progressDeadlineSeconds); last at 2026-09-01 12:00:00 UTC"
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "observed"),
+    [
+        ({}, seen("Running")),
+        (reported(-300), seen("Running")),
+        (reported(0), seen("Starting", ready=False)),
+    ],
+    ids=["never reported", "only an earlier attempt did", "it starts anew"],
+)
+def test_what_never_reported_does_not_hang(report: dict[str, Any], observed: Observed) -> None:
+    run = running(report=report, progressDeadlineSeconds=10)
+    assert status_of(run, observed, at(86_400))["attempts"][0]["outcome"] != "Failed"
+
+
+@pytest.mark.parametrize(
+    ("since", "seconds", "outcome"),
+    [(50, 149, "Running"), (50, 150, "Failed"), (None, 86_400, "Running")],
+    ids=["after a gap, in time", "after a gap, too late", "nobody takes reports"],
+)
+def test_silence_says_nothing_while_no_report_could_arrive(since: float | None, seconds: float, outcome: str) -> None:
+    """An operator that was down, or without an API server, must not end what went on training meanwhile."""
+    run = running(report=reported(0), progressDeadlineSeconds=100)
+    observed = replace(seen("Running"), reports_since=None if since is None else at(since))
+    assert status_of(run, observed, at(seconds))["attempts"][0]["outcome"] == outcome
+
+
+def test_a_new_head_gets_the_whole_time_again() -> None:
+    run = running(report=reported(0), progressDeadlineSeconds=100)
+    second = replace(seen("Running"), pods=pods(name="second"))
+    replaced = after_look(run, second, at(90))
+    assert status_of(replaced, second, at(189))["attempts"][0]["outcome"] == "Running"
+    assert status_of(replaced, second, at(190))["attempts"][0]["failureClass"] == "Hang"
+
+
+STORY: list[tuple[float, Observed, str]] = [
+    (0, seen("Queued"), "queuedSeconds"),
+    (100, seen("Starting", ready=False), "startupSeconds"),
+    (120, seen("Running"), "trainingSeconds"),
+    (420, seen("Failed", exit_code=14), "restartingSeconds"),
+    (440, seen("Queued", 1), "queuedSeconds"),
+    (1440, seen("Running", 1), "trainingSeconds"),
+    (1500, seen("Complete", 1), ""),
+]
+
+
+def test_every_second_is_accounted_for_once() -> None:
+    run = a_run(labels=QUEUED)
+    for seconds, observed, _ in STORY:
+        run = after_look(run, observed, at(seconds))
+    assert run.status["usage"] == {
+        "queuedSeconds": 1100,
+        "startupSeconds": 20,
+        "trainingSeconds": 360,
+        "restartingSeconds": 20,
+        "suspendedSeconds": 0,
+        "activeSeconds": 400,
+    }
+
+
+def test_a_run_that_just_goes_on_has_the_same_account() -> None:
+    run = after_look(a_run(), seen("Running"))
+    assert status_of(run, seen("Running"), at(5000))["usage"] == run.status["usage"]
+
+
+def test_a_clock_that_was_set_back_takes_no_time_away() -> None:
+    run = after_look(a_run(), seen("Running"), at(500))
+    back = status_of(run, seen("Failed", exit_code=14), at(0))["usage"]
+    assert (back["trainingSeconds"], back["activity"]) == (0, "Restarting")
+
+
+@pytest.mark.parametrize(
+    ("activity", "observed", "labels", "is_over"),
+    [
+        ("Training", seen("Running"), None, True),
+        ("Startup", seen("Starting", ready=False), None, True),
+        ("Restarting", NOTHING, None, True),
+        ("Queued", seen("Queued"), QUEUED, False),
+    ],
+)
+def test_time_at_machines_is_limited_and_time_in_a_queue_is_not(
+    activity: str, observed: Observed, labels: dict[str, str] | None, is_over: bool
+) -> None:
+    usage = {"activity": activity, "since": text_of(NOW), "activeSeconds": 50}
+    outcome = "Pending" if activity == "Queued" else "Running"
+    run = a_run(labels=labels, status=status(entry(0, outcome), usage=usage), activeDeadlineSeconds=100)
+    assert status_of(run, observed, at(49))["state"] != "Failed"
+    assert (status_of(run, observed, at(50))["state"] == "Failed") == is_over
+
+
+def test_a_run_over_its_limit_fails_for_good_and_says_which_limit() -> None:
+    usage = {"activity": "Training", "since": text_of(NOW)}
+    run = a_run(status=status(entry(), usage=usage), activeDeadlineSeconds=100)
+    (attempt,) = status_of(run, seen("Running"), at(100))["attempts"]
+    assert (attempt["failureClass"], attempt["counted"], "retryTime" in attempt) == ("DeadlineExceeded", False, False)
+    assert attempt["message"].endswith("activeDeadlineSeconds, which is 100")
+
+
+def test_a_run_between_two_attempts_is_limited_too() -> None:
+    usage = {"activity": "Restarting", "since": text_of(NOW), "activeSeconds": 95}
+    failed = entry(0, "Failed", failureClass="Infrastructure", retryTime=text_of(at(300)))
+    run = a_run(status=status(failed, usage=usage), activeDeadlineSeconds=100)
+    written = status_of(run, NOTHING, at(5))
+    assert (written["state"], len(written["attempts"])) == ("Failed", 1)
+
+
+def test_success_at_the_last_moment_is_success() -> None:
+    usage = {"activity": "Training", "since": text_of(NOW)}
+    run = a_run(status=status(entry(), usage=usage), activeDeadlineSeconds=100)
+    assert status_of(run, seen("Complete"), at(5000))["state"] == "Complete"
