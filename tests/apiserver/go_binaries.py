@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TOOLS = Path(__file__).parent / "tools"
-# KubeRay's go.mod asks for it; an older Go would try to fetch a newer one.
-_OLDEST_GO = (1, 25)
+# Helm's go.mod asks for it; an older Go would try to fetch a newer one.
+_OLDEST_GO = (1, 26)
 _KUBERNETES = "k8s.io/kubernetes"
 _KUBERAY = "github.com/ray-project/kuberay/ray-operator"
+_KIND = "sigs.k8s.io/kind"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Program:
     wrapper: str
     module: str
     package: str = ""
+    # Its main package is the wrapper's own main.go, which picks what it needs of the module.
+    own_main: bool = False
 
 
 _KUBERNETES_PROGRAMS = (
@@ -52,9 +56,23 @@ _KUBERNETES_PROGRAMS = (
 PROGRAMS = {
     "etcd": Program("etcd", "kubernetes", "go.etcd.io/etcd/server/v3"),
     "ray-operator": Program("ray-operator", "kuberay", _KUBERAY),
+    "kind": Program("kind", "kind", _KIND),
+    "coredns": Program("coredns", "coredns", "github.com/coredns/coredns", own_main=True),
+    "helm": Program("helm", "charts", "helm.sh/helm/v3", "/cmd/helm"),
+    "kustomize": Program("kustomize", "charts", "sigs.k8s.io/kustomize/kustomize/v5"),
+    "kubeconform": Program("kubeconform", "charts", "github.com/yannh/kubeconform", "/cmd/kubeconform"),
+    "gitops": Program("gitops", "gitops", "github.com/argoproj/gitops-engine", own_main=True),
     **{name: Program(name, "kubernetes", _KUBERNETES, f"/cmd/{name}") for name in _KUBERNETES_PROGRAMS},
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "ray-operator")
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Everything that was built for a control plane with KubeRay, and the folder of KubeRay's files."""
+
+    binaries: Mapping[str, Path]
+    kuberay: Path
 
 
 class Unbuildable(Exception):
@@ -76,9 +94,40 @@ def binaries(names: tuple[str, ...] = CONTROL_PLANE) -> dict[str, Path]:
 
 
 def kuberay_files() -> Path:
-    """The folder of KubeRay's module: config/crd/bases holds its CRDs, config/rbac/role.yaml what it may do."""
-    answer = _run_go(["mod", "download", "-json", _KUBERAY], _TOOLS / "kuberay")
+    """A folder with KubeRay's files: config/crd/bases holds its CRDs, config/rbac/role.yaml what it may do.
+
+    They are kept beside its program, so that a machine that has both needs neither Go nor a proxy.
+    """
+    folder = _cached(PROGRAMS["ray-operator"]).parent
+    with _lock(folder):
+        if not (folder / "config").exists():
+            _keep_files(
+                Path(json.loads(_run_go(["mod", "download", "-json", _KUBERAY], _TOOLS / "kuberay"))["Dir"]), folder
+            )
+    return folder
+
+
+def module_files(name: str) -> Path:
+    """The folder of the module that a program is built from, with everything else that is in it."""
+    program = PROGRAMS[name]
+    answer = _run_go(["mod", "download", "-json", program.module], _TOOLS / program.wrapper)
     return Path(json.loads(answer)["Dir"])
+
+
+def version_of(name: str) -> str:
+    """The version of the module that a program is built from."""
+    return _version(PROGRAMS[name])
+
+
+def _keep_files(module: Path, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        for pattern in ("crd/bases/*.yaml", "rbac/role.yaml"):
+            for file in (module / "config").glob(pattern):
+                kept = Path(unfinished) / "config" / file.relative_to(module / "config")
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                # Without its mode: Go's files are read-only.
+                shutil.copyfile(file, kept)
+        (Path(unfinished) / "config").rename(folder / "config")
 
 
 def _prebuilt(name: str) -> Path | None:
@@ -89,7 +138,8 @@ def _prebuilt(name: str) -> Path | None:
 
 def _cached(program: Program) -> Path:
     """Its place in the cache, named by all that decides what it is: the pins and how it is built."""
-    pins = b"".join((_TOOLS / program.wrapper / file).read_bytes() for file in ("go.mod", "go.sum"))
+    files = ("go.mod", "go.sum", *(["main.go"] if program.own_main else []))
+    pins = b"".join((_TOOLS / program.wrapper / file).read_bytes() for file in files)
     key = hashlib.sha256(pins + " ".join(_flags(program)).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "trainingrun" / "bin" / f"{program.wrapper}-{key}" / program.name
@@ -98,11 +148,13 @@ def _cached(program: Program) -> Path:
 def _build(program: Program, path: Path) -> None:
     began = time.monotonic()
     _say(f"building {program.name} from {program.module} {_version(program)}")
-    unfinished = path.with_suffix(".unfinished")
-    _run_go(
-        ["build", *_flags(program), "-o", str(unfinished), program.module + program.package], _TOOLS / program.wrapper
-    )
-    unfinished.rename(path)
+    # Go's own temporary files are in there too: nothing is left of a build that was interrupted.
+    with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as folder:
+        unfinished = Path(folder) / program.name
+        package = "." if program.own_main else program.module + program.package
+        command = ["build", *_flags(program), "-o", str(unfinished), package]
+        _run_go(command, _TOOLS / program.wrapper, GOTMPDIR=folder)
+        unfinished.rename(path)
     _say(f"built {program.name} in {time.monotonic() - began:.0f} s")
 
 
@@ -124,14 +176,14 @@ def _version(program: Program) -> str:
     return required[1]
 
 
-def _run_go(arguments: list[str], folder: Path) -> str:
+def _run_go(arguments: list[str], folder: Path, **more: str) -> str:
     """Run Go in a wrapper module. The proxy and everything else of Go's settings is the environment's."""
-    environment = {**os.environ, "CGO_ENABLED": "0"}
+    environment = {**os.environ, "CGO_ENABLED": "0", **more}
     done = subprocess.run(
         [_go(), *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     if done.returncode:
-        reason = _proxy_sentence(done.stderr) if "dial tcp" in done.stderr or 'Get "' in done.stderr else ""
+        reason = _proxy_sentence(done.stderr) if re.search(r'dial tcp|Get "|GOPROXY=off', done.stderr) else ""
         raise Unbuildable(f"`go {' '.join(arguments)}` failed in {folder}. {reason}\n{done.stderr[-3000:]}")
     return done.stdout
 

@@ -13,7 +13,7 @@ import yaml
 
 from trainingrun.conditions import ConditionType, Reason
 from trainingrun.crd.definition import custom_resource_definition
-from trainingrun.crd.files import DEFINITION, generated_files, stale_files, write_files
+from trainingrun.crd.files import CHART_DEFINITION, DEFINITION, generated_files, stale_files, write_files
 from trainingrun.crd.status import RunStatus
 from trainingrun.spec.policy import FailureClass
 from trainingrun.spec.run import Run
@@ -25,8 +25,9 @@ def test_generated_files_are_up_to_date():
     assert stale_files(ROOT) == [], "run: python -m trainingrun.crd"
 
 
-def test_the_file_of_the_definition_is_the_definition():
-    assert yaml.safe_load((ROOT / DEFINITION).read_text()) == custom_resource_definition()
+@pytest.mark.parametrize("path", [DEFINITION, CHART_DEFINITION])
+def test_the_files_of_the_definition_are_the_definition(path):
+    assert yaml.safe_load((ROOT / path).read_text()) == custom_resource_definition()
 
 
 def test_kustomize_takes_the_definition():

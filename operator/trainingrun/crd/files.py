@@ -13,14 +13,18 @@ from trainingrun.crd.reference import api_page
 from trainingrun.labels import PLURAL
 
 DEFINITION = f"manifests/base/crd/{PLURAL}.yaml"
+# Helm reads no file outside of the chart.
+CHART_DEFINITION = f"charts/trainingrun-operator/files/{PLURAL}.yaml"
 _HEADER = "# Written by `python -m trainingrun.crd` from the typed model.\n# yamllint disable rule:line-length\n"
 _WIDTH = 120
 
 
 def generated_files() -> dict[str, str]:
     """The text of each file, by its path from the root of the repository."""
+    definition = _HEADER + _yaml(custom_resource_definition())
     return {
-        DEFINITION: _HEADER + _yaml(custom_resource_definition()),
+        DEFINITION: definition,
+        CHART_DEFINITION: definition,
         "docs/api.md": api_page(),
         "docs/conditions.md": conditions_page(),
     }

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Rides out an upgrade of the control plane without an exit.
 _BACKOFFS = (1, 2, 4, 8, 15, 30, 60, 60, 60)
+# Only peering, which is off, would use it.
+_IDENTITY = "trainingrun"
 # Below the grace period of the pod.
 STOP_SECONDS = 20.0
 
@@ -55,8 +57,8 @@ async def watch(
     await kopf.operator(
         registry=_registry(configuration, intake, watches),
         settings=_settings(),
-        # Without it kopf asks for the name of its user, which a container's need not have.
-        identity=_IDENTITY,
+        # Without one, kopf asks for the name of its user, which a container's need not have.
+        identity=_IDENTITY,  # type: ignore[arg-type]  # kopf does not export its type, which is str's
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,

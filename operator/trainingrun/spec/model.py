@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +37,10 @@ class Model(BaseModel):
     """A part of the API: camelCase in documents, no unknown fields, no coercion between types, immutable."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """The same: nothing of it changes. Otherwise every run would have copies of all defaults of its own."""
+        return self
 
     def broken_rules(self) -> Iterable[Problem]:
         """Rules between this model's own fields that do not hold; paths are relative to the model."""

@@ -1,0 +1,63 @@
+{{- define "operator.name" -}}
+{{ .Values.fullnameOverride | default "trainingrun-operator" }}
+{{- end }}
+
+{{/* The name tells operators apart, so that no selector finds the pods of another one in the same namespace. */}}
+{{- define "operator.selector" -}}
+app.kubernetes.io/name: {{ include "operator.name" . }}
+app.kubernetes.io/component: manager
+{{- end }}
+
+{{/* Call with (list context component). */}}
+{{- define "operator.labels" -}}
+{{- with index . 0 -}}
+app.kubernetes.io/name: {{ include "operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{- define "operator.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "operator.progressHost" -}}
+{{ include "operator.name" . }}-progress.{{ .Release.Namespace }}.svc
+{{- end }}
+
+{{/* Whether the operator makes the progress endpoint's certificate itself. */}}
+{{- define "operator.makesCertificate" -}}
+{{ if and .Values.progress.enabled (not .Values.progress.existingSecret) }}yes{{ end }}
+{{- end }}
+
+{{- define "operator.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Call with (list context kind suffix): the subject and the role of a binding. */}}
+{{- define "operator.binds" -}}
+{{- $context := index . 0 -}}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ index . 1 }}
+  name: {{ include "operator.name" $context }}{{ index . 2 }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "operator.name" $context }}
+    namespace: {{ $context.Release.Namespace }}
+{{- end }}
+
+{{/* The pods of all runs, whichever operator serves them: the label is the product's, not the release's. */}}
+{{- define "operator.runPods" -}}
+matchLabels:
+  app.kubernetes.io/managed-by: trainingrun-operator
+matchExpressions:
+  - {key: trainingrun.dev/run-uid, operator: Exists}
+{{- end }}
