@@ -11,6 +11,7 @@ import pytest
 from documents import DOCUMENTS, ROOT, command_lines, inline_code
 
 from trainingrun.cli import COMMANDS, main
+from trainingrun.conditions import ConditionType
 
 LINES = command_lines()
 
@@ -38,11 +39,15 @@ def check_trainingrun(words: list[str], *, is_whole: bool) -> None:
 
 
 def check_kubectl(words: list[str]) -> None:
-    """No cluster is asked: what is applied must be there, and no other verb is in use."""
-    assert words[0] in ("apply", "create"), f"no test knows kubectl {words[0]}"
-    if words[0] == "apply":
-        option, path = words[1:]
+    """No cluster is asked: what is applied or waited for must be there, and no other verb is in use."""
+    verb, *options = words
+    assert verb in ("apply", "create", "wait"), f"no test knows kubectl {verb}"
+    if verb == "apply":
+        option, path = [word for word in options if word != "--server-side"]
         assert (ROOT / path / "kustomization.yaml" if option == "-k" else ROOT / path).is_file()
+    elif verb == "wait":
+        (condition,) = [word.removeprefix("--for=condition=") for word in options if word.startswith("--for=")]
+        assert condition in list(ConditionType)
 
 
 def check_ray(words: list[str]) -> None:

@@ -36,9 +36,15 @@ def test_kustomize_takes_the_folder_of_the_line(manifests: Manifests, line: str)
     assert manifests.folder(ROOT / words[words.index("-k") + 1])
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("docker")])
+def test_an_image_is_built_as_its_dockerfile_says(line: str) -> None:
+    words = shlex.split(line)
+    assert f"#   {line}\n" in (ROOT / words[words.index("--file") + 1]).read_text()
+
+
 def test_every_line_is_checked() -> None:
-    assert len(LINES) > 6
-    assert {line.split()[0] for line in LINES} == {"helm", "kubectl"}
+    assert len(LINES) > 8
+    assert {line.split()[0] for line in LINES} == {"docker", "helm", "kubectl"}
 
 
 def test_the_dockerfile_has_four_lines_and_starts_from_the_training_image() -> None:
