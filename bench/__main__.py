@@ -1,4 +1,4 @@
-"""`python -m bench [FIGURE ...]`: measures the figures, shows them, and keeps them with the table in README.md."""
+"""`python -m bench [FIGURE ...]`: measures figures, shows them, and keeps them with the table and plot in README.md."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from bench.machine import this_machine
+from bench.plot import write_plot
 from bench.result import Result
 from bench.summary import is_met, line, read_limits, write_summary
 from bench.workspace import open_workspace
@@ -23,6 +24,10 @@ FIGURES = (
     "efficiency",
     "first_batch",
     "recovery",
+    "operator_apply",
+    "operator_changes",
+    "operator_cpu",
+    "operator_scale",
 )
 
 
@@ -43,6 +48,7 @@ def main() -> int:
             if not options.quick:
                 result.write(_FOLDER / "results", this_machine())
     if not options.quick:
+        write_plot(_FOLDER)
         write_summary(_FOLDER)
     return int(has_missed and not options.quick)
 

@@ -44,8 +44,13 @@ def write_summary(folder: Path) -> None:
     readme = folder / "README.md"
     before, _, rest = readme.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    text = "\n\n".join([_BEGIN, _machines(results), table, _END]) if results else f"{_BEGIN}\n\n{_END}"
+    text = "\n\n".join([_BEGIN, _machines(results), table, *_plots(folder), _END]) if results else f"{_BEGIN}\n\n{_END}"
     readme.write_text(before + text + after)
+
+
+def _plots(folder: Path) -> list[str]:
+    """The plots that have been drawn."""
+    return [f"![What it costs, by the number of runs](results/{path.name})" for path in folder.glob("results/*.svg")]
 
 
 def _machines(results: list[tuple[Result, dict[str, Any]]]) -> str:

@@ -46,8 +46,9 @@ def test_the_schema_itself_is_valid():
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
 def test_every_sample_is_valid(sample):
-    for document in yaml.safe_load_all(sample.read_text()):
-        assert complaints(document) == []
+    documents = list(yaml.safe_load_all(sample.read_text()))
+    runs = [document for document in documents if document["kind"] == "TrainingRun"]
+    assert runs and [complaints(run) for run in runs] == [[] for _ in runs]
 
 
 @fuzz
