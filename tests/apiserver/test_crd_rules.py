@@ -1,0 +1,218 @@
+"""Each rule of the definition refuses what it is there for, in its own words; and what may change, may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from raw_client import Object, RawClient, Refused, path_of
+from run_documents import document, full_run, gpus, model_says, recipe, server_says
+
+from trainingrun.crd.rules import MUTABLE, RULES
+from trainingrun.errors import InvalidSpec
+from trainingrun.spec.run import RunSpec
+
+pytestmark = pytest.mark.usefixtures("no_operator")
+
+_CLAIM = {"claimName": "c", "mountPath": "/m"}
+_GREY_CSV = {"format": "CSV", "path": "/x", "imageMode": "L"}
+_ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
+_FP16 = recipe(mixedPrecision="FP16")
+_BEST_VALIDATION = {"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}
+_SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
+
+
+def data(**resources: Any) -> Object:
+    return document(data={"resourcesPerNode": resources})
+
+
+def head(**resources: Any) -> Object:
+    return document(head={"resources": resources})
+
+
+def selector(**labels: str) -> Object:
+    return document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": labels}}])
+
+
+# What breaks each rule: (where the API server says so, words of the rule's message, the run).
+BROKEN: list[tuple[str, str, Object]] = [
+    ("metadata.name", "must be lower-case letters", document("1st")),
+    ("metadata.name", "must be lower-case letters", document("a.b")),
+    ("spec.env[0]", "exactly one of `value` and", document(env=[{"name": "A"}])),
+    ("spec.env[0]", "exactly one of `value` and", document(env=[{"name": "A", "value": "", "valueFrom": _SECRET}])),
+    ("spec.env[0].valueFrom", "exactly one of `secretKeyRef`", document(env=[{"name": "A", "valueFrom": {}}])),
+    ("spec.recipe.dataset.train", "`imageMode` may only", document(recipe={"dataset": {"train": _GREY_CSV}})),
+    ("spec.recipe.transform", "`batchFormat` may only", document(recipe=recipe(transform=_ROWS_IN_BATCHES))),
+    ("spec.storage", "exactly one of `uri`", document(storage={})),
+    ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),
+    ("spec.failurePolicy.rules[0]", "one of `onClasses`", document(failurePolicy={"rules": [{"action": "Fail"}]})),
+    ("spec.podTemplatePatches[0].spec.nodeSelector", "keys must be keys of labels", selector(**{"a b": "c"})),
+    ("spec.data.maxNodes", "`maxNodes` must be at least", document(data={"numNodes": 4, "maxNodes": 2})),
+    ("spec.trainer.args", "`args` may only", document(trainer={"args": ["x"]})),
+    ("spec.trainer.numProcPerNode", "`numProcPerNode` must be at most", document(trainer=gpus(2, numProcPerNode=4))),
+    ("spec.trainer.resourcesPerNode", "GPUs of a pod must be at most 64", document(trainer=gpus(128))),
+    ("spec", "exactly one of `recipe`", document(recipe=None)),
+    ("spec", "exactly one of `recipe`", document(recipe=None, trainer={"command": []})),
+    ("spec", "exactly one of `recipe`", document(trainer={"command": ["python"]})),
+    ("spec.recipe.globalBatchSize", "must be a multiple of", document(trainer={"numNodes": 3})),
+    ("spec.recipe.globalBatchSize", "must be a multiple of", document(trainer=gpus("2", numNodes=3))),
+    ("spec.recipe.globalBatchSize", "must be a multiple of", document(trainer={"numProcPerNode": 3})),
+    ("spec.recipe.globalBatchSize", "must be a multiple of", document(recipe=recipe(gradientAccumulationSteps=3))),
+    ("spec.recipe.mixedPrecision", "`FP16` needs a GPU", document(recipe=_FP16)),
+    ("spec.recipe.mixedPrecision", "`FP16` needs a GPU", document(recipe=_FP16, trainer=gpus(0))),
+    ("spec.storage.checkpoints.best.metric", "a metric `validation_...`", document(storage=_BEST_VALIDATION)),
+    ("spec.data.resourcesPerNode.limits", "keys must be names of resources", data(limits={"a b": 1})),
+    ("spec.data.resourcesPerNode.limits", "amounts must be 0 or more", data(limits={"storage": "-1"})),
+    ("spec.data.resourcesPerNode.limits", "devices must be whole", data(limits={"example.com/fpga": "2000m"})),
+    ("spec.data.resourcesPerNode.limits", "`cpu` and `memory` must be more", data(limits={"cpu": "0"})),
+    ("spec.data.resourcesPerNode.limits", "one kind of GPU", data(limits={"nvidia.com/gpu": 1, "amd.com/gpu": 1})),
+    ("spec.data.resourcesPerNode.requests", "keys must be names of resources", data(requests={"": 1})),
+    ("spec.data.resourcesPerNode.requests", "amounts must be 0 or more", data(requests={"cpu": -1})),
+    ("spec.data.resourcesPerNode.requests", "devices must be whole", data(requests={"example.com/fpga": "0.5"})),
+    ("spec.data.resourcesPerNode.requests", "which are 4 for `cpu` and 16Gi", data(requests={"cpu": "4001m"})),
+    ("spec.data.resourcesPerNode.requests", "must be at most the limits", data(limits={"cpu": 1}, requests={"cpu": 2})),
+    ("spec.data.resourcesPerNode.requests", "devices must be the same as", data(requests={"example.com/fpga": 1})),
+    ("spec.data.resourcesPerNode.requests", "the same as in", data(limits={"a.b/c": 2}, requests={"a.b/c": 1})),
+    ("spec.head.resources.requests", "which are 2 for `cpu` and 8Gi", head(requests={"memory": "9Gi"})),
+]  # fmt: skip
+# Refused by the schema itself, in the API server's words.
+BROKEN_LISTS = [
+    ("spec.env[1]", "Duplicate value", document(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])),
+    (
+        "spec.podTemplatePatches[1]",
+        "Duplicate value",
+        document(podTemplatePatches=[{"target": "Head", "spec": {}}] * 2),
+    ),
+]
+# Another valid value for every field that may not change; None takes it away.
+CHANGES: list[tuple[str, Any]] = [
+    ("image", "trainer:2"),
+    ("imagePullPolicy", "Always"),
+    ("imagePullPolicy", None),
+    ("imagePullSecrets", []),
+    ("env", None),
+    ("env", [{"name": "LOG_LEVEL", "value": "debug"}]),
+    ("recipe", {"epochs": 21}),
+    ("recipe", {"scheduler": None}),
+    ("recipe", {"optimizer": {"parameters": {"lr": 0.1, "weight_decay": 0.01}}}),
+    ("recipe", {"optimizer": {"parameters": {"lr": 0.001, "eps": 0.01}}}),
+    ("recipe", {"dataset": {"shuffle": False}}),
+    ("trainer", {"numNodes": 4}),
+    ("trainer", {"resourcesPerNode": {"limits": {"cpu": "16"}}}),
+    ("data", {"maxNodes": 8}),
+    ("data", {"maxNodes": None}),
+    ("head", None),
+    ("storage", {"checkpoints": {"numToKeep": 4}}),
+    ("storage", {"secretRef": {"name": "other"}}),
+    ("backoffLimit", 4),
+    ("startDeadlineSeconds", 7200),
+    ("activeDeadlineSeconds", None),
+    ("progressDeadlineSeconds", 60),
+    ("failurePolicy", {"rules": []}),
+    ("clusterTTLSecondsAfterFinished", {"onFailure": 0}),
+    ("podTemplatePatches", []),
+]
+# The other way around, on a run without them.
+ADDITIONS: list[tuple[str, Any]] = [
+    ("imagePullPolicy", "Always"),
+    ("imagePullSecrets", [{"name": "registry"}]),
+    ("activeDeadlineSeconds", 60),
+    ("head", {"resources": {"limits": {"cpu": 4}}}),
+    ("podTemplatePatches", [{"target": "Head", "spec": {}}]),
+]
+
+
+@pytest.mark.parametrize(("place", "words", "run"), [*BROKEN, *BROKEN_LISTS], ids=lambda value: str(value)[:60])
+def test_a_broken_rule_is_refused_in_its_words(admin: RawClient, place: str, words: str, run: Object) -> None:
+    refusal = server_says(admin, run)
+    assert isinstance(refusal, Refused)
+    assert f"{place}: " in refusal.message
+    assert words in refusal.message
+    assert isinstance(model_says(run), InvalidSpec)
+
+
+def test_every_rule_has_a_case_that_breaks_it() -> None:
+    mirrored = {rule.message for rule in RULES if rule.mirrors}
+    untested = {message for message in mirrored if not any(words in message for _, words, _ in BROKEN)}
+    assert untested == set()
+    assert {name for name, _ in CHANGES} | set(MUTABLE) == {field.alias for field in RunSpec.model_fields.values()}
+
+
+def merged(base: Any, change: Any) -> Any:
+    """As a JSON merge patch."""
+    if not isinstance(base, dict) or not isinstance(change, dict):
+        return change
+    result = {**base, **{name: merged(base.get(name, {}), value) for name, value in change.items()}}
+    return {name: value for name, value in result.items() if value is not None}
+
+
+def refusal_of(admin: RawClient, stored: Object, field: str, value: Any) -> Refused:
+    changed = merged(stored, {"spec": {field: value}})
+    assert not isinstance(model_says(changed), InvalidSpec), "this change would be refused for another reason"
+    with pytest.raises(Refused) as refused:
+        admin.request("PUT", path_of("trainingruns", stored["metadata"]["name"], namespace_of(stored)), changed)
+    return refused.value
+
+
+def namespace_of(run: Object) -> str:
+    return str(run["metadata"]["namespace"])
+
+
+@pytest.fixture(scope="module")
+def stored_runs(admin: RawClient) -> Iterator[tuple[Object, Object]]:
+    """A run with every field set, and one with few of them."""
+    runs = [full_run("immutable-full"), document("immutable-short")]
+    full, short = (admin.create("trainingruns", run, "default") for run in runs)
+    yield full, short
+    for run in runs:
+        admin.delete("trainingruns", run["metadata"]["name"], "default")
+
+
+@pytest.mark.parametrize(("field", "value"), CHANGES, ids=lambda value: str(value)[:60])
+def test_a_field_may_not_be_changed(
+    admin: RawClient, stored_runs: tuple[Object, Object], field: str, value: Any
+) -> None:
+    refusal = refusal_of(admin, stored_runs[0], field, value)
+    assert f"spec.{field}: " in refusal.message
+    assert f"`{field}` may not be changed after creation; create a TrainingRun with another name" in refusal.message
+
+
+@pytest.mark.parametrize(("field", "value"), ADDITIONS, ids=lambda value: str(value)[:60])
+def test_a_field_may_not_be_added(admin: RawClient, stored_runs: tuple[Object, Object], field: str, value: Any) -> None:
+    assert f"`{field}` may not be changed" in refusal_of(admin, stored_runs[1], field, value).message
+
+
+def test_a_run_may_be_suspended_and_resumed(admin: RawClient, namespace: str) -> None:
+    for run in (full_run("full"), document("short")):
+        created = admin.create("trainingruns", run, namespace)
+        for suspend in (True, False):
+            admin.patch("trainingruns", run["metadata"]["name"], {"spec": {"suspend": suspend}}, namespace)
+        seen = admin.get("trainingruns", run["metadata"]["name"], namespace)
+        assert seen["spec"] == created["spec"]
+        assert seen["metadata"]["generation"] == 3
+
+
+def test_a_run_that_is_applied_again_is_the_same(admin: RawClient, namespace: str) -> None:
+    """In any way that people and GitOps tools have of doing it: with the file as it was, without the defaults."""
+    for run in (full_run("full"), document("short")):
+        created = admin.apply("trainingruns", run, namespace)
+        admin.apply("trainingruns", run, namespace)
+        admin.patch("trainingruns", run["metadata"]["name"], run, namespace)
+        version = admin.get("trainingruns", run["metadata"]["name"], namespace)["metadata"]["resourceVersion"]
+        replaced = {**run, "metadata": {**run["metadata"], "resourceVersion": version}}
+        admin.request("PUT", path_of("trainingruns", run["metadata"]["name"], namespace), replaced)
+        seen = admin.get("trainingruns", run["metadata"]["name"], namespace)
+        assert (seen["spec"], seen["metadata"]["generation"]) == (created["spec"], 1)
+
+
+def test_the_largest_run_can_still_be_suspended(admin: RawClient, namespace: str) -> None:
+    """The API server gives up on rules that cost too much for a large object; none of ours may."""
+    words = ["x" * 1000] * 256
+    variables = [{"name": f"V{index}", "value": "v" * 1500} for index in range(256)]
+    large = document(recipe=None, env=variables, trainer={"command": words, "args": words, "env": variables})
+    large["spec"]["data"] = {"env": variables[:100]}
+    admin.create("trainingruns", large, namespace)
+    admin.patch("trainingruns", "mnist", {"spec": {"suspend": True}}, namespace)
+    with pytest.raises(Refused, match="`trainer` may not be changed"):
+        admin.patch("trainingruns", "mnist", {"spec": {"trainer": {"args": words[1:]}}}, namespace)
