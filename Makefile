@@ -10,10 +10,10 @@ STAMP := $(VENV)/.installed
 DEMO := .trainingrun/demo
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint format generate bench lock clean
+.PHONY: help setup demo test cluster cluster-delete e2e lint format generate bench lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv with every pinned dependency and this project in it
 
@@ -35,6 +35,15 @@ demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about t
 test: setup ## Run every test that needs no cluster
 	$(BIN)/pytest
 
+cluster: setup ## Make a real cluster on this machine with kind, with KubeRay and this project's images in it
+	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py create
+
+cluster-delete: setup ## Remove the cluster; what was built for it stays for the next one
+	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py delete
+
+e2e: cluster ## Install the operator in the cluster by its chart, train there, and break what can break
+	$(BIN)/pytest tests/cluster/e2e --timeout 1800
+
 lint: setup ## Check style, types, layers, YAML and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,7 +59,7 @@ format: setup ## Rewrite the code in the project's format
 generate: setup ## Write the CRD and the reference pages from the typed model
 	$(BIN)/python -m trainingrun.crd
 
-bench: setup ## Measure the data path, stall and recovery against baselines in the same run
+bench: setup ## Measure the data path, stall, recovery and the operator against baselines in the same run
 	$(BIN)/python -m bench
 
 lock: setup ## Compile requirements/*.txt again from pyproject.toml

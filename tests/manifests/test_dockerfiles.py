@@ -47,8 +47,12 @@ def dockerfile(request: pytest.FixtureRequest) -> Dockerfile:
     return Dockerfile(request.param, [(word, rest) for word, rest in pairs])
 
 
-def test_both_stages_start_from_the_image_that_is_given(dockerfile: Dockerfile) -> None:
-    assert dockerfile.all("FROM") == ["${BASE_IMAGE} AS packages", "${BASE_IMAGE}"]
+def test_every_stage_starts_from_the_image_that_is_given(dockerfile: Dockerfile) -> None:
+    bases = {"${BASE_IMAGE}"}
+    for line in dockerfile.all("FROM"):
+        base, _, name = line.partition(" AS ")
+        assert base in bases
+        bases.add(name)
     assert dockerfile.all("ARG")[0].startswith("BASE_IMAGE=docker.io/library/python:3.11-slim")
 
 

@@ -1,0 +1,156 @@
+"""Makes a real Kubernetes cluster on this machine for the tests, with KubeRay in it, and removes it again.
+
+    python tests/cluster/kind_cluster.py create     # or what is missing of it; prints each step's seconds
+    python tests/cluster/kind_cluster.py delete     # leaves images for the next time, and nothing else
+
+kind makes it, from its own node image where an image registry answers, else from one that is built here. Everything
+that it writes is in .trainingrun/cluster: the user's kubeconfig and container settings stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+from base_image import base_image
+from container_tool import ClusterError, ContainerTool, find_tool, run, step
+from go_binaries import Unbuildable, binaries
+from kuberay import install_kuberay
+from leftovers import KERNEL_MODULES, remove_leftovers
+from node_image import node_image
+from nodes import DATA_NODE, NAME, TRAINER_NODE, load, offer_gpus
+from project_images import project_images
+
+_HERE = Path(__file__).parent
+FOLDER = _HERE.parents[1] / ".trainingrun" / "cluster"
+KUBECONFIG = FOLDER / "kubeconfig"
+# The pods' common volume: a folder of this machine that both workers mount.
+VOLUME = FOLDER / "volume"
+# What the API server was asked to change, by whom and when.
+AUDIT = FOLDER / "audit"
+_REGISTRY = "https://registry-1.docker.io/v2/"
+_PUBLISHED_NODE_IMAGE = "kindest/node:v1.34.3"
+
+
+def create() -> None:
+    """Make what is missing: the cluster, its images, KubeRay."""
+    tool = find_tool(FOLDER)
+    _check_firewall(tool)
+    base = None if _registry_answers() else base_image(tool)
+    with step("programs"):
+        kind, kubectl, helm = binaries(("kind", "kubectl", "helm")).values()
+    _link(kubectl, helm)
+    if not _exists(tool, kind):
+        image = node_image(tool, base) if base else _PUBLISHED_NODE_IMAGE
+        with step("cluster"):
+            _create_cluster(tool, kind, image)
+    with step("images"):
+        images = project_images(tool, base)
+    with step("images in the nodes"):
+        load(tool, {image: (DATA_NODE, TRAINER_NODE) for image in images})
+    with step("KubeRay"):
+        install_kuberay(tool, kubectl, KUBECONFIG, base)
+    offer_gpus(kubectl, KUBECONFIG)
+    print(f"export KUBECONFIG={KUBECONFIG} PATH={FOLDER}:$PATH")
+
+
+def delete() -> None:
+    """Remove the cluster and every trace of it but the images."""
+    tool = find_tool(FOLDER)
+    kind = binaries(("kind",))["kind"]
+    if _exists(tool, kind):
+        # Pods wrote there as another user.
+        tool.run("exec", DATA_NODE, "find", "/mnt/cluster_storage", "-mindepth", "1", "-delete")
+    with step("cluster removed"):
+        run([str(kind), "delete", "cluster", "--name", NAME, "--kubeconfig", str(KUBECONFIG)], tool.environment)
+    if tool.succeeds("network", "inspect", "kind") and not tool.run("ps", "--all", "--quiet", "--filter=network=kind"):
+        tool.run("network", "rm", "kind")
+    remove_leftovers(tool)
+    for folder in (VOLUME, AUDIT):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in ("kubeconfig", "kubectl", "helm", "containers.conf", "sources.list", "kind.yaml"):
+        (FOLDER / file).unlink(missing_ok=True)
+
+
+def _create_cluster(tool: ContainerTool, kind: Path, image: str) -> None:
+    for folder in (VOLUME, AUDIT):
+        folder.mkdir(parents=True, exist_ok=True)
+    # Pods write there as a user that this machine does not know.
+    VOLUME.chmod(0o777)
+    KERNEL_MODULES.mkdir(exist_ok=True)
+    configuration = FOLDER / "kind.yaml"
+    configuration.write_text(yaml.safe_dump(_configuration(image)))
+    arguments = ["--name", NAME, "--config", str(configuration), "--kubeconfig", str(KUBECONFIG), "--wait", "180s"]
+    run([str(kind), "create", "cluster", *arguments], tool.environment)
+
+
+def _configuration(image: str) -> dict[str, Any]:
+    cluster: dict[str, Any] = yaml.safe_load((_HERE / "kind.yaml").read_text())
+    audit = [
+        {"hostPath": str(_HERE / "audit_policy.yaml"), "containerPath": "/etc/kubernetes/audit/policy.yaml"},
+        {"hostPath": str(AUDIT), "containerPath": "/var/log/kubernetes"},
+    ]
+    volume = [{"hostPath": str(VOLUME), "containerPath": "/mnt/cluster_storage"}]
+    for node in cluster["nodes"]:
+        node["image"] = image
+        node["extraMounts"] = audit if node["role"] == "control-plane" else volume
+    return cluster
+
+
+def _link(*programs: Path) -> None:
+    """Put them beside the kubeconfig, for the tests and for people."""
+    for program in programs:
+        place = FOLDER / program.name
+        place.unlink(missing_ok=True)
+        place.symlink_to(program)
+
+
+def _exists(tool: ContainerTool, kind: Path) -> bool:
+    return NAME in run([str(kind), "get", "clusters"], tool.environment).split()
+
+
+def _registry_answers() -> bool:
+    """Whether images can be pulled. TRAININGRUN_IMAGES=built says that they are not to be."""
+    if os.environ.get("TRAININGRUN_IMAGES") == "built":
+        return False
+    try:
+        urllib.request.urlopen(_REGISTRY, timeout=5)
+    except urllib.error.HTTPError as answer:
+        # What a registry says to someone without a name.
+        return answer.code == 401
+    except OSError:
+        return False
+    return True
+
+
+def _check_firewall(tool: ContainerTool) -> None:
+    if tool.name == "podman" and "-P FORWARD DROP" in run(["iptables", "-S", "FORWARD"]):
+        raise ClusterError(
+            "This machine's firewall drops what nodes send each other, as Docker's engine sets it up: "
+            "run `iptables -P FORWARD ACCEPT`, or start Docker's engine."
+        )
+
+
+def main(arguments: list[str]) -> int:
+    """Do what is asked. Exit status 1 with a sentence when it cannot be done, 2 for a wrong argument."""
+    actions = {"create": create, "delete": delete}
+    if len(arguments) != 1 or arguments[0] not in actions:
+        print(f"usage: kind_cluster.py {'|'.join(actions)}", file=sys.stderr)
+        return 2
+    try:
+        actions[arguments[0]]()
+    except (ClusterError, Unbuildable, subprocess.TimeoutExpired) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

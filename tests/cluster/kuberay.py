@@ -1,0 +1,44 @@
+"""KubeRay's operator in the cluster: its published image where there is a registry, else one of its Go module.
+
+Its manifests are the module's own, in a namespace of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from container_tool import ContainerTool, run
+from go_binaries import binaries, module_files, version_of
+from node_image import program_image
+from nodes import DATA_NODE, TRAINER_NODE, LoadedImage, load
+
+NAMESPACE = "kuberay-system"
+
+
+def install_kuberay(tool: ContainerTool, kubectl: Path, kubeconfig: Path, base: str | None) -> None:
+    """Apply KubeRay's manifests and wait until it works. `base` says that its image is built here."""
+    if base:
+        _load_image(tool)
+    client = [str(kubectl), "--kubeconfig", str(kubeconfig)]
+    with tempfile.TemporaryDirectory(prefix="trainingrun-kuberay-") as folder:
+        # kustomize takes no absolute path.
+        module = os.path.relpath(module_files("ray-operator") / "config" / "default", folder)
+        Path(folder, "namespace.yaml").write_text(
+            f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"
+        )
+        Path(folder, "kustomization.yaml").write_text(
+            f"namespace: {NAMESPACE}\nresources: [{module}, namespace.yaml]\n"
+        )
+        run([*client, "apply", "--server-side", "--kustomize", folder])
+    run([*client, "rollout", "status", "deployment/kuberay-operator", f"--namespace={NAMESPACE}", "--timeout=180s"])
+
+
+def _load_image(tool: ContainerTool) -> None:
+    program = binaries(("ray-operator",))["ray-operator"]
+    version = version_of("ray-operator")
+    image = f"localhost/trainingrun/kuberay:{version}-{program.parent.name.rpartition('-')[2]}"
+    if not tool.has_image(image):
+        program_image(tool, image, program, path="/manager", user="65532:65532")
+    load(tool, {LoadedImage(image, f"quay.io/kuberay/operator:{version}"): (DATA_NODE, TRAINER_NODE)})

@@ -1,0 +1,31 @@
+"""The project's own images for the cluster: the operator's and the trainer's, built from their Dockerfiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from base_image import build_options
+from container_tool import ContainerTool, step
+from nodes import LoadedImage
+
+_ROOT = Path(__file__).parents[2]
+# What the samples and the chart call them.
+OPERATOR = "registry.example/trainingrun-operator:0.1.0"
+TRAINER = "registry.example/trainingrun-trainer:0.1.0"
+_DOCKERFILES = {OPERATOR: "images/operator/Dockerfile", TRAINER: "images/trainer/Dockerfile"}
+
+
+def project_images(tool: ContainerTool, base: str | None) -> list[LoadedImage]:
+    """Build both; layers that have not changed are reused. `base` replaces the Dockerfiles' own base image."""
+    arguments = [f"--build-arg=BASE_IMAGE={base}", *build_options(tool)] if base else []
+    return [_build(tool, name, dockerfile, arguments) for name, dockerfile in _DOCKERFILES.items()]
+
+
+def _build(tool: ContainerTool, name: str, dockerfile: str, arguments: list[str]) -> LoadedImage:
+    repository = f"localhost/trainingrun/{name.partition('/')[2].partition(':')[0]}"
+    with step(f"  {dockerfile}"):
+        tool.run("build", *arguments, "--file", str(_ROOT / dockerfile), "--tag", f"{repository}:latest", str(_ROOT))
+    # Named by its content, so that a node that has the name has the image.
+    identity = tool.run("image", "inspect", "--format={{.Id}}", f"{repository}:latest").strip().removeprefix("sha256:")
+    tool.run("tag", f"{repository}:latest", f"{repository}:{identity[:12]}")
+    return LoadedImage(f"{repository}:{identity[:12]}", name)
