@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trainingrun.conditions import REFUSALS, ConditionType, Reason
 from trainingrun.failures import is_image_trouble
+from trainingrun.failures.words import joined, last_words
 from trainingrun.labels import QUEUE_KEY, RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
 from trainingrun.observed import Pod, RayJob
 from trainingrun.status.limits import KUBERAY_GRACE, is_paused
@@ -107,8 +108,18 @@ def _container_words(pods: list[Pod]) -> Words | None:
     for pod in waiting:
         reason, message = pod.waiting or ("", "")
         kind = Reason.IMAGE_PULL if is_image_trouble(pod) else Reason.CONTAINER_ERROR
-        return Words(kind, f"Pod {pod.name}: {reason}: {message}" if message else f"Pod {pod.name}: {reason}")
+        words = f"{reason}: {message}" if message else reason
+        return Words(kind, f"Pod {pod.name}: {words}{_last_end(pod)}")
     return None
+
+
+def _last_end(pod: Pod) -> str:
+    """How a container of the pod that is started again and again ended, and the last line that it wrote."""
+    if not pod.terminations:
+        return ""
+    end = pod.terminations[-1]
+    said = joined(f"exit code {end.exit_code}", end.reason, last_words(end.message).rpartition("\n")[2])
+    return f"; container {end.container} ended with {said}"
 
 
 def _scheduler_words(pods: list[Pod]) -> Words | None:

@@ -23,7 +23,7 @@ from seen_objects import (
 )
 
 from trainingrun.conditions import REFUSALS, Reason
-from trainingrun.observed import Observed, RunObject
+from trainingrun.observed import Observed, RunObject, Termination
 from trainingrun.status import status_of
 from trainingrun.status.refusals import refusal_reason
 
@@ -84,6 +84,15 @@ CASES: list[tuple[str, RunObject, Observed, str, tuple[str, str, str]]] = [
         starting(CRASHING),
         "a crash",
         ("False", "ContainerError", "Pod d: CrashLoopBackOff: back-"),
+    ),
+    (
+        "PodsReady",
+        a_run(),
+        starting(
+            replace(CRASHING, terminations=(Termination("ray-worker", 1, "Error", "at line 3\nValueError: no\n"),))
+        ),
+        "what a container said before its end",
+        ("False", "ContainerError", "; container ray-worker ended with exit code 1: Error: ValueError: no"),
     ),
     (
         "PodsReady",
