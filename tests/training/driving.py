@@ -23,15 +23,16 @@ HOOKS = Path(__file__).parent
 SIDE = 8
 
 
-def write_rows(folder: Path, sizes: list[int], row_group_rows: int = 256) -> int:
-    """Files of so many rows: random images, and as label the row's number. Returns the number of rows."""
+def write_rows(folder: Path, sizes: list[int], row_group_rows: int = 256, classes: int = 1 << 30) -> int:
+    """Files of so many rows: random images, and as label the row's number modulo `classes`. Returns how many rows."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(0)
     first = 0
     for index, size in enumerate(sizes):
         field, images = layout.from_numpy("image", generator.integers(0, 256, (size, SIDE, SIDE), dtype=np.uint8))
         schema = layout.schema_of([field, pa.field("label", pa.int64())])
-        table = pa.table([images, pa.array(range(first, first + size))], schema=schema)
+        labels = np.arange(first, first + size) % classes
+        table = pa.table([images, pa.array(labels)], schema=schema)
         pq.write_table(table, folder / f"part-{index}.parquet", row_group_size=row_group_rows)
         first += size
     return first

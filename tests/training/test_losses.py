@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,10 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     newest, second, third = RunStorage(run["spec"]["storage"]["uri"], "test").checkpoints()[:3]
     os.truncate(folder / newest / "state.pt", 1000)
     (folder / second / "rows-0.npz").unlink()
+    # As if the driver had been killed before all of it was there: Ray Train does not know of it.
+    half_written = folder / "step-00000004-e00000a1g1"
+    shutil.copytree(folder / third, half_written)
+    (half_written / "manifest-0.json").unlink()
 
     training = start(run, tmp_path, address)
     assert training.end() == 0, training.output()
@@ -83,6 +88,8 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     assert resumed.resumed_from == third
     warnings = " ".join(r.message for r in records if isinstance(r, Notice) and r.level == "Warning")
     assert newest in warnings and second in warnings
+    assert not half_written.exists()
+    assert any(half_written.name in r.message for r in records if isinstance(r, Notice) and r.level == "Info")
     assert max(steps_saved(records)) == 2 * 31
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,9 @@ from trainingrun_trainer.exits import OUTCOMES, Exit, Failure
 from trainingrun_trainer.failures import failure_of
 from trainingrun_trainer.hub import News, create_hub
 from trainingrun_trainer.plan import shown_configuration, versions
+from trainingrun_trainer.preemption import PreemptionWatch
 from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.tracebacks import last_lines_first
 
 _POLL_SECONDS = 0.5
 # After an error a worker's peers may still be about to say that a machine was lost.
@@ -75,14 +78,15 @@ class Attempt:
         self._emit = emit
         self._stop = stop
         self._began = time.time()
+        self._preemption = PreemptionWatch()
         self._is_stop_passed_on = False
         self._last_status: dict[str, Any] | None = None
         self._rows_read: dict[str, int] = {}
         self._failures: list[tuple[float, Failure]] = []
         self._world: dict[str, list[int]] = {}
 
-    def run(self) -> Exit:
-        """Train until the end, whatever it is. The exit code is also in the last record."""
+    def run(self) -> AttemptEnded:
+        """Train until the end, whatever it is; returns the attempt's last record, which is not emitted."""
         for sentence in self._job.storage.repair():
             self._tell(Notice, level="Warning", message=sentence)
         if self._job.is_complete():
@@ -115,11 +119,11 @@ class Attempt:
         return None
 
     def _pass_on(self, hub: Any) -> None:
-        """Turn the hub's news into records, and a signal into a request to stop."""
-        if self._stop.exit is not None and not self._is_stop_passed_on:
+        """Turn the hub's news into records, and a signal or a preemption into a request to stop."""
+        if not self._is_stop_passed_on and (why := self._why_stop()):
             self._is_stop_passed_on = True
             hub.request_stop.remote()
-            self._tell(Notice, level="Info", message="stopping after a checkpoint; a second signal stops at once")
+            self._tell(Notice, level="Info", message=f"stopping after a checkpoint: {why}")
         news: News = ray.get(hub.news.remote())
         for kind, values in news.events:
             self._record_event(kind, values)
@@ -128,6 +132,14 @@ class Attempt:
             self._tell(Progress, **news.status)
         self._rows_read = news.rows_read
         self._failures += [(time.monotonic(), failure) for failure in news.failures]
+
+    def _why_stop(self) -> str | None:
+        if self._stop.exit is Exit.ABORTED:
+            return "SIGINT was received; a second SIGINT stops at once"
+        if self._stop.exit is not None:
+            return "SIGTERM was received"
+        leaving = self._preemption.leaving(self._world)
+        return f"taken away from the training: {', '.join(leaving)}" if leaving else None
 
     def _record_event(self, kind: str, values: dict[str, Any]) -> None:
         if kind != "Started":
@@ -169,29 +181,38 @@ class Attempt:
         if error is not None:
             told = sorted((failure for _, failure in self._failures), key=lambda f: f.exit is Exit.INFRASTRUCTURE)
             return told[0] if told else failure_of(error)
-        if news.finished or (self._job.is_finished_by_return and self._stop.exit is None):
+        if news.finished or (self._job.is_finished_by_return and not self._is_stop_passed_on):
             return Failure(Exit.COMPLETE, "all epochs are trained")
         stopped = self._stop.exit or Exit.PREEMPTED
         return Failure(stopped, "stopped after saving a checkpoint; run it again to continue from there")
 
-    def _end(self, verdict: Failure) -> Exit:
+    def _end(self, verdict: Failure) -> AttemptEnded:
         names = {node.node_id: node.name for node in placement.live_nodes()}
         self._tell(
             Placement,
             data_rows={names.get(node, node): rows for node, rows in self._rows_read.items()},
             trainer_ranks={names.get(node, node): ranks for node, ranks in self._world.items()},
         )
-        self._tell(
-            AttemptEnded,
-            outcome=OUTCOMES[verdict.exit],
-            exit_code=int(verdict.exit),
-            message=verdict.text,
-            seconds=time.time() - self._began,
-        )
-        return verdict.exit
+        return ended(verdict, self._attempt, self._began)
 
     def _tell(self, kind: type[Record], **values: Any) -> None:
         self._emit(kind(time=time.time(), attempt=self._attempt, **values))
+
+
+def ended(verdict: Failure, attempt: int, began: float) -> AttemptEnded:
+    """An attempt's last record; `began` is in seconds since 1970."""
+    now = time.time()
+    message = last_lines_first(verdict.text)
+    if verdict.text not in message:
+        print(verdict.text, file=sys.stderr)
+    return AttemptEnded(
+        time=now,
+        attempt=attempt,
+        outcome=OUTCOMES[verdict.exit],
+        exit_code=int(verdict.exit),
+        message=message,
+        seconds=now - began,
+    )
 
 
 class _Fit(threading.Thread):

@@ -5,6 +5,10 @@ Anything else that is raised is either the user's code failing (exit code 13, wi
 
 from __future__ import annotations
 
+from typing import Any
+
+from trainingrun_trainer.outages import outage_of
+
 
 class InvalidConfiguration(Exception):
     """The run cannot start as it is configured: a wrong hook, a missing column, a label that no node has.
@@ -13,8 +17,20 @@ class InvalidConfiguration(Exception):
     """
 
 
+class NodesLost(Exception):
+    """The cluster that was made for the run lacks nodes that it had. Exit code 14."""
+
+
 class DataError(Exception):
-    """Training data turned out to be unreadable or of the wrong shape. The message names the file. Exit code 13."""
+    """Training data turned out to be unreadable or of the wrong shape. The message names the file.
+
+    Exit code 13; where an outage has led to it, 14. An exception travels between processes without its causes, so
+    that this one takes the outage along in words.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        outage = outage_of(self)
+        return _data_error, (self.args, str(outage) or type(outage).__name__ if outage else None)
 
 
 class UserCodeError(Exception):
@@ -26,3 +42,9 @@ class UserCodeError(Exception):
 
     def __reduce__(self) -> tuple[type[UserCodeError], tuple[str]]:
         return UserCodeError, (self.text,)
+
+
+def _data_error(arguments: tuple[Any, ...], outage: str | None) -> DataError:
+    error = DataError(*arguments)
+    error.__cause__ = ConnectionError(outage) if outage else None
+    return error

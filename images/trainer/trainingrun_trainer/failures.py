@@ -9,8 +9,9 @@ import ray
 import torch
 
 from trainingrun_trainer.data.layout import LayoutError
-from trainingrun_trainer.errors import DataError, InvalidConfiguration, UserCodeError
+from trainingrun_trainer.errors import DataError, InvalidConfiguration, NodesLost, UserCodeError
 from trainingrun_trainer.exits import Exit, Failure
+from trainingrun_trainer.outages import is_outage, outage_of
 from trainingrun_trainer.tracebacks import user_traceback
 
 # What gloo and NCCL say on the ranks that survive the loss of another one; they have no types of their own for it.
@@ -27,10 +28,6 @@ _PEER_LOST = (
     "ncclsystemerror",
     "nccl communicator was aborted",
 )
-# Exceptions of botocore and aiohttp, by name, since neither need be installed.
-_STORE_UNREACHABLE = frozenset(
-    {"EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "HTTPClientError"}
-)
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -39,6 +36,9 @@ def failure_of(error: BaseException) -> Failure:
     for cause in chain:
         if isinstance(cause, ray.exceptions.RayTaskError):
             continue  # also an instance of what it wraps, but its text is Ray's own traceback
+        is_outage_told = isinstance(cause, InvalidConfiguration | DataError) and outage_of(cause) is not None
+        if is_outage_told or isinstance(cause, NodesLost):
+            return Failure(Exit.INFRASTRUCTURE, str(cause))
         if isinstance(cause, InvalidConfiguration):
             return Failure(Exit.INVALID_CONFIGURATION, str(cause))
         if isinstance(cause, DataError | LayoutError):
@@ -67,9 +67,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 def _is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, ray.exceptions.RayTaskError):
         return False  # a wrapper: what it wraps decides
-    if isinstance(error, ray.exceptions.RayError | torch.distributed.DistError | ConnectionError | TimeoutError):
-        return True
-    if type(error).__name__ in _STORE_UNREACHABLE:
+    if isinstance(error, ray.exceptions.RayError | torch.distributed.DistError) or is_outage(error):
         return True
     message = str(error).lower()
     return isinstance(error, RuntimeError) and any(words in message for words in _PEER_LOST)

@@ -14,13 +14,14 @@ from typing import Protocol
 
 from trainingrun.display import display_for
 from trainingrun.errors import InvalidSpec
-from trainingrun.progress import AttemptEnded, Record
+from trainingrun.progress import Record
 from trainingrun.spec import Run
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer import options, placement
-from trainingrun_trainer.driver import Attempt, Job, StopRequest, connected
-from trainingrun_trainer.errors import InvalidConfiguration
-from trainingrun_trainer.exits import OUTCOMES, Exit
+from trainingrun_trainer.driver import Attempt, Job, StopRequest, connected, ended
+from trainingrun_trainer.errors import InvalidConfiguration, NodesLost
+from trainingrun_trainer.exits import Exit, Failure
+from trainingrun_trainer.failures import failure_of
 from trainingrun_trainer.options import Options
 from trainingrun_trainer.plan import storage_of
 from trainingrun_trainer.sinks.event_log import EventLog, next_attempt
@@ -45,35 +46,45 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
     stop = StopRequest()
     _listen(stop)
     display = display_for(sys.stdout, json=chosen.json)
-    sinks: list[Sink] = [display]
-    attempt = chosen.attempt or 1
+    keepers: list[Sink] = []
+    attempt = chosen.attempt if chosen.attempt is not None else 1
+    began = time.time()
     try:
         run = _read(chosen.config)
         storage = storage_of(run)
-        attempt = chosen.attempt or next_attempt(storage)
-        sinks.append(EventLog(storage, attempt))
+        attempt = chosen.attempt if chosen.attempt is not None else next_attempt(storage)
+        keepers.append(EventLog(storage, attempt))
         if endpoint := Endpoint.from_environment():
-            sinks.append(OperatorPush(endpoint))
+            keepers.append(OperatorPush(endpoint))
         job = job_of(run, attempt)
         with connected(chosen.address, _worker_environment()):
             _listen(stop)  # again: connecting puts Ray's own handler of SIGTERM in place
-            _await_nodes(job.workers)
-            return Attempt(job, attempt, _fan_out(sinks), stop).run()
-    except (InvalidConfiguration, InvalidSpec) as error:
-        _fan_out(sinks)(_refused(attempt, str(error)))
-        return Exit.INVALID_CONFIGURATION
-    finally:
-        for sink in reversed(sinks):
-            sink.close()
+            _await_nodes(job.workers, chosen)
+            last = Attempt(job, attempt, _fan_out([display, *keepers]), stop).run()
+            _fan_out(keepers)(last)
+    except Exception as error:
+        invalid = Failure(Exit.INVALID_CONFIGURATION, str(error)) if isinstance(error, InvalidSpec) else None
+        last = ended(invalid or failure_of(error), attempt, began)
+        _fan_out(keepers)(last)
+    for keeper in keepers:
+        keeper.close()
+    # At the very end of the output: the operator reads it in the few last lines that Ray keeps of a job's log.
+    display.emit(last)
+    display.close()
+    return Exit(last.exit_code)
 
 
 def _listen(stop: StopRequest) -> None:
-    """The first signal asks for a checkpoint and an end, the second one ends the process at once."""
+    """The first signal asks for a checkpoint and an end, a second SIGINT ends the process at once.
+
+    A second SIGTERM does not: Ray's job manager and the pod's hook each send one where a pod is taken away.
+    """
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if stop.exit is not None:
+        if stop.exit is None:
+            stop.exit = Exit.ABORTED if number == signal.SIGINT else Exit.PREEMPTED
+        elif number == signal.SIGINT:
             os._exit(128 + number)
-        stop.exit = Exit.ABORTED if number == signal.SIGINT else Exit.PREEMPTED
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
@@ -93,22 +104,19 @@ def _worker_environment() -> dict[str, str]:
     return {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
 
 
-def _await_nodes(workers: placement.Workers) -> None:
+def _await_nodes(workers: placement.Workers, chosen: Options) -> None:
     deadline = time.monotonic() + _NODES_SECONDS
     while True:
         try:
             return placement.check(placement.live_nodes(), workers)
-        except InvalidConfiguration:
-            if time.monotonic() > deadline:
+        except InvalidConfiguration as error:
+            if time.monotonic() <= deadline:
+                time.sleep(0.2)
+            elif chosen.num_workers is None:
+                # The cluster was made for the run as it is, so what it lacks has been lost since.
+                raise NodesLost(str(error)) from None
+            else:
                 raise
-            time.sleep(0.2)
-
-
-def _refused(attempt: int, message: str) -> AttemptEnded:
-    code = Exit.INVALID_CONFIGURATION
-    return AttemptEnded(
-        time=time.time(), attempt=attempt, outcome=OUTCOMES[code], exit_code=int(code), message=message, seconds=0.0
-    )
 
 
 def _fan_out(sinks: list[Sink]) -> Callable[[Record], None]:

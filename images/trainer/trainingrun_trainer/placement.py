@@ -75,12 +75,13 @@ def check(nodes: list[Node], workers: Workers) -> None:
         raise InvalidConfiguration(_missing("trainer", TRAINER_SELECTOR, nodes))
     if data_slots(nodes) < 1:
         raise InvalidConfiguration(
-            f"spec.data.resourcesPerNode: the {len(data)} data nodes have not one CPU between them, allowed: at least 1"
+            f"spec.data.resourcesPerNode: less than one CPU in all on {_listed(data)}, allowed: at least 1"
         )
     room = sum(_fits(node, workers) for node in trainers)
     if room < workers.count:
+        asked = f"{workers.count} worker" if workers.count == 1 else f"{workers.count} workers"
         raise InvalidConfiguration(
-            f"spec.trainer: asks for {workers.count} workers with {workers.cpus:g} CPU and {workers.gpus} GPU each, "
+            f"spec.trainer: asks for {asked} with {workers.cpus:g} CPU and {workers.gpus} GPU each, "
             f"the trainer nodes have room for {room}: {_listed(trainers)}"
         )
     if both := [node for node in data if node.has(TRAINER_SELECTOR)]:

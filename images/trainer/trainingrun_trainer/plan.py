@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from trainingrun.redaction import redacted
 from trainingrun.spec import Run
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
@@ -100,13 +101,9 @@ def versions() -> dict[str, str]:
 
 
 def shown_configuration(run: Run) -> dict[str, Any]:
-    """The run as records and reports may show it: environment variables can hold secrets, so their values go."""
-    document: dict[str, Any] = run.to_document()
-    for part in (document["spec"], document["spec"].get("trainer", {}), document["spec"].get("data", {})):
-        for variable in part.get("env", []):
-            if "value" in variable:
-                variable["value"] = "(not shown)"
-    return document
+    """The run as records may show it: without what may be a secret."""
+    shown: dict[str, Any] = redacted(run.to_document())
+    return shown
 
 
 def _data_transform(recipe: Recipe) -> Transform | None:

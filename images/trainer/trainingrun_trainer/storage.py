@@ -14,6 +14,8 @@ from typing import Any
 import fsspec
 import pyarrow.fs
 
+from trainingrun_trainer.errors import InvalidConfiguration
+
 # Ray Train's own list of the checkpoints that it keeps.
 _SNAPSHOT = "checkpoint_manager_snapshot.json"
 _CHECKPOINT = re.compile(r"^step-(\d{8,})-\w+$")
@@ -43,7 +45,10 @@ class RunStorage:
         """An Arrow file system and the path of `root` on it."""
         if "://" not in self.root or self.root.startswith("file://"):
             return pyarrow.fs.LocalFileSystem(), self.root.removeprefix("file://")
-        filesystem, path = fsspec.core.url_to_fs(self.root)
+        try:
+            filesystem, path = fsspec.core.url_to_fs(self.root)
+        except (ValueError, ImportError) as error:  # no such protocol, or what speaks it is not installed
+            raise InvalidConfiguration(f'spec.storage.uri: "{self.root}" cannot be used: {error}') from error
         filesystem.invalidate_cache()  # listings are kept by process, and other processes write here too
         return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem)), path
 
@@ -104,11 +109,40 @@ class RunStorage:
         with filesystem.open_output_stream(path) as stream:
             stream.write(text.encode())
 
+    def read_text(self, name: str) -> str:
+        """A small file of the folder; empty where there is none."""
+        filesystem, root = self.filesystem()
+        try:
+            with filesystem.open_input_stream(f"{root}/{self.name}/{name}") as stream:
+                return str(stream.read().decode(errors="replace"))
+        except FileNotFoundError:
+            return ""
+
     def list_files(self, folder: str) -> list[str]:
         """Names of the files in a folder of the run, sorted."""
         filesystem, root = self.filesystem()
         selector = pyarrow.fs.FileSelector(f"{root}/{self.name}/{folder}", allow_not_found=True)
         return sorted(info.base_name for info in filesystem.get_file_info(selector))
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The files in a folder of the run with their bytes."""
+        filesystem, root = self.filesystem()
+        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}/{folder}", allow_not_found=True)
+        return {info.base_name: info.size for info in filesystem.get_file_info(selector) if info.is_file}
+
+    def delete(self, folder: str) -> None:
+        """Delete a folder of the run with everything in it."""
+        filesystem, root = self.filesystem()
+        _delete(filesystem, f"{root}/{self.name}/{folder}")
+
+    def listed_checkpoints(self) -> set[str]:
+        """Names in Ray Train's own list, which it prunes itself. Raises ValueError while it is half-written."""
+        text = self.read_text(_SNAPSHOT)
+        try:
+            results = json.loads(text)["checkpoint_results"] if text else []
+            return {result["checkpoint_dir_name"] for result in results}
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{_SNAPSHOT} is damaged") from error
 
     def repair(self) -> list[str]:
         """Bring Ray Train's list in line with what is really there; returns what was found wrong, in sentences.

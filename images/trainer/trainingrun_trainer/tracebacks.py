@@ -5,12 +5,15 @@ Must never lose the exception's own message or its causes, and must show everyth
 
 from __future__ import annotations
 
+import json
 import traceback
 from pathlib import Path
 
 # Frames of these packages say nothing to a person whose function failed.
 _HIDDEN = ("ray", "trainingrun_trainer", "trainingrun", "torch")
 _PACKAGE = Path(__file__).parent
+_LEAD = 1000
+_MOST_ESCAPED = 6_000
 
 
 def user_traceback(error: BaseException) -> str:
@@ -20,9 +23,19 @@ def user_traceback(error: BaseException) -> str:
     return "".join(rendered.format()).rstrip()
 
 
-def has_user_frame(error: BaseException) -> bool:
-    """Whether any frame of `error` lies in code that is neither a library's nor this package's."""
-    return any(not _is_hidden(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
+def last_lines_first(text: str) -> str:
+    """A message as short as its readers need it, with what tells most at its beginning.
+
+    The operator shows the first kibibyte of it, and finds it in the last 20,000 characters of a log, as JSON.
+    """
+    if len(text) <= _LEAD:
+        return text
+    lead = text[max(text.rfind('\n  File "'), 0) :].lstrip("\n")[:_LEAD].rstrip()
+    rest = text
+    while len(json.dumps(rest)) > _MOST_ESCAPED:
+        rest = rest[: len(rest) // 2]
+    cut = "" if rest == text else "\n(cut; all of it is in the driver's log)"
+    return f"{lead}\n\nIn full:\n{rest}{cut}"
 
 
 def _keep_user_frames(rendered: traceback.TracebackException) -> None:

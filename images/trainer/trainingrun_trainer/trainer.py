@@ -6,6 +6,7 @@ Nothing is started here. The placement of everything follows from `placement`.
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 import ray
@@ -21,6 +22,9 @@ from trainingrun_trainer.plan import Plan
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.loop import train
 from trainingrun_trainer.train.session import LoopConfig
+
+# Set for runs whose pods get a resource that is called a GPU and is none, as in tests of the placement.
+_TRAIN_ON_CPU = "TRAININGRUN_TRAIN_ON_CPU"
 
 
 def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
@@ -63,7 +67,7 @@ def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str
     return {
         "dataset_config": ExactDataConfig(),
         "scaling_config": placement.scaling_config(workers),
-        "torch_config": TorchConfig(backend="nccl" if workers.gpus and _has_cuda() else "gloo"),
+        "torch_config": TorchConfig(backend=_backend(workers)),
         "run_config": ray.train.RunConfig(
             name=storage.name,
             storage_path=path,
@@ -79,8 +83,6 @@ def _dataset(plan: Plan, name: str, hub: Any) -> Any:
     return build_dataset(name, plan.listings[name], transform, hub, plan.workers.count)
 
 
-def _has_cuda() -> bool:
-    """Whether torch can use a GPU: an extended resource that stands in for one has no CUDA behind it."""
-    import torch
-
-    return bool(torch.cuda.is_available())
+def _backend(workers: Workers) -> str:
+    """What the workers talk with. The driver cannot look for itself: its machine need not have a GPU."""
+    return "nccl" if workers.gpus and not os.environ.get(_TRAIN_ON_CPU) else "gloo"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainingrun.progress import AttemptEnded, Notice, Progress, Stall
+from trainingrun.progress import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Progress, Stall
 
 
 def progress(step: int, **fields: Any) -> Progress:
@@ -24,6 +24,29 @@ def progress(step: int, **fields: Any) -> Progress:
         "goodput_percent": 95.0,
     }
     return Progress(**{**values, **fields})
+
+
+def started(attempt: int = 1, resumed_from: str | None = None) -> AttemptStarted:
+    return AttemptStarted(
+        time=1_772_000_000.0,
+        attempt=attempt,
+        run="digits",
+        world_size=2,
+        epochs=4,
+        first_epoch=0,
+        first_step=0,
+        resumed_from=resumed_from,
+        storage="s3://bucket/runs/digits",
+        versions={},
+        configuration={},
+    )
+
+
+def saved(step: int) -> CheckpointSaved:
+    path = f"s3://bucket/runs/digits/step-{step:08d}-e00001a1g1"
+    return CheckpointSaved(
+        time=1_772_000_000.0, attempt=1, path=path, epoch=1, step=step, seconds=1.0, size_bytes=1, best=False
+    )
 
 
 def notice(message: str) -> Notice:

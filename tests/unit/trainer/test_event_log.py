@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fsspec
 import pytest
 from progress_samples import ended, notice, progress
 
@@ -75,7 +74,14 @@ def test_attempts_are_counted_by_their_logs(storage: RunStorage) -> None:
     for attempt in (1, 2, 7):
         EventLog(storage, attempt).close()
     path_of(storage).with_name("notes.txt").write_text("not a log")
+    path_of(storage).with_name("attempt-notes.jsonl").write_text("not a log")
     assert next_attempt(storage) == 8
+
+
+def test_attempts_go_on_after_four_digits(storage: RunStorage) -> None:
+    for attempt in (9_999, 10_000):
+        EventLog(storage, attempt).close()
+    assert next_attempt(storage) == 10_001
 
 
 def test_a_folder_that_cannot_be_written_is_said_once(storage: RunStorage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,18 +104,3 @@ def test_a_full_disk_is_said_once(storage: RunStorage, capsys: pytest.CaptureFix
         log.emit(notice(f"{number}"))
     log.close()
     assert capsys.readouterr().err.count("No space left on device") == 1
-
-
-def test_a_store_that_refuses_is_said_once_and_gets_everything_later(capsys: pytest.CaptureFixture[str]) -> None:
-    store = fsspec.filesystem("memory")
-    store.pipe_file("/runs/digits/progress", b"a file where the folder should be")
-    log = EventLog(RunStorage("memory://runs", "digits"), 1)
-    log.emit(notice("first"))
-    log._next_upload = 0.0  # ten minutes later
-    log.emit(notice("second"))
-    store.rm("/runs/digits/progress")
-    log.close()
-    said = capsys.readouterr().err
-    assert said.count("training goes on") == 1
-    lines = store.cat_file("/runs/digits/progress/attempt-0001.jsonl").decode().splitlines()
-    assert [parse_line(line) for line in lines] == [notice("first"), notice("second")]

@@ -7,7 +7,7 @@ import ray
 import torch
 
 from trainingrun_trainer.data.layout import LayoutError
-from trainingrun_trainer.errors import DataError, InvalidConfiguration, UserCodeError
+from trainingrun_trainer.errors import DataError, InvalidConfiguration, NodesLost, UserCodeError
 from trainingrun_trainer.exits import OUTCOMES, Exit, Failure
 from trainingrun_trainer.failures import failure_of
 
@@ -56,6 +56,7 @@ TABLE = [
         torch.OutOfMemoryError("CUDA out of memory"),
         Failure(Exit.TRAINING_FAILED, "torch.OutOfMemoryError: CUDA out of memory"),
     ),
+    (NodesLost("room for 1"), Failure(Exit.INFRASTRUCTURE, "room for 1")),
     (KeyError(), Failure(Exit.TRAINING_FAILED, "KeyError")),
 ]
 

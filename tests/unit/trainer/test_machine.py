@@ -43,20 +43,18 @@ def test_every_size_is_positive_and_divides_over_the_nodes(run: Run, machine: Ma
 
 
 @given(runs(), machines())
-def test_no_more_cpus_than_there_are_unless_gpus_outnumber_them(run: Run, machine: Machine) -> None:
+def test_no_more_cpus_than_there_are_and_one_for_each_group(run: Run, machine: Machine) -> None:
     found = size(run, machine)
-    used = found.trainers * found.cpus_per_trainer + found.data_cpus
-    assert used <= max(machine.cpus, found.trainers + 1)
-    if machine.cpus >= 2 and machine.gpus < machine.cpus:
-        assert used <= machine.cpus
+    assert found.trainers * found.cpus_per_trainer + found.data_cpus <= max(2, machine.cpus)
 
 
 @given(runs(), machines())
 def test_no_more_gpus_than_there_are(run: Run, machine: Machine) -> None:
     found = size(run, machine)
     assert found.trainers * found.gpus_per_trainer <= machine.gpus
-    wants = run.spec.trainer.resources_per_node.gpus > 0
-    assert (found.gpus_per_trainer > 0) == (wants and machine.gpus > 0)
+    wanted = run.spec.trainer.resources_per_node.gpus // run.spec.trainer.processes_per_node
+    assert (found.gpus_per_trainer > 0) == (wanted > 0 and machine.gpus > 0)
+    assert found.gpus_per_trainer <= wanted, "a trainer would hold GPUs that it does not use"
 
 
 @given(runs(), machines(), st.integers(1, 300), st.integers(1, 300))
@@ -75,6 +73,11 @@ def test_the_shape_is_said_in_one_line() -> None:
         "(the run asks for 8 nodes)"
     )
     large = size(run, Machine(cpus=32, gpus=4, memory_bytes=64 * GIB, shared_memory_bytes=32 * GIB))
+    one = run_of(trainer=trainer(nodes=1), data={"numNodes": 1})
+    assert size(one, Machine(cpus=2, gpus=0, memory_bytes=8 * GIB, shared_memory_bytes=4 * GIB)).sentence(one) == (
+        "this machine: 1 trainer with 1 CPU each (the run asks for 1), 1 CPU for data on 1 virtual node "
+        "(the run asks for 1 node)"
+    )
     assert large.sentence(run) == (
         "this machine: 4 trainers with 4 CPU and 1 GPU each (the run asks for 4), 16 CPUs for data on "
         "8 virtual nodes (the run asks for 8 nodes)"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from https_receiver import Receiver, https_receiver
-from progress_samples import ended, notice, progress
+from progress_samples import ended, notice, progress, saved, started
 
 from trainingrun_trainer.sinks.operator_push import Endpoint, OperatorPush
 
@@ -29,12 +29,13 @@ def endpoint(receiver: Receiver, tmp_path: Path) -> Endpoint:
     return Endpoint(receiver.url, str(receiver.ca_file), str(token))
 
 
+def metrics_of(receiver: Receiver) -> list[dict[str, str]]:
+    found = [request.body["trainerStatus"]["metrics"] for request in receiver.requests]
+    return [{metric["name"]: metric["value"] for metric in metrics} for metrics in found]
+
+
 def steps_of(receiver: Receiver) -> list[int]:
-    found = []
-    for request in receiver.requests:
-        metrics = {metric["name"]: metric["value"] for metric in request.body["trainerStatus"]["metrics"]}
-        found.append(int(metrics["step"]))
-    return found
+    return [int(metrics["step"]) for metrics in metrics_of(receiver)]
 
 
 def test_the_request_follows_the_protocol(receiver: Receiver, endpoint: Endpoint) -> None:
@@ -112,6 +113,56 @@ def test_progress_after_a_pause_is_pushed_without_another_wait(receiver: Receive
         receiver.wait_for(step, seconds=5.0)
     push.close()
     assert steps_of(receiver) == [1, 2, 3]
+
+
+def test_checkpoints_and_the_attempt_are_told_in_words(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint, interval_seconds=0.05)
+    push.emit(started(attempt=3, resumed_from="step-00000040-e00001a2g1"))
+    push.emit(progress(41, attempt=3))
+    receiver.wait_for(1)
+    push.emit(saved(50))
+    receiver.wait_for(2)
+    push.close()
+    first, second = metrics_of(receiver)
+    assert (first["attempt"], first["resumedFrom"], first["checkpoint"]) == ("3", *2 * ["step-00000040-e00001a2g1"])
+    assert second["checkpoint"] == "step-00000050-e00001a1g1"
+    assert (second["resumedFrom"], second["step"]) == ("step-00000040-e00001a2g1", "41")
+
+
+def test_a_run_from_the_beginning_names_no_checkpoint_until_there_is_one(
+    receiver: Receiver, endpoint: Endpoint
+) -> None:
+    push = OperatorPush(endpoint)
+    push.emit(started())
+    push.emit(progress(1))
+    push.close()
+    (metrics,) = metrics_of(receiver)
+    assert metrics["attempt"] == "1"
+    assert metrics.keys().isdisjoint({"checkpoint", "resumedFrom"})
+
+
+def test_the_start_does_not_hold_up_the_news_of_the_first_step(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint, interval_seconds=60.0)
+    push.emit(started())
+    push.emit(notice("workers are being started"))
+    push.emit(progress(1))
+    receiver.wait_for(1, seconds=5.0)
+    push.close()
+    assert steps_of(receiver) == [1]
+
+
+def test_a_checkpoint_keeps_its_distance_too_and_is_told_even_before_progress(
+    receiver: Receiver, endpoint: Endpoint
+) -> None:
+    push = OperatorPush(endpoint, interval_seconds=60.0)
+    push.emit(saved(5))
+    receiver.wait_for(1, seconds=5.0)
+    push.emit(saved(6))
+    push.emit(saved(7))
+    push.emit(ended())
+    push.close()
+    assert [metrics["checkpoint"][:13] for metrics in metrics_of(receiver)] == ["step-00000005", "step-00000007"]
+    assert "progressPercentage" not in receiver.requests[0].body["trainerStatus"]
 
 
 def test_only_progress_is_pushed(receiver: Receiver, endpoint: Endpoint) -> None:

@@ -65,6 +65,7 @@ def test_a_data_group_without_a_cpu() -> None:
     message = refused([data(cpus=0.5), trainer()], ONE)
     assert message.startswith("spec.data.resourcesPerNode: ")
     assert message.endswith("allowed: at least 1")
+    assert "data-0 (0.5 CPU" in message
 
 
 def test_too_little_room_for_the_workers() -> None:

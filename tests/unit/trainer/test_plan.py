@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_samples import run_of, trainer
 
+from trainingrun.redaction import redacted
 from trainingrun_trainer.data.layout import from_numpy
 from trainingrun_trainer.errors import InvalidConfiguration
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node, Workers, check
@@ -55,17 +56,24 @@ def test_a_runs_folder_is_named_by_uid_where_there_is_one() -> None:
     assert storage_of(run_of(storage=claim)).local_directory == Path("/mnt/models/digits")
 
 
-def test_values_of_variables_are_not_shown() -> None:
-    secret = [{"name": "PASSWORD", "value": "hunter2"}]
+def recipe_of(model: dict[str, object]) -> dict[str, object]:
+    return {"dataset": {"train": {"format": "Parquet", "path": "/data/train"}}, "globalBatchSize": 48, "model": model}
+
+
+def test_what_may_be_secret_is_not_shown() -> None:
+    secret = [{"name": "DATABASE", "value": "hunter2"}]
     reference = [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
-    run = run_of(env=[*secret, *reference], trainer={"env": secret}, data={"env": secret})
+    model = {"function": "m:f", "parameters": {"api_key": "hunter2", "weights": "https://me:hunter2@host/weights"}}
+    run = run_of(env=[*secret, *reference], trainer={"env": secret}, data={"env": secret}, recipe=recipe_of(model))
     shown = shown_configuration(run)
     assert "hunter2" not in str(shown)
     for group in (shown["spec"], shown["spec"]["trainer"], shown["spec"]["data"]):
-        assert group["env"][0] == {"name": "PASSWORD", "value": "(not shown)"}
+        assert group["env"][0] == {"name": "DATABASE", "value": "(hidden)"}
     assert shown["spec"]["env"][1]["valueFrom"]["secretKeyRef"] == {"name": "s", "key": "k"}
     assert run.to_document()["spec"]["env"][0]["value"] == "hunter2"
+    assert shown["spec"]["recipe"]["model"]["parameters"]["weights"].endswith("@host/weights")
     assert shown["spec"]["storage"] == {"uri": "s3://bucket/runs"}
+    assert redacted(shown) == shown, "the report hides by the same rule"
 
 
 def test_versions_of_what_computes_are_known() -> None:

@@ -11,6 +11,7 @@ import sys
 import traceback
 from typing import Any
 
+from trainingrun.history.figures import plural, size
 from trainingrun_trainer.convert import Converted, ConvertError, SourceFailed, UsageError, convert
 from trainingrun_trainer.convert.display import progress_display
 from trainingrun_trainer.data.layout import LayoutError
@@ -49,8 +50,7 @@ def _summarise(converted: Converted) -> None:
     for note in converted.notes:
         print(f"Note: {note}", file=sys.stderr)
     print(
-        f"Converted {converted.rows:,} rows to {converted.files:,} file{'s' if converted.files > 1 else ''}, "
-        f"{converted.size / 2**20:,.1f} MiB, "
+        f"Converted {plural(converted.rows, 'row')} to {plural(converted.files, 'file')}, {size(converted.size)}, "
         f"{converted.rows / converted.seconds:,.0f} rows/s. For the recipe of a run:\n"
     )
     print(converted.yaml, end="")

@@ -94,8 +94,6 @@ def _driver_variables(address: str, shape: Size | None, adapted: Adapted, option
     workers = workers_of(adapted.run)
     values = {
         "RAY_ADDRESS": address,
-        # Nobody takes virtual nodes away; the watcher is one process more to wait for at every start.
-        **({"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"} if shape else {}),
         training.JSON: "1",
         training.NUM_WORKERS: shape.trainers if shape else options.trainers or workers.count,
         training.WORKER_CPUS: shape.cpus_per_trainer if shape else workers.cpus,

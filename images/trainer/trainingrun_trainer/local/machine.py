@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainingrun.history.figures import plural
 from trainingrun.spec import Run
 
 _GIB = 1 << 30
@@ -42,14 +43,9 @@ class Size:
         """What was made of the run's shape, in one line."""
         gpus = f" and {self.gpus_per_trainer} GPU" if self.gpus_per_trainer else ""
         return (
-            (
-                f"this machine: {self.trainers} trainers with {self.cpus_per_trainer} CPU{gpus} each "
-                f"(the run asks for {run.spec.trainer.num_processes}), {self.data_cpus} CPUs for data on "
-                f"{self.data_nodes} virtual nodes (the run asks for {run.spec.data.num_nodes} nodes)"
-            )
-            .replace("1 trainers", "1 trainer")
-            .replace("1 CPUs", "1 CPU")
-            .replace("1 virtual nodes", "1 virtual node")
+            f"this machine: {plural(self.trainers, 'trainer')} with {self.cpus_per_trainer} CPU{gpus} each "
+            f"(the run asks for {run.spec.trainer.num_processes}), {plural(self.data_cpus, 'CPU')} for data on "
+            f"{plural(self.data_nodes, 'virtual node')} (the run asks for {plural(run.spec.data.num_nodes, 'node')})"
         )
 
 
@@ -67,8 +63,10 @@ def this_machine() -> Machine:
 def size(run: Run, machine: Machine, *, trainers: int | None = None, data_cpus: int | None = None) -> Size:
     """The virtual cluster for `run` on `machine`; the keywords are a person's own choice."""
     wanted = run.spec.trainer.num_processes
-    has_gpus = machine.gpus > 0 and run.spec.trainer.resources_per_node.gpus > 0
-    room = machine.gpus if has_gpus else max(1, machine.cpus // 2)
+    wanted_gpus = run.spec.trainer.resources_per_node.gpus // run.spec.trainer.processes_per_node
+    has_gpus = machine.gpus > 0 and wanted_gpus > 0
+    # A trainer needs a CPU whatever else it has, and so do the data.
+    room = min(machine.gpus, max(1, machine.cpus - 1)) if has_gpus else max(1, machine.cpus // 2)
     count = trainers or min(wanted, room)
     half = machine.cpus - (data_cpus or machine.cpus // 2)
     per_trainer = max(1, min(half // count, int(run.spec.trainer.resources_per_node.limits["cpu"].cores) or 1))
@@ -83,7 +81,7 @@ def size(run: Run, machine: Machine, *, trainers: int | None = None, data_cpus: 
         trainers=count,
         trainer_nodes=trainer_nodes,
         cpus_per_trainer=per_trainer,
-        gpus_per_trainer=machine.gpus // count if has_gpus and machine.gpus >= count else 0,
+        gpus_per_trainer=min(wanted_gpus, machine.gpus // count) if has_gpus else 0,
         data_nodes=data_nodes,
         data_cpus=for_data,
         object_store_bytes=max(128 << 20, min(store, 2 * _GIB)),

@@ -1,23 +1,33 @@
 """Keeps every record of an attempt in the run's folder, for the report and for whoever looks later.
 
-A run must never fail because its log cannot be written: after an error it says so once and goes on without.
+A run must neither fail nor wait because its log cannot be written: after an error it says so once and goes on.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from trainingrun.progress import LOG_DIRECTORY, Progress, Record
+from trainingrun_trainer.sinks.log_upload import LogUpload
 from trainingrun_trainer.storage import RunStorage
 
-_UPLOAD_SECONDS = 30.0
-# Rare, since a store that is away answers only after half a minute of its client's own attempts.
-_RETRY_SECONDS = 600.0
 _PROGRESS_SECONDS = 2.0
+_LOG = re.compile(r"attempt-(\d+)\.jsonl")
+
+
+class _Writer(Protocol):
+    """Where lines go."""
+
+    def write(self, line: str) -> None:
+        """Keep a line, which has its line end."""
+
+    def close(self) -> None:
+        """Write what is left."""
 
 
 def log_name(attempt: int) -> str:
@@ -27,8 +37,71 @@ def log_name(attempt: int) -> str:
 
 def next_attempt(storage: RunStorage) -> int:
     """One more than the attempts that have left a log."""
-    numbers = [int(name[8:12]) for name in storage.list_files(LOG_DIRECTORY) if name.startswith("attempt-")]
-    return max(numbers, default=0) + 1
+    logs = (_LOG.fullmatch(name) for name in storage.list_files(LOG_DIRECTORY))
+    return max((int(log[1]) for log in logs if log), default=0) + 1
+
+
+class EventLog:
+    """JSON lines of one attempt: appended to a local file as they come, or uploaded from a thread of its own."""
+
+    def __init__(self, storage: RunStorage, attempt: int):
+        name = log_name(attempt)
+        directory = storage.local_directory
+        self._writer: _Writer = LogUpload(storage, name) if directory is None else _LocalFile(directory / name, name)
+        self._next_progress = 0.0
+
+    def emit(self, record: Record) -> None:
+        """Keep a record. Of progress, one every two seconds is enough for any chart."""
+        if isinstance(record, Progress):
+            if time.monotonic() < self._next_progress:
+                return
+            self._next_progress = time.monotonic() + _PROGRESS_SECONDS
+        self._writer.write(record.to_json() + "\n")
+
+    def close(self) -> None:
+        """Write what is left, within a bounded time."""
+        self._writer.close()
+
+
+class _LocalFile:
+    """Appends each line at once. After an error it writes no more, since half a line may lie in the file."""
+
+    def __init__(self, path: Path, name: str):
+        self._path = path
+        self._name = name
+        self._file: IO[str] | None = None
+        self._is_broken = False
+        self._guarded(self._open)
+
+    def write(self, line: str) -> None:
+        """See _Writer."""
+        self._guarded(lambda: self._append(line))
+
+    def close(self) -> None:
+        """See _Writer."""
+        if self._file is not None:
+            self._guarded(self._file.close)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        if self._is_broken:
+            return
+        try:
+            action()
+        except OSError as error:
+            self._is_broken = True
+            print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        is_torn = _is_torn(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
+        if is_torn:
+            self._file.write("\n")
+
+    def _append(self, line: str) -> None:
+        if self._file is not None:
+            self._file.write(line)
+            self._file.flush()
 
 
 def _is_torn(path: Path) -> bool:
@@ -39,67 +112,3 @@ def _is_torn(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(size - 1)
         return file.read() != b"\n"
-
-
-class EventLog:
-    """JSON lines of one attempt: appended to a local file, or uploaded whole now and then elsewhere."""
-
-    def __init__(self, storage: RunStorage, attempt: int):
-        self._storage = storage
-        self._name = log_name(attempt)
-        self._lines: list[str] = []
-        self._next_upload = 0.0
-        self._next_progress = 0.0
-        self._is_broken = False
-        self._has_warned = False
-        self._file: IO[str] | None = None
-        self._guarded(self._open)
-
-    def emit(self, record: Record) -> None:
-        """Keep a record. Of progress, one every two seconds is enough for any chart."""
-        if isinstance(record, Progress):
-            if time.monotonic() < self._next_progress:
-                return
-            self._next_progress = time.monotonic() + _PROGRESS_SECONDS
-        self._guarded(lambda: self._write(record.to_json() + "\n"))
-
-    def close(self) -> None:
-        """Write what is left."""
-        self._next_upload = 0.0
-        self._guarded(lambda: self._write(""))
-        if self._file is not None:
-            self._guarded(self._file.close)
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        if self._is_broken:
-            return
-        try:
-            action()
-        except Exception as error:  # each file system has errors of its own; none is worth a run
-            # An upload carries every line, so a later one can make up for this one; half a local line stays.
-            self._is_broken = self._storage.local_directory is not None
-            self._next_upload = time.monotonic() + _RETRY_SECONDS
-            if not self._has_warned:
-                print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
-            self._has_warned = True
-
-    def _open(self) -> None:
-        directory = self._storage.local_directory
-        if directory is None:
-            return
-        path = directory / self._name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_torn = _is_torn(path)
-        self._file = path.open("a", encoding="utf-8")
-        if is_torn:
-            self._file.write("\n")
-
-    def _write(self, line: str) -> None:
-        if self._file is not None:
-            self._file.write(line)
-            self._file.flush()
-            return
-        self._lines.append(line)
-        if time.monotonic() >= self._next_upload:
-            self._next_upload = time.monotonic() + _UPLOAD_SECONDS
-            self._storage.write_text(self._name, "".join(self._lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,13 +50,14 @@ class Feed:
         self._batch_rows = batch_rows
         self._row_bytes = row_bytes
         self._template: Batch | None = None
+        _ask_early("train")
         hook = recipe.collate
         self._collate = Collate(hook.function, dict(hook.parameters)) if hook else Collate()
 
-    def train(self, epoch: int, must_stop: Callable[[], bool], check_preemption: Callable[[], bool]) -> Iterator[Turn]:
+    def train(self, epoch: int, must_stop: Callable[[], bool]) -> Iterator[Turn]:
         """The rows of `epoch` that are not consumed. All ranks get equally many turns.
 
-        The functions are asked before each turn; what rank 0's say is in every rank's agreement.
+        `must_stop` is asked before each turn; what rank 0's says is in every rank's agreement.
         """
         dataset = self._recipe.dataset
         plan = Epoch(epoch, self._recipe.seed, shuffle=dataset.shuffle)
@@ -66,7 +68,7 @@ class Feed:
         while True:
             began = time.monotonic()
             batch = next(source, None)
-            agreement = self._agree(batch, time.monotonic() - began, must_stop(), check_preemption())
+            agreement = self._agree(batch, time.monotonic() - began, must_stop())
             if agreement.total_rows == 0:
                 self.consumed = Consumed()
                 return
@@ -74,6 +76,8 @@ class Feed:
                 # Counted before the step: a checkpoint within the step's turn must include its rows.
                 self.consumed.add(batch.pop(ROW_ID).cpu().numpy())
             now = blocked_by_cause(shard)
+            if is_first and dataset.validation is not None:
+                _ask_early("validation")
             yield Turn(batch, agreement, is_first, {cause: now[cause] - before[cause] for cause in now})
             is_first = False
 
@@ -104,7 +108,7 @@ class Feed:
         )
         return loading.batches(ray.train.get_dataset_shard(name), shuffle=epoch.shuffle)
 
-    def _agree(self, batch: Batch | None, waited: float, must_stop: bool, check_preemption: bool) -> Agreement:
+    def _agree(self, batch: Batch | None, waited: float, must_stop: bool) -> Agreement:
         if batch is not None:
             self._template = {name: tensor for name, tensor in batch.items() if name != ROW_ID}
         agreement = self._lockstep.agree(
@@ -112,7 +116,6 @@ class Feed:
             has_template=self._template is not None,
             waited_seconds=waited,
             must_stop=must_stop,
-            check_preemption=check_preemption,
         )
         if agreement.total_rows and any(agreement.lacks_template):
             self._share_template(agreement.lacks_template.index(False))
@@ -125,3 +128,8 @@ class Feed:
         shared = self._lockstep.broadcast(mine, source=source)
         if self._template is None:
             self._template = {name: tensor.to(self._device) for name, tensor in shared.items()}
+
+
+def _ask_early(name: str) -> None:
+    """Have Ray start the process behind a shard, which it does when it is first asked, beside what comes before."""
+    threading.Thread(target=ray.train.get_dataset_shard, args=(name,), name=f"shard-{name}", daemon=True).start()

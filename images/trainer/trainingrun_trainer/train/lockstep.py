@@ -18,14 +18,13 @@ class Agreement:
     """What all ranks know before a step.
 
     `rows` is each rank's number of rows, `waited_seconds` the longest wait for data of any rank, `must_stop` whether
-    rank 0 was asked to stop, `check_preemption` whether rank 0 wants all to look for a notice of preemption.
+    rank 0 was asked to stop.
     """
 
     rows: tuple[int, ...]
     lacks_template: tuple[bool, ...]
     waited_seconds: float
     must_stop: bool
-    check_preemption: bool
 
     @property
     def total_rows(self) -> int:
@@ -41,11 +40,9 @@ class Lockstep:
         self.world_size = world_size
         self._group: Any = dist.new_group(backend="gloo") if world_size > 1 else None
 
-    def agree(
-        self, *, rows: int, has_template: bool, waited_seconds: float, must_stop: bool, check_preemption: bool
-    ) -> Agreement:
+    def agree(self, *, rows: int, has_template: bool, waited_seconds: float, must_stop: bool) -> Agreement:
         """Exchange what this rank has for the next step."""
-        mine = torch.tensor([rows, not has_template, waited_seconds, must_stop, check_preemption], dtype=torch.float64)
+        mine = torch.tensor([rows, not has_template, waited_seconds, must_stop], dtype=torch.float64)
         gathered = mine
         if self._group is not None:
             gathered = torch.empty(self.world_size * len(mine), dtype=torch.float64)
@@ -56,7 +53,6 @@ class Lockstep:
             lacks_template=tuple(bool(value) for value in everyone[:, 1]),
             waited_seconds=float(everyone[:, 2].max()),
             must_stop=bool(everyone[0, 3]),
-            check_preemption=bool(everyone[0, 4]),
         )
 
     def sum(self, values: list[float]) -> list[float]:
@@ -65,6 +61,11 @@ class Lockstep:
         if self._group is not None:
             dist.all_reduce(total, group=self._group)
         return total.tolist()
+
+    def wait(self) -> None:
+        """Return once every rank has got here."""
+        if self._group is not None:
+            dist.barrier(group=self._group)
 
     def broadcast(self, value: Any, *, source: int = 0) -> Any:
         """`value` of rank `source`, on every rank. It is pickled."""

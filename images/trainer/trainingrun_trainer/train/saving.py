@@ -9,8 +9,11 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from trainingrun_trainer.data.order import Consumed
 from trainingrun_trainer.storage import BEST, RunStorage
 from trainingrun_trainer.train import checkpoint
 from trainingrun_trainer.train.checkpoint import STATE_FILE, Position, TornCheckpoint
+from trainingrun_trainer.train.leftovers import Writer, delete_torn
 from trainingrun_trainer.train.lockstep import Lockstep
 
 
@@ -40,12 +44,20 @@ class Restored:
 
 
 class Saver:
-    """Writes this rank's part of each checkpoint and hands it to Ray Train, which uploads and prunes."""
+    """Writes this rank's part of each checkpoint and hands it to Ray Train, which uploads and prunes.
 
-    def __init__(self, storage: RunStorage, lockstep: Lockstep, suffix: str):
+    `on_deleted` is told, on rank 0 and from another thread, which torn checkpoints of before were deleted.
+    """
+
+    def __init__(
+        self, storage: RunStorage, lockstep: Lockstep, writer: Writer, on_deleted: Callable[[list[str]], None]
+    ):
         self._storage = storage
         self._lockstep = lockstep
-        self._suffix = suffix
+        self._writer = writer
+        self._on_deleted = on_deleted
+        self._clearing: threading.Thread | None = None
+        self._is_clear = False
 
     def save(
         self,
@@ -74,7 +86,7 @@ class Saver:
             )
             size = sum(path.stat().st_size for path in directory.iterdir())
             # With the epoch: an epoch's last step may be one after which a checkpoint is due anyway.
-            name = f"step-{position.step:08d}-e{position.epoch:05d}{self._suffix}"
+            name = f"step-{position.step:08d}-e{position.epoch:05d}{self._writer.suffix}"
             if best and self._lockstep.rank == 0:
                 self._keep_best(directory, name, metrics)
             ray.train.report(
@@ -82,8 +94,10 @@ class Saver:
                 checkpoint=ray.train.Checkpoint.from_directory(str(directory)),
                 checkpoint_dir_name=name,
             )
+            self._lockstep.wait()  # a checkpoint is whole once the last rank's files are there
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+        self._clear_beside()
         return {
             "path": f"{self._storage.location}/{name}",
             # The epoch that was trained last: at its end, `position` is already in the next one.
@@ -93,6 +107,23 @@ class Saver:
             "size_bytes": size,
             "best": best,
         }
+
+    def _clear_beside(self) -> None:
+        """With a whole checkpoint of these workers, what was half-written before them is of no use; once is enough."""
+        is_running = self._clearing is not None and self._clearing.is_alive()
+        if self._lockstep.rank == 0 and not self._is_clear and not is_running:
+            # Beside training: no step should wait for it.
+            self._clearing = threading.Thread(target=self._clear, name="trainingrun-leftovers", daemon=True)
+            self._clearing.start()
+
+    def _clear(self) -> None:
+        try:
+            deleted = delete_torn(self._storage, self._writer)
+            self._is_clear = True
+            if deleted:
+                self._on_deleted(deleted)
+        except Exception as error:  # each file system has errors of its own; none is worth a run
+            print(f"warning: half-written checkpoints were not deleted: {error}", file=sys.stderr)
 
     def _keep_best(self, directory: Path, name: str, metrics: dict[str, float]) -> None:
         """What a person wants of the best checkpoint: the state, and how good it is. Not for resuming."""

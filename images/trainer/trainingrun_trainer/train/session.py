@@ -34,13 +34,12 @@ from trainingrun.spec import parse
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.checkpoint import Position, consumed_rows, restore_random
 from trainingrun_trainer.train.feed import Batch, Feed
-from trainingrun_trainer.train.lockstep import Agreement, Lockstep
+from trainingrun_trainer.train.leftovers import Writer
+from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.news import Reporter
 from trainingrun_trainer.train.saving import Restored, Saver
 from trainingrun_trainer.train.stall import StallClock
 from trainingrun_trainer.train.status import Meter
-
-_PREEMPTION_CHECK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Session:
         self.generation: int = self.lockstep.broadcast(ray.get(config.hub.join.remote()) if self.rank == 0 else None)
         self.reporter = Reporter(config.hub, is_reporting=self.rank == 0)
         self._feed = Feed(self.recipe, config.hub, self.lockstep, self.device, self.batch_rows, config.row_bytes)
-        self._saver = Saver(config.storage, self.lockstep, f"a{config.attempt}g{self.generation}")
+        self._saver = Saver(config.storage, self.lockstep, Writer(config.attempt, self.generation), self._tell_deleted)
         steps = -(-config.total_rows // self.recipe.global_batch_size) if config.total_rows else None
         self._meter = Meter(self.recipe.epochs, steps)
         self._epoch_clock = StallClock()
@@ -94,7 +93,6 @@ class Session:
         self._must_stop = False
         self._is_announced = False
         self._saved_at: tuple[int, int] | None = None
-        self._next_preemption_check = time.monotonic() + _PREEMPTION_CHECK_SECONDS
 
     @property
     def should_stop(self) -> bool:
@@ -135,7 +133,7 @@ class Session:
         self._announce(None)
         self._epoch_clock = StallClock()
         began, self._epoch_rows = time.monotonic(), self.position.rows
-        turns = self._feed.train(self.position.epoch, self.reporter.is_stop_requested, self._is_preemption_check_due)
+        turns = self._feed.train(self.position.epoch, self.reporter.is_stop_requested)
         for turn in turns:
             agreement, self._causes = turn.agreement, turn.causes
             self.position = dataclasses.replace(self.position, rows=self.position.rows + agreement.total_rows)
@@ -147,7 +145,7 @@ class Session:
             yield Step(turn.batch, agreement.rows[self.rank], agreement.total_rows)
             self._account(agreement.waited_seconds, time.monotonic() - step_began, turn.is_first)
             self._epoch_seconds = time.monotonic() - began
-            self._agree_to_stop(agreement)
+            self._must_stop = agreement.must_stop
             if self._must_stop:
                 return
 
@@ -210,14 +208,6 @@ class Session:
         productive = self.position.productive_seconds + computed
         self.position = dataclasses.replace(self.position, productive_seconds=productive)
 
-    def _is_preemption_check_due(self) -> bool:
-        if self.rank != 0 or time.monotonic() < self._next_preemption_check:
-            return False
-        self._next_preemption_check = time.monotonic() + _PREEMPTION_CHECK_SECONDS
-        return True
-
-    def _agree_to_stop(self, agreement: Agreement) -> None:
-        if agreement.check_preemption and ray.train.get_preemption_info() is not None:
-            self.reporter.tell("Notice", level="Warning", message="a node is being taken away; saving a checkpoint")
-            self._must_stop = True
-        self._must_stop = self._must_stop or agreement.must_stop
+    def _tell_deleted(self, names: list[str]) -> None:
+        said = f"deleted what earlier attempts had left half-written: {', '.join(names)}"
+        self.reporter.tell("Notice", level="Info", message=said)

@@ -60,7 +60,7 @@ class Stepper:
         self.model = model
         self.optimizer = optimizer
         self.scaler = torch.amp.GradScaler(
-            session.device.type, enabled=recipe.mixed_precision == "FP16" and session.device.type == "cuda"
+            session.device.type, enabled=autocast_type(recipe.mixed_precision, session.device.type) is torch.float16
         )
         self.sums = Sums()
         self._loss = loss
@@ -105,8 +105,9 @@ class Stepper:
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context for forward passes in the recipe's precision."""
-        dtype = _AUTOCAST.get(self._recipe.mixed_precision or "")
-        return torch.autocast(self._session.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
+        device = self._session.device.type
+        dtype = autocast_type(self._recipe.mixed_precision, device)
+        return torch.autocast(device, dtype=dtype) if dtype else contextlib.nullcontext()
 
     def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of a batch, after the transform that runs on the trainer."""
@@ -162,6 +163,14 @@ class Stepper:
 
     def _parameters_with_gradients(self) -> list[Any]:
         return [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+
+
+def autocast_type(precision: str | None, device: str) -> torch.dtype | None:
+    """The number format of forward passes on a kind of device; None for float32.
+
+    FP16 needs a gradient scaler, and that a GPU: a machine without one trains such a run in float32.
+    """
+    return None if precision == "FP16" and device != "cuda" else _AUTOCAST.get(precision or "")
 
 
 def trainer_transform(recipe: Recipe) -> Callable[[Batch], Batch]:

@@ -1,0 +1,94 @@
+"""However an attempt ends, its driver ends with a code and a last word that the operator can read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from run_samples import run_of, trainer
+
+from trainingrun.progress import AttemptEnded, parse_line
+from trainingrun_trainer import launch as launching
+from trainingrun_trainer import placement
+from trainingrun_trainer.entrypoint import prepare_environment
+from trainingrun_trainer.errors import InvalidConfiguration, NodesLost
+from trainingrun_trainer.options import parse
+from trainingrun_trainer.placement import DATA_SELECTOR, Node, Workers
+from trainingrun_trainer.storage import RunStorage
+
+
+def document(place: Path, **fields: object) -> dict[str, object]:
+    recipe = {"dataset": {"train": {"format": "Parquet", "path": str(place / "nothing")}}, "globalBatchSize": 48}
+    return run_of(storage={"uri": f"file://{place}/storage"}, recipe=recipe, trainer=trainer(), **fields).to_document()
+
+
+def last_word(*command: str) -> tuple[int, AttemptEnded]:
+    """The exit code and the last line of a driver that prints JSON."""
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
+    last = parse_line(done.stdout.splitlines()[-1])
+    assert isinstance(last, AttemptEnded), done.stdout
+    return done.returncode, last
+
+
+def test_a_file_that_is_no_run(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("kind: TrainingRun")
+    code, last = last_word("-m", "trainingrun_trainer", "--config", str(file), "--json", "--attempt", "4")
+    assert (code, last.exit_code, last.outcome, last.attempt) == (12, 12, "InvalidConfig", 4)
+    assert "apiVersion" in last.message
+
+
+def test_data_that_are_missing_are_told_in_the_runs_folder_too(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(document(tmp_path)))
+    code, last = last_word("-m", "trainingrun_trainer", "--config", str(file), "--json")
+    assert code == 12 and "found nothing at" in last.message
+    log = tmp_path / "storage" / "digits" / "progress" / "attempt-0001.jsonl"
+    assert [parse_line(line) for line in log.read_text().splitlines()] == [last]
+
+
+def test_what_nobody_has_foreseen_is_told_with_its_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(document(tmp_path)))
+    code = f"""
+import sys
+from trainingrun_trainer.launch import launch
+from trainingrun_trainer.options import parse
+sys.exit(launch(parse(["--config", {str(file)!r}, "--json"]), lambda run, attempt: 1 / 0))
+"""
+    exit_code, last = last_word("-c", code)
+    assert (exit_code, last.outcome) == (13, "Failed")
+    assert last.message.startswith("Traceback") and last.message.endswith("ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize("uri", ["nowhere://bucket/runs", "adl://bucket/runs"], ids=["unknown", "not installed"])
+def test_a_store_that_nothing_here_can_speak_to_is_a_wrong_configuration(uri: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=rf'^spec\.storage\.uri: "{uri}" cannot be used: '):
+        RunStorage(uri, "digits").checkpoints()
+
+
+def test_nodes_that_are_lost_before_the_start_are_no_mistake_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster that was made for the run. A person who chose another one, or the workers, must choose again."""
+    monkeypatch.setattr(launching, "_NODES_SECONDS", 0.0)
+    monkeypatch.setattr(placement, "live_nodes", lambda: [Node("d", "data-0", 4, 0, dict(DATA_SELECTOR))])
+    one = Workers(count=1, gpus=0, cpus=1)
+    with pytest.raises(NodesLost, match="no live node"):
+        launching._await_nodes(one, parse([]))
+    with pytest.raises(InvalidConfiguration, match="no live node"):
+        launching._await_nodes(one, parse(["--num-workers", "1"]))
+
+
+def test_settings_of_the_environment_are_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_TRAIN_ENABLE_STATE_TRACKING", raising=False)
+    monkeypatch.setenv("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "1")
+    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "7")
+    monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "7")
+    prepare_environment()
+    assert {name: value for name, value in launching.os.environ.items() if name.startswith("RAY_TRAIN_")} == {
+        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "1",
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "7",
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "7",
+    }
