@@ -108,7 +108,10 @@ async def _create(admin: PlainClient, namespace: str, document: Object) -> Objec
 
 
 def _judge(writes: list[Write]) -> _Round:
-    assert all(write.code < 300 for write in writes), Counter(write.code for write in writes)
+    # The server may be too busy for a write, which its sender then repeats.
+    refused = Counter(write.code for write in writes if write.code >= 300)
+    assert refused.keys() <= {429, 503, 504}, refused
+    writes = [write for write in writes if write.code < 300]
     applied = {write.name: write.received for write in writes if write.resource == TRAINING_RUNS.plural}
     # A RayJob is named for its run, a part that tells runs of one name apart, and the attempt.
     made = {write.name.rsplit("-", 2)[0]: write.answered for write in writes if write.resource == RAY_JOBS.plural}

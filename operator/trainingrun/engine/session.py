@@ -40,5 +40,4 @@ def open_session(configuration: Configuration, watches: Watches) -> aiohttp.Clie
         middlewares=(authenticated,),
         proxy=configuration.proxy,
         headers={"User-Agent": "trainingrun"},
-        trust_env=True,
     )

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import yaml
 from kubernetes.aio import config
@@ -38,6 +40,9 @@ async def load_configuration(kubeconfig: str | None = None, context: str | None 
             await loader.load_and_set(configuration)
             if hasattr(loader, "exec_plugin_expiry") or loader.provider:
                 configuration.refresh_api_key_hook = loader.load_and_set
+    # Once: a session that trusts the environment looks there, and for a password in ~/.netrc, at every request.
+    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.proxy = configuration.proxy or _proxy_for(str(configuration.host))
     return configuration
 
 
@@ -55,6 +60,12 @@ def context_namespace(kubeconfig: str | None = None, context: str | None = None)
         return own_namespace() or "default"
     with _as_no_cluster():
         return str(_loader(kubeconfig, context).current_context["context"].get("namespace") or "default")
+
+
+def _proxy_for(address: str) -> str | None:
+    """The proxy that HTTPS_PROXY or HTTP_PROXY name for this address, unless NO_PROXY names its host."""
+    scheme, host = urlsplit(address)[:2]
+    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 def _loader(kubeconfig: str | None, context: str | None) -> Any:

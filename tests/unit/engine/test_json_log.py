@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from trainingrun.engine.log import JsonFormatter, configure_logs
+
+
+@pytest.fixture(autouse=True)
+def _records_of_the_operator() -> Iterator[None]:
+    """Ray, where another test has imported it into this process, adds a field of its own to every record."""
+    factory = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(logging.LogRecord)
+    yield
+    logging.setLogRecordFactory(factory)
 
 
 def line(message: str = "reconciled", *arguments: object, **extra: Any) -> dict[str, Any]:
