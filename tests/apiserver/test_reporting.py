@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from control_plane import ControlPlane
 from operator_process import OperatorProcess
@@ -24,6 +26,8 @@ def test_a_report_of_a_run_s_pod_is_in_its_status(
     runs.apply("reporting")
     # Training reports when it trains.
     runs.until("reporting", "Reconciling", reason="Training")
+    # Times of the status are whole seconds: in an attempt's first one, its reports look like those of the one before.
+    time.sleep(1.1)
     token = control_plane.token_of(runs.namespace, "default", [AUDIENCE], head_of(admin, runs.namespace, "reporting"))
     told = {"dataStallPercentage": "31.5", "dataStallReadPercentage": "30", "checkpoint": "checkpoint-7"}
     assert report(operator.progress_url, runs.namespace, "reporting", token, 42, **told) == 200
