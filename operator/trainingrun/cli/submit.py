@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +14,6 @@ from trainingrun.cli.problems import INVALID_FILE, ClusterError
 
 if TYPE_CHECKING:
     from trainingrun.cli.cluster import Session
-
-_STANDARD_INPUT = "-"
 
 
 @click.command("submit")
@@ -55,23 +52,15 @@ def command(target: Target, path: str, waits: bool, follows: bool, dry_run: bool
 
 def _valid_documents(path: str) -> list[Mapping[str, Any]]:
     """The runs as they stand in the file, without defaults: what another tool would send of it."""
-    from trainingrun.labels import KIND
-    from trainingrun.spec.documents import read_files, read_text
-    from trainingrun.spec.nodes import documents_of
+    from trainingrun.spec.documents import read_files
 
-    if path == _STANDARD_INPUT:
-        data = sys.stdin.buffer.read()
-        reading = read_text("<stdin>", data)
-    else:
-        reading = read_files([path])
-        data = b"" if reading.problems else Path(path).read_bytes()
+    reading = read_files([path])
     for note in reading.skipped:
         click.echo(note, err=True)
-    if reading.problems or not reading.runs:
-        click.echo("\n".join(map(str, reading.problems)) or f"<stdin>: found no {KIND}", err=True)
+    if reading.problems:
+        click.echo("\n".join(map(str, reading.problems)), err=True)
         sys.exit(INVALID_FILE)
-    values = [document.root.value for document in documents_of(data)]
-    return [value for value in values if isinstance(value, dict) and value.get("kind") == KIND]
+    return [loaded.document for loaded in reading.runs]
 
 
 async def _submit(

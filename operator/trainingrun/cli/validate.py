@@ -52,11 +52,11 @@ def command(paths: tuple[str, ...], output: str) -> None:
 
 
 def _as_text(reading: Reading) -> str:
-    valid = [f"{source}:{line}: {run.metadata.name} is valid" for run, source, line in reading.runs]
+    valid = [f"{found.source}:{found.line}: {found.run.metadata.name} is valid" for found in reading.runs]
     return "\n".join([*valid, *map(str, reading.problems)])
 
 
 def _as_json(reading: Reading) -> str:
-    runs = [{"source": source, "line": line, "name": run.metadata.name} for run, source, line in reading.runs]
+    runs = [{"source": found.source, "line": found.line, "name": found.run.metadata.name} for found in reading.runs]
     problems = [dataclasses.asdict(problem) for problem in reading.problems]
     return json.dumps({"valid": not problems, "runs": runs, "problems": problems}, indent=2)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -40,11 +40,12 @@ class LocatedProblem(Problem):
 
 
 class LoadedRun(NamedTuple):
-    """A run and the place where its document begins."""
+    """A run, the place where its document begins, and the document as it stands there, without defaults."""
 
     run: Run
     source: str
     line: int
+    document: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _read_document(source: str, document: Document) -> Reading:
         problems += [_located(source, document, problem) for problem in error.problems if problem.path not in told]
     else:
         if not problems:
-            return Reading(runs=(LoadedRun(run, source, document.start.line),))
+            return Reading(runs=(LoadedRun(run, source, document.start.line, value),))
     return Reading(problems=tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))
 
 
