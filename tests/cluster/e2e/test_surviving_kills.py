@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from audit import overlaps
 from cluster_client import Cluster, wait_until
 from namespaces import Namespace
@@ -17,20 +18,13 @@ _KILLED_AT = 30
 _LOG = Path(__file__).parents[3] / ".trainingrun" / "cluster" / "audit" / "audit.log"
 
 
-def test_a_killed_trainer_pod_costs_the_steps_since_the_checkpoint(
-    cluster: Cluster, namespace: Namespace, timings: Timings
+@pytest.mark.parametrize("group", ["trainer", "data"])
+def test_a_killed_worker_pod_costs_at_most_the_steps_since_the_checkpoint(
+    cluster: Cluster, namespace: Namespace, timings: Timings, group: str
 ) -> None:
     run = _training(namespace, timings)
     before = run.records()
-    _kill(cluster, run, "trainer")
-    _goes_on(run, timings, before)
-    assert [attempt["outcome"] for attempt in run.attempts] == ["Complete"]
-
-
-def test_a_killed_data_pod_costs_nothing(cluster: Cluster, namespace: Namespace, timings: Timings) -> None:
-    run = _training(namespace, timings)
-    before = run.records()
-    _kill(cluster, run, "data")
+    _kill(cluster, run, group)
     _goes_on(run, timings, before)
     assert [attempt["outcome"] for attempt in run.attempts] == ["Complete"]
 
