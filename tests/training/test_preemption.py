@@ -31,7 +31,8 @@ TOKEN = "a-token-for-this-test"
 _CLUSTER = """
 import json, sys
 from ray.cluster_utils import Cluster
-store = {"object_store_memory": 128 << 20}
+# Any free port for the agent: at its usual one, which is fixed, another cluster of this machine may listen.
+store = {"object_store_memory": 128 << 20, "dashboard_agent_listen_port": 0}
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True, **store})
 cluster.add_node(num_cpus=1, labels={"ray-subcluster": "data"}, node_name="data-0", **store)
 for name in ("trainer-0", "trainer-1"):
@@ -60,15 +61,7 @@ class Pods:
         run = document(self.place / "rows", self.place / "storage", recipe, trainer=trainer)
         self.folder = folder_of(run)
         self.run_file.write_text(yaml.safe_dump(run))
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                return self.jobs.submit_job(entrypoint=f"{sys.executable} -m trainingrun_trainer")
-            except RuntimeError as error:
-                # The head's agent, which starts jobs, comes up after the dashboard that is asked.
-                if "No available agent" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(1)
+        return self.jobs.submit_job(entrypoint=f"{sys.executable} -m trainingrun_trainer")
 
     def hook(self, node: RayNode) -> subprocess.Popen[str]:
         """The preStop hook in the container of `node`."""

@@ -17,6 +17,7 @@ import pytest
 
 from trainingrun.labels import RAY_DATA_KEY, RAY_DATA_VALUE
 from trainingrun_trainer import drain as hook
+from trainingrun_trainer import processes
 from trainingrun_trainer.drain import drain, main
 from trainingrun_trainer.processes import RayNode, drivers, training_workers
 
@@ -104,11 +105,15 @@ def test_the_drivers_shell_is_not_asked(start: Callable[..., subprocess.Popen[st
     assert shell.wait(5) == 11
 
 
-def test_only_runs_of_this_head_are_asked(start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_only_runs_of_this_head_are_asked_where_there_are_others(
+    start: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = [node(head=True), node(head=True, address="192.0.2.9:6379")]
+    monkeypatch.setattr(processes, "ray_nodes", lambda: heads)
     for missing in JOB:
         start(*python("0"), **{name: value for name, value in JOB.items() if name != missing})
     start(*python("0"), **{**JOB, "RAY_ADDRESS": "192.0.2.9:6379"})
-    assert drivers(node(head=True)) == []
+    assert drivers(heads[0]) == []
 
 
 def test_a_drivers_own_children_are_its_own_business(start: Callable[..., subprocess.Popen[str]]) -> None:
