@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from trainingrun.kube.errors import ApiError, Expired, error_of
 from trainingrun.kube.resources import PODS, TOKEN_REVIEWS, Resource
@@ -65,13 +66,26 @@ class Api:
     ) -> AsyncIterator[Page]:
         """All objects as they are now, in pages of one consistent snapshot. Raises `Expired` if it gets too old."""
         query = {"limit": str(limit), **({"labelSelector": selector} if selector else {})}
-        while True:
-            body = await self._send("list", resource, Request("GET", resource.path(namespace), query))
-            metadata = body.get("metadata") or {}
-            yield Page(body.get("items") or [], str(metadata.get("resourceVersion", "")))
-            if not metadata.get("continue"):
-                return
-            query["continue"] = metadata["continue"]
+
+        def ask(**more: str) -> asyncio.Task[Body]:
+            request = Request("GET", resource.path(namespace), {**query, **more})
+            return asyncio.create_task(self._send("list", resource, request))
+
+        following = ask()
+        try:
+            while True:
+                body = await following
+                metadata = body.get("metadata") or {}
+                # The server makes the next page while this one is read.
+                token = metadata.get("continue")
+                if token:
+                    following = ask(**{"continue": token})
+                yield Page(body.get("items") or [], str(metadata.get("resourceVersion", "")))
+                if not token:
+                    return
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     async def list(self, resource: Resource, namespace: str | None = None, *, selector: str = "") -> list[Body]:
         """All objects as they are now, in one list."""
@@ -213,7 +227,7 @@ class Api:
             self._observe(verb, resource.plural, 0)
             raise
         self._judge(verb, resource, answer)
-        body: Body = json.loads(answer.body)
+        body: Body = orjson.loads(answer.body)
         return body
 
     def _judge(self, verb: str, resource: Resource, answer: Response) -> None:
@@ -226,11 +240,11 @@ async def _changes(lines: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, Body
     async for line in lines:
         if not line.strip():
             continue
-        change = json.loads(line)
+        change = orjson.loads(line)
         body = change["object"]
         if change["type"] == "ERROR":
             code = int(body.get("code") or 500)
             if code == 410:
                 raise Expired(str(body.get("message")), status=code, reason=str(body.get("reason") or ""))
-            raise error_of(code, {}, json.dumps(body).encode())
+            raise error_of(code, {}, orjson.dumps(body))
         yield change["type"], body

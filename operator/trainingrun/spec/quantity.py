@@ -40,21 +40,10 @@ class Quantity:
         if len(self.text) > MAX_QUANTITY_LENGTH or not re.fullmatch(QUANTITY_PATTERN[1:-1], self.text):
             raise ValueError(QUANTITY_WORDS)
 
-    @functools.cached_property
+    @property
     def value(self) -> Decimal:
         """The exact amount in the resource's unit (cores, bytes), rounded away from zero to a billionth."""
-        match = _GRAMMAR.fullmatch(self.text)
-        if match is None:
-            raise AssertionError(f"checked at construction: {self.text}")
-        number, suffix, exponent = Decimal(match[1]), match[2], match[3]
-        if suffix in _BINARY_EXPONENTS:
-            amount = _EXACT.multiply(number, Decimal(2 ** _BINARY_EXPONENTS[suffix]))
-            amount = max(min(amount, _LARGEST_BINARY), -_LARGEST_BINARY)
-        else:
-            amount = number.scaleb(int(exponent) if exponent else _DECIMAL_EXPONENTS[suffix], _EXACT)
-        # Up, never down: whoever asks for a little must get a little (Kubernetes' rule).
-        rounded = abs(amount).quantize(_NANO, rounding=ROUND_CEILING, context=_EXACT)
-        return rounded if amount >= 0 else -rounded
+        return _value_of(self.text)
 
     @property
     def cores(self) -> float:
@@ -113,6 +102,23 @@ class Quantity:
             "maxLength": MAX_QUANTITY_LENGTH,
             "x-kubernetes-int-or-string": True,
         }
+
+
+# The same few amounts are in every run, and exact arithmetic takes its time.
+@functools.lru_cache(maxsize=4096)
+def _value_of(text: str) -> Decimal:
+    match = _GRAMMAR.fullmatch(text)
+    if match is None:
+        raise AssertionError(f"checked at construction: {text}")
+    number, suffix, exponent = Decimal(match[1]), match[2], match[3]
+    if suffix in _BINARY_EXPONENTS:
+        amount = _EXACT.multiply(number, Decimal(2 ** _BINARY_EXPONENTS[suffix]))
+        amount = max(min(amount, _LARGEST_BINARY), -_LARGEST_BINARY)
+    else:
+        amount = number.scaleb(int(exponent) if exponent else _DECIMAL_EXPONENTS[suffix], _EXACT)
+    # Up, never down: whoever asks for a little must get a little (Kubernetes' rule).
+    rounded = abs(amount).quantize(_NANO, rounding=ROUND_CEILING, context=_EXACT)
+    return rounded if amount >= 0 else -rounded
 
 
 def _validated(value: object) -> Quantity:
