@@ -8,9 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := .trainingrun/demo
+DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test cluster cluster-delete e2e lint format generate bench lock clean
+.PHONY: help setup demo test cluster cluster-delete e2e lint format generate bench lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -67,6 +68,13 @@ lock: setup ## Compile requirements/*.txt again from pyproject.toml
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
 	$(LOCK) pyproject.toml --extra trainer --extra webdataset -o requirements/trainer.txt
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+
+sbom: setup ## Write what the two images are made of to dist, as CycloneDX
+	mkdir -p $(DIST)
+	for image in operator trainer; do \
+	  PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	    -o $(DIST)/trainingrun-$$image.cdx.json requirements/$$image.txt; \
+	done
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .trainingrun dist build
