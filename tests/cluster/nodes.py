@@ -6,13 +6,12 @@ It must not decide what runs on them.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_tool import ClusterError, ContainerTool, run, step
+from container_tool import ContainerTool, run, step
+from image_layers import copy_what_is_missing
 
 NAME = "trainingrun"
 CONTROL_PLANE = f"{NAME}-control-plane"
@@ -31,11 +30,17 @@ class LoadedImage:
 
 
 def load(tool: ContainerTool, images: Mapping[LoadedImage, Sequence[str]]) -> None:
-    """Bring images to nodes that lack them, to all at the same time."""
-    wanted = [(image, node) for image, nodes in images.items() for node in nodes]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for done in [pool.submit(_load, tool, image, node) for image, node in wanted]:
-            done.result()
+    """Bring images to nodes that lack them. One after the other, for they have layers in common."""
+    for image, nodes in images.items():
+        # A built image's name says what is in it, so that a node that has the name has the image.
+        lacking = [
+            node for node in nodes if image.built not in tool.run("exec", node, *_CTR, "list", "--quiet").split()
+        ]
+        if lacking:
+            with step(f"  {image.name} in {' and '.join(lacking)}"):
+                copy_what_is_missing(tool, image.built, lacking)
+        for node in nodes:
+            tool.run("exec", node, *_CTR, "tag", "--force", image.built, image.name)
 
 
 def offer_gpus(kubectl: Path, kubeconfig: Path) -> None:
@@ -43,23 +48,3 @@ def offer_gpus(kubectl: Path, kubeconfig: Path) -> None:
     patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": _GPUS}]
     command = [str(kubectl), "--kubeconfig", str(kubeconfig), "patch", "node", TRAINER_NODE, "--subresource=status"]
     run([*command, "--type=json", f"--patch={json.dumps(patch)}"])
-
-
-def _load(tool: ContainerTool, image: LoadedImage, node: str) -> None:
-    # A built image's name says what is in it, so that a node that has the name has the image.
-    present = tool.run("exec", node, *_CTR, "list", "--quiet").split()
-    if image.built not in present:
-        with step(f"  {image.name} in {node}"):
-            _copy(tool, image.built, node)
-    tool.run("exec", node, *_CTR, "tag", "--force", image.built, image.name)
-
-
-def _copy(tool: ContainerTool, image: str, node: str) -> None:
-    save = subprocess.Popen([tool.name, "save", image], env=tool.environment, stdout=subprocess.PIPE)
-    command = [tool.name, "exec", "--interactive", node, *_CTR, "import", "-"]
-    done = subprocess.run(command, env=tool.environment, stdin=save.stdout, capture_output=True)
-    if save.wait() or done.returncode:
-        raise ClusterError(f"{image} could not be loaded into {node}:\n{done.stderr.decode()[-2000:]}")
-    # They are unpacked now, and as large again. Layers are stored as they were saved: uncompressed, named by content.
-    layers = tool.run("image", "inspect", "--format={{range .RootFS.Layers}}{{.}} {{end}}", image).split()
-    tool.succeeds("exec", node, "ctr", "--namespace=k8s.io", "content", "rm", *layers)
