@@ -109,6 +109,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("startDeadlineSeconds", 7200),
     ("activeDeadlineSeconds", None),
     ("progressDeadlineSeconds", 60),
+    ("terminationGracePeriodSeconds", 120),
     ("failurePolicy", {"rules": []}),
     ("clusterTTLSecondsAfterFinished", {"onFailure": 0}),
     ("podTemplatePatches", []),

@@ -52,6 +52,13 @@ def test_a_folder_that_is_not_there_is_empty(storage: RunStorage) -> None:
     assert storage.repair() == []
 
 
+def test_a_check_leaves_nothing(storage: RunStorage) -> None:
+    storage.check()
+    filesystem, root = fsspec.core.url_to_fs(storage.root)
+    filesystem.invalidate_cache()
+    assert filesystem.find(f"{root}/digits") == []
+
+
 def test_checkpoints_are_listed_newest_first(storage: RunStorage) -> None:
     for name in ("step-00000005-a1g1", "step-00000020-a1g2", "step-100000000-a2g1", "best", "progress", "step-x"):
         put(storage, f"{name}/state.pt")

@@ -105,6 +105,11 @@ def test_the_definition_is_kept_when_the_chart_goes(manifests: Manifests) -> Non
     assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep", "a": "b"}
 
 
+def test_the_certificate_is_kept_for_the_runs_that_know_it_when_the_chart_goes(manifests: Manifests) -> None:
+    secret = one(manifests.chart(), "Secret", f"{NAME}-certificate")
+    assert secret["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
 def test_the_definition_can_be_left_out_or_let_go(manifests: Manifests) -> None:
     assert (_CRD, "trainingruns.trainingrun.dev") not in names(manifests.chart({"crds": {"install": False}}))
     definition = one(manifests.chart({"crds": {"keep": False}}), _CRD, "trainingruns.trainingrun.dev")
@@ -141,6 +146,7 @@ def test_helm_test_asks_the_service_whether_the_operator_is_ready(manifests: Man
     pod = one(objects, "Pod", f"{NAME}-test")
     service = one(objects, "Service", f"{NAME}-metrics")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert (pod["spec"]["restartPolicy"], pod["spec"]["activeDeadlineSeconds"]) == ("OnFailure", 60)
     (port,) = service["spec"]["ports"]
     url = f"http://{service['metadata']['name']}.{service['metadata']['namespace']}.svc:{port['port']}/readyz"
     assert pod["spec"]["containers"][0]["command"][-1] == url

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def processes(name: str, below: int) -> list[int]:
             break
         family = grown
     return [int(pid) for pid, _, args in rows if int(pid) in family and args.startswith(name)]
+
+
+def restored_copies() -> set[Path]:
+    """Checkpoints that workers have copied to this machine's temporary files in order to resume from them."""
+    return set(Path(tempfile.gettempdir()).glob("trainingrun-restore-*"))
 
 
 def steps_saved(records: list[Record]) -> list[int]:
@@ -80,6 +86,7 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     half_written = folder / "step-00000004-e00000a1g1"
     shutil.copytree(folder / third, half_written)
     (half_written / "manifest-0.json").unlink()
+    copies = restored_copies()
 
     training = start(run, tmp_path, address)
     assert training.end() == 0, training.output()
@@ -91,6 +98,7 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     assert not half_written.exists()
     assert any(half_written.name in r.message for r in records if isinstance(r, Notice) and r.level == "Info")
     assert max(steps_saved(records)) == 2 * 31
+    assert restored_copies() == copies
 
 
 def test_driver_killed_under_trainingrun_local(uneven: Path, tmp_path: Path) -> None:

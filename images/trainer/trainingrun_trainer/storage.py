@@ -20,6 +20,7 @@ from trainingrun_trainer.errors import InvalidConfiguration
 _SNAPSHOT = "checkpoint_manager_snapshot.json"
 _CHECKPOINT = re.compile(r"^step-(\d{8,})-\w+$")
 BEST = "best"
+_PROBE = ".can-be-written"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,16 @@ class RunStorage:
             raise InvalidConfiguration(f'spec.storage.uri: "{self.root}" cannot be used: {error}') from error
         filesystem.invalidate_cache()  # listings are kept by process, and other processes write here too
         return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem)), path
+
+    def check(self) -> None:
+        """Make sure that files can be written and deleted here. Raises InvalidConfiguration."""
+        try:
+            self.write_text(_PROBE, "")
+            self.delete_file(_PROBE)
+        except InvalidConfiguration:
+            raise
+        except Exception as error:  # each client of a store has errors of its own
+            raise InvalidConfiguration(f'spec.storage: "{self.location}" cannot be written: {error}') from error
 
     def checkpoints(self) -> list[str]:
         """Names of the folder's checkpoints, most steps first, whole or torn."""
@@ -134,6 +145,11 @@ class RunStorage:
         """Delete a folder of the run with everything in it."""
         filesystem, root = self.filesystem()
         _delete(filesystem, f"{root}/{self.name}/{folder}")
+
+    def delete_file(self, name: str) -> None:
+        """Delete a file of the folder."""
+        filesystem, root = self.filesystem()
+        filesystem.delete_file(f"{root}/{self.name}/{name}")
 
     def listed_checkpoints(self) -> set[str]:
         """Names in Ray Train's own list, which it prunes itself. Raises ValueError while it is half-written."""

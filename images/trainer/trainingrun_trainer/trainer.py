@@ -6,15 +6,15 @@ Nothing is started here. The placement of everything follows from `placement`.
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
 import ray
 import ray.train
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
+from trainingrun_trainer.backend import torch_config
 from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
 from trainingrun_trainer.data.probe import probe
 from trainingrun_trainer.placement import Workers
@@ -22,9 +22,6 @@ from trainingrun_trainer.plan import Plan
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.loop import train
 from trainingrun_trainer.train.session import LoopConfig
-
-# Set for runs whose pods get a resource that is called a GPU and is none, as in tests of the placement.
-_TRAIN_ON_CPU = "TRAININGRUN_TRAIN_ON_CPU"
 
 
 def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
@@ -67,7 +64,7 @@ def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str
     return {
         "dataset_config": ExactDataConfig(),
         "scaling_config": placement.scaling_config(workers),
-        "torch_config": TorchConfig(backend=_backend(workers)),
+        "torch_config": torch_config(workers),
         "run_config": ray.train.RunConfig(
             name=storage.name,
             storage_path=path,
@@ -81,8 +78,3 @@ def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str
 def _dataset(plan: Plan, name: str, hub: Any) -> Any:
     transform = dataclasses.replace(plan.transform, training=name == "train") if plan.transform else None
     return build_dataset(name, plan.listings[name], transform, hub, plan.workers.count)
-
-
-def _backend(workers: Workers) -> str:
-    """What the workers talk with. The driver cannot look for itself: its machine need not have a GPU."""
-    return "nccl" if workers.gpus and not os.environ.get(_TRAIN_ON_CPU) else "gloo"

@@ -19,6 +19,7 @@ moment that it is first seen. Programs should read conditions by type and status
 - `kubectl wait --for=condition=Complete` waits for the end of training.
 - A run that has failed has `Failed` and `Stalled`, so that tools which read kstatus (Flux, Helm, kpt) fail at once.
 - While a run is on its way, in a queue too, it has `Reconciling`.
+- What to look at and what to do, reason by reason: [runbook.md](runbook.md).
 
 | Condition | Meaning when true |
 |---|---|

@@ -6,7 +6,7 @@ Pure: evidence in, verdict out. It must not know what a status looks like.
 from trainingrun.failures.classify import classify
 from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure
 from trainingrun.failures.images import image_that_cannot_heal, is_image_trouble
-from trainingrun.failures.pods import head_failure
+from trainingrun.failures.pods import head_failure, trainer_failure
 from trainingrun.failures.policy import LONGEST_BACKOFF, UNCOUNTED_BACKOFF, action_for, backoff
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "head_failure",
     "image_that_cannot_heal",
     "is_image_trouble",
+    "trainer_failure",
 ]

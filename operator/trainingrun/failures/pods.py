@@ -75,6 +75,12 @@ def head_failure(spec: RunSpec, head: Pod) -> Failure | None:
     return None
 
 
+def trainer_failure(spec: RunSpec, pods: Iterable[Pod]) -> Failure | None:
+    """What pods that train tell of an end that would come again, though Ray would start the training again."""
+    trainers = (pod for pod in pods if pod.group == RAY_TRAINER_VALUE)
+    return first(out_of_memory(spec), sorted(trainers, key=lambda pod: (pod.created, pod.name)))
+
+
 def _ends(pod: Pod) -> Iterable[Termination]:
     return (end for end in pod.terminations if end.container not in _SIDE_CONTAINERS)
 

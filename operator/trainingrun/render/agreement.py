@@ -22,6 +22,6 @@ PROGRESS_CA_FIELD = f"metadata.annotations['{PROGRESS_CA_ANNOTATION}']"
 PROGRESS_DIRECTORY = f"/var/run/secrets/{GROUP}/progress"
 PROGRESS_PATH = "/apis/v1beta1/namespaces/{namespace}/trainingruns/{name}/status"
 
-# A pod that must go has this long. The hook before its end waits for the checkpoint, then Ray stops.
-GRACE_SECONDS = 120
-DRAIN_SECONDS = 110
+# Of the time that a pod has which must go, Ray needs this much to stop. All before it is the hook's, which waits for
+# the checkpoint.
+STOP_SECONDS = 10

@@ -10,7 +10,7 @@ from trainingrun.render.text import json_text
 from trainingrun.spec import Run
 
 _METADATA = ("name", "namespace", "uid")
-_NOT_THE_DRIVERS = ("env", "imagePullSecrets", "podTemplatePatches")
+_NOT_THE_DRIVERS = ("env", "imagePullSecrets", "podTemplatePatches", "terminationGracePeriodSeconds")
 
 
 def configuration(run: Run) -> str:

@@ -40,6 +40,7 @@ class CommonParts:
     pull_policy: str | None
     pull_secrets: list[dict[str, str]]
     env_from: list[dict[str, Any]]
+    grace_seconds: int
     claim_name: str | None
     mount_path: str | None
     progress_audience: str
@@ -82,6 +83,7 @@ def common_parts(attempt: Attempt) -> CommonParts:
         # Each once: the API server refuses a list of them that repeats one.
         pull_secrets=[{"name": name} for name in dict.fromkeys(secret.name for secret in spec.image_pull_secrets)],
         env_from=[{"secretRef": {"name": storage.secret_ref.name}}] if storage.secret_ref else [],
+        grace_seconds=spec.termination_grace_period_seconds,
         claim_name=claim.claim_name if claim else None,
         mount_path=claim.mount_path if claim else None,
         progress_audience=settings.progress_audience,
@@ -100,7 +102,7 @@ def head_pod(attempt: Attempt, *, has_autoscaler: bool) -> PodTemplate:
             **_progress_ca(attempt),
             agreement.CONFIGURATION_ANNOTATION: configuration(attempt.run),
         },
-        ours={**variables.driver_variables(attempt.number), **_progress_variables(attempt)},
+        ours={**variables.driver_variables(attempt.number, _drain_seconds(attempt)), **_progress_variables(attempt)},
         has_autoscaler=has_autoscaler,
     )
 
@@ -140,7 +142,9 @@ def _pod(
         container="ray-head" if is_head else "ray-worker",
         labels={**object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
         annotations=annotations or {},
-        env=variables.merged({**variables.common_variables(), **(ours or {})}, attempt.run.spec.env, authors),
+        env=variables.merged(
+            {**variables.common_variables(_drain_seconds(attempt)), **(ours or {})}, attempt.run.spec.env, authors
+        ),
         limits=limits,
         # What the author does not reserve is reserved whole: memory that is only a limit gets pods killed.
         requests={**limits, **{name: str(amount) for name, amount in resources.requests.items()}},
@@ -148,6 +152,10 @@ def _pod(
         has_autoscaler=has_autoscaler,
         reports_progress=attempt.settings.progress_url is not None and group != RAY_DATA_VALUE,
     )
+
+
+def _drain_seconds(attempt: Attempt) -> int:
+    return attempt.run.spec.termination_grace_period_seconds - agreement.STOP_SECONDS
 
 
 def _progress_variables(attempt: Attempt) -> dict[str, str]:

@@ -17,19 +17,19 @@ from trainingrun.spec.environment import EnvironmentVariable
 CLUSTER_VARIABLES = frozenset({"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_PORT"})
 
 
-def common_variables() -> dict[str, str]:
+def common_variables(drain_seconds: int) -> dict[str, str]:
     """The operator's variables of every pod. The file system is read-only but for /tmp."""
     return {
         "HOME": "/tmp",  # noqa: S108 - the pod's own
         "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
-        "TRAININGRUN_DRAIN_SECONDS": str(agreement.DRAIN_SECONDS),
+        "TRAININGRUN_DRAIN_SECONDS": str(drain_seconds),
     }
 
 
-def driver_variables(attempt: int) -> dict[str, str]:
+def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
     """What the driver of an attempt reads, and the seconds that Ray's job manager gives it to stop."""
     return {
-        "RAY_JOB_STOP_WAIT_TIME_S": str(agreement.DRAIN_SECONDS),
+        "RAY_JOB_STOP_WAIT_TIME_S": str(drain_seconds),
         "TRAININGRUN_CONFIG": f"{agreement.CONFIGURATION_DIRECTORY}/{agreement.CONFIGURATION_FILE}",
         "TRAININGRUN_ATTEMPT": str(attempt),
         "TRAININGRUN_JSON": "1",

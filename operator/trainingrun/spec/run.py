@@ -88,6 +88,12 @@ class RunSpec(Model):
         le=MAX_SECONDS,
         description="Seconds without a step that count as a hang, 1 to 31,536,000.",
     )
+    termination_grace_period_seconds: int = Field(
+        default=60,
+        ge=30,
+        le=3600,
+        description="Seconds that a pod which must go has to save a checkpoint and end, 30 to 3,600.",
+    )
     failure_policy: FailurePolicy = Field(default=FailurePolicy(), description="What to do about which failure.")
     cluster_ttl_seconds_after_finished: ClusterTTL = Field(
         default=ClusterTTL(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainingrun.conditions import ConditionType, Reason
-from trainingrun.failures import Failure, action_for, classify, image_that_cannot_heal
+from trainingrun.failures import Failure, action_for, classify, image_that_cannot_heal, trainer_failure
 from trainingrun.observed import RayJob
 from trainingrun.status.ending import Step, completed, failed, interrupted, suspended
 from trainingrun.status.heads import head_forgotten, head_watched, seen_failure
@@ -125,12 +125,13 @@ def _live(view: View, entry: Attempt, job: RayJob, failures: int) -> Step:
 
 def _fatal(view: View, entry: Attempt) -> Failure | None:
     """What ends the attempt although KubeRay would go on with it."""
-    of_head = seen_failure(entry)
-    if of_head is not None and action_for(view.spec, of_head) == "Fail":
-        return of_head
+    pods = view.children.pods_of(entry.index)
+    for failure in (seen_failure(entry), trainer_failure(view.spec, pods)):
+        if failure is not None and action_for(view.spec, failure) == "Fail":
+            return failure
     # Once training runs, a pod that joins late must not end it.
     if entry.outcome != "Running":
-        image = image_that_cannot_heal(view.children.pods_of(entry.index))
+        image = image_that_cannot_heal(pods)
         if image is not None:
             return image
     return overdue(view) or hung(view, entry)

@@ -36,7 +36,8 @@ _SPEAKERS = {
     "Invalid": ("Accepted", "Stalled"),
 }
 
-_FAILURES = {
+# By the class of failure that ended a run; docs/runbook.md has the same words, and more.
+FAILURE_REMEDIES = {
     "UserError": "Correct what the message names, in the code, the image or the recipe",
     "InvalidConfig": "Correct the field or file that the message names; a retry alone cannot help",
     "OutOfMemory": "Raise memory in the group's resourcesPerNode, or lower spec.recipe.globalBatchSize",
@@ -50,8 +51,8 @@ _FAILURES = {
 }
 
 
-# By the reason of a condition that says what a run waits for.
-_REMEDIES = {
+# By the reason of a condition that says what a run waits for; these too are in docs/runbook.md.
+REMEDIES = {
     "Unschedulable": "No node fits a pod: free or add one, ask for less in resourcesPerNode, or choose other nodes in "
     "podTemplatePatches.",
     "ImagePull": "The image cannot be pulled: check spec.image and spec.imagePullSecrets.",
@@ -59,6 +60,13 @@ _REMEDIES = {
     "RayUnavailable": "See whether KubeRay is installed and its operator runs.",
     "QuotaExceeded": "A quota of the namespace refuses pods: {quotas} shows what is used.",
     "PodSecurityDenied": "The namespace's Pod Security level refuses the pods: ask its owner which level it has.",
+    "AdmissionDenied": "An admission policy or webhook refuses what the run needs: ask the owner of the one that the "
+    "message names.",
+    "PermissionDenied": "The operator lacks a right: install its roles again, by the chart or from "
+    "manifests/base/rbac.",
+    "RenderRejected": "The API server does not take the RayJob: see whether KubeRay and its definitions are 1.6 or "
+    "newer.",
+    "Refused": "The message says what the API server refuses: once it does not, the run goes on within 5 minutes.",
     "NameConflict": "Another RayJob has the name that this run needs: rename one of the two.",
 }
 
@@ -139,7 +147,7 @@ def _starting(view: RunView, caller: Caller) -> list[str]:
 def _remedies(view: RunView, caller: Caller) -> list[str]:
     reasons = dict.fromkeys(condition.reason for condition in view.conditions.values())
     quotas = caller.kubectl(f"describe resourcequota -n {view.namespace}")
-    return [_REMEDIES[reason].format(quotas=quotas) for reason in reasons if reason in _REMEDIES]
+    return [REMEDIES[reason].format(quotas=quotas) for reason in reasons if reason in REMEDIES]
 
 
 def _running(view: RunView, caller: Caller) -> list[str]:
@@ -166,7 +174,8 @@ def _complete(view: RunView, caller: Caller) -> list[str]:
 def _failed(view: RunView, caller: Caller) -> list[str]:
     attempt, failure = view.attempt, view.condition("Failed")
     classes = (failure.reason if failure else "", attempt.failure_class if attempt else "")
-    remedy = next((_FAILURES[name] for name in classes if name in _FAILURES), "Read the message of the last attempt")
+    known = (FAILURE_REMEDIES[name] for name in classes if name in FAILURE_REMEDIES)
+    remedy = next(known, "Read the message of the last attempt")
     logs = f"{caller.command('logs', view)} shows more, as long as its pods are there." if attempt else ""
     return [f"{remedy}.", *filter(None, [logs]), _ANEW]
 

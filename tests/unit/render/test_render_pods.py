@@ -26,12 +26,19 @@ def volume(template: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("group", ["head", "data", "trainer"])
-def test_every_pod_has_time_and_a_hook_to_save_a_checkpoint(group):
-    template = pods()[group]
-    assert template["spec"]["terminationGracePeriodSeconds"] == 120
+@pytest.mark.parametrize(("spec", "seconds"), [({}, 60), ({"terminationGracePeriodSeconds": 300}, 300)])
+def test_every_pod_has_time_and_a_hook_to_save_a_checkpoint(group, spec, seconds):
+    template = pods(**spec)[group]
+    assert template["spec"]["terminationGracePeriodSeconds"] == seconds
     hook = ray_container(template)["lifecycle"]["preStop"]["exec"]["command"]
     assert hook == ["python", "-m", "trainingrun_trainer.drain"]
-    assert int(variables_of(template)["TRAININGRUN_DRAIN_SECONDS"]) < 120
+    # Ray stops after the hook.
+    assert int(variables_of(template)["TRAININGRUN_DRAIN_SECONDS"]) == seconds - 10
+
+
+def test_a_driver_that_is_stopped_has_as_long_as_the_hook_waits_for_it():
+    variables = variables_of(pods(terminationGracePeriodSeconds=300)["head"])
+    assert variables["RAY_JOB_STOP_WAIT_TIME_S"] == variables["TRAININGRUN_DRAIN_SECONDS"] == "290"
 
 
 def test_nodes_with_head_or_trainers_are_not_taken_away_to_save_money():

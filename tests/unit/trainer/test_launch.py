@@ -50,6 +50,15 @@ def test_data_that_are_missing_are_told_in_the_runs_folder_too(tmp_path: Path) -
     assert [parse_line(line) for line in log.read_text().splitlines()] == [last]
 
 
+def test_a_store_that_cannot_be_written_is_told_before_data_are_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "storage").write_text("a file in the place of a folder")
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(document(tmp_path)))
+    code, last = last_word("-m", "trainingrun_trainer", "--config", str(file), "--json")
+    assert code == 12
+    assert last.message.startswith(f'spec.storage: "file://{tmp_path}/storage/digits" cannot be written: ')
+
+
 def test_what_nobody_has_foreseen_is_told_with_its_traceback(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(document(tmp_path)))

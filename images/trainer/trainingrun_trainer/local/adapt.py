@@ -22,6 +22,7 @@ _CLUSTER_FIELDS = (
     "startDeadlineSeconds",
     "activeDeadlineSeconds",
     "progressDeadlineSeconds",
+    "terminationGracePeriodSeconds",
     "failurePolicy",
     "clusterTTLSecondsAfterFinished",
     "suspend",

@@ -30,7 +30,7 @@ from trainingrun_trainer.train.lockstep import Lockstep
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """A checkpoint that was found whole. `directory` is a local copy."""
+    """A checkpoint that was found whole. `directory` is a local copy, which is there until the next one is saved."""
 
     name: str
     directory: Path
@@ -58,6 +58,7 @@ class Saver:
         self._on_deleted = on_deleted
         self._clearing: threading.Thread | None = None
         self._is_clear = False
+        self._restored: Path | None = None
 
     def save(
         self,
@@ -97,6 +98,7 @@ class Saver:
             self._lockstep.wait()  # a checkpoint is whole once the last rank's files are there
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+        self._forget_restored()
         self._clear_beside()
         return {
             "path": f"{self._storage.location}/{name}",
@@ -135,7 +137,7 @@ class Saver:
     def restore(self) -> Restored | None:
         """The newest whole checkpoint of the run, the same one on every rank, or None."""
         choice: tuple[str, tuple[str, ...]] | None = None
-        local = Path(tempfile.mkdtemp(prefix="trainingrun-restore-"))
+        local = self._restored = Path(tempfile.mkdtemp(prefix="trainingrun-restore-"))
         if self._lockstep.rank == 0:
             choice = self._newest_whole(local)
         choice = self._lockstep.broadcast(choice)
@@ -145,6 +147,12 @@ class Saver:
         if self._lockstep.rank != 0:
             self._storage.download(name, local / name)
         return Restored(name, local / name, checkpoint.verify(local / name), skipped)
+
+    def _forget_restored(self) -> None:
+        """Delete the copy of what was resumed from, which is as large as a checkpoint: there is a newer one now."""
+        if self._restored is not None:
+            shutil.rmtree(self._restored, ignore_errors=True)
+            self._restored = None
 
     def _newest_whole(self, local: Path) -> tuple[str, tuple[str, ...]] | None:
         skipped: list[str] = []

@@ -1,0 +1,36 @@
+"""Ray starts training again wherever it ends, also where it must end again: by its policy, the run decides that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seen_objects import NOW, a_run, cluster, entry, job, pod, pods, status
+
+from trainingrun.observed import Observed, Termination
+from trainingrun.status import status_of
+
+
+def looked_at(observed: Observed, **spec: Any) -> dict[str, Any]:
+    return status_of(a_run(status=status(entry()), **spec), observed, NOW)
+
+
+def out_of_memory(group: str) -> Observed:
+    killed = pod(group, ready=False, terminations=(Termination("ray-worker", 137, "OOMKilled", ""),))
+    return Observed((job(),), (cluster(),), (*(other for other in pods() if other.group != group), killed))
+
+
+def test_a_trainer_out_of_memory_ends_the_run_though_ray_would_start_it_again() -> None:
+    written = looked_at(out_of_memory("trainer"))
+    attempt = written["attempts"][-1]
+    assert (written["state"], attempt["failureClass"]) == ("Failed", "OutOfMemory")
+    assert "spec.trainer.resourcesPerNode.limits.memory" in attempt["message"]
+
+
+def test_a_rule_may_leave_a_trainer_out_of_memory_to_ray() -> None:
+    rules = {"rules": [{"action": "Count", "onClasses": ["OutOfMemory"]}]}
+    written = looked_at(out_of_memory("trainer"), failurePolicy=rules)
+    assert (written["attempts"][-1]["outcome"], written["failures"]) == ("Running", 0)
+
+
+def test_a_data_pod_out_of_memory_is_left_to_ray() -> None:
+    assert looked_at(out_of_memory("data"))["attempts"][-1]["outcome"] == "Running"
