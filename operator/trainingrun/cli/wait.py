@@ -8,7 +8,6 @@ import click
 
 from trainingrun.cli.options import Target, cluster_options, duration, program_name
 
-_CONDITIONS = ("Accepted", "Admitted", "PodsReady", "DataStarved", "Suspended", "Complete", "Failed", "Stalled")
 _DELETED = "deleted"
 
 
@@ -18,10 +17,12 @@ def _goal(context: click.Context, parameter: click.Parameter, value: str | None)
     wanted = value.removeprefix("condition=").lower()
     if wanted in ("delete", _DELETED):
         return _DELETED
-    for condition in _CONDITIONS:
+    from trainingrun.conditions import ConditionType
+
+    for condition in ConditionType:
         if condition.lower() == wanted:
-            return condition
-    raise click.BadParameter(f"found {value}, allowed: delete, {', '.join(_CONDITIONS)}")
+            return str(condition)
+    raise click.BadParameter(f"found {value}, allowed: delete, {', '.join(ConditionType)}")
 
 
 @click.command("wait")
