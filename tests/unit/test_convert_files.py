@@ -100,6 +100,20 @@ def test_there_are_eight_files_as_soon_as_they_are_worth_it(rows: int, row_bytes
     assert files == 1 or rows >= 8 * KIB or not known or rows * row_bytes > 96 * MIB
 
 
+@given(st.integers(50, 10**8), st.integers(1, 4 * MIB))
+def test_there_is_work_for_eight_even_in_a_small_dataset(rows: int, row_bytes: int) -> None:
+    columns = {"image": np.zeros((1, row_bytes), np.uint8)}
+    sizes = sizes_for(columns, Arranged(iter(()), rows, rows))
+    assert -(-rows // sizes.row_group_rows) >= 8
+
+
+def test_a_small_dataset_is_one_file_of_eight_row_groups(tmp_path: Path) -> None:
+    convert(numbered(1437), tmp_path / "a")
+    (file,) = (tmp_path / "a").glob("*.parquet")
+    metadata = pq.read_metadata(file)
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [180] * 7 + [177]
+
+
 def test_arrays_have_no_dictionary_no_statistics_and_bounded_row_groups(tmp_path: Path) -> None:
     converted = convert(numbered(20_000), tmp_path / "a")
     assert converted.files == 8

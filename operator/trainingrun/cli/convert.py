@@ -100,7 +100,8 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
 @click.option(
     "--row-group-rows",
     type=click.IntRange(min=1),
-    help="Rows of a row group, the least that is read at once. Default: at most 16,384, and at most 32 MiB.",
+    help="Rows of a row group, the least that is read at once. Default: at least 8 row groups, of at most 16,384 rows "
+    "and 32 MiB.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace DESTINATION if it exists.")
 @click.option("--root", default="data", show_default=True, help="The folder of torchvision's files.")

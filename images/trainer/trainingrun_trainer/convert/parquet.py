@@ -23,7 +23,8 @@ MIB = 1024 * 1024
 FILE_BYTES = 96 * MIB
 ROW_GROUP_BYTES = 32 * MIB
 ROW_GROUP_ROWS = 16_384
-# So many readers find work at once, as soon as there are enough rows that a file is worth opening.
+# So many readers and trainers find work at once, as soon as there are enough rows that a file is worth opening; before
+# that, a file has so many row groups.
 PARALLEL_FILES = 8
 WORTH_A_FILE = 1024
 # Every epoch decodes what is written once: MNIST-like pictures take 180 bytes instead of 784 and decode at 3.8 million
@@ -54,14 +55,16 @@ def sizes_for(
 ) -> Sizes:
     """Return sizes for rows like these: files of at most 96 MiB, row groups of at most 32 MiB.
 
-    There are at least 8 files when there are at least 8 x 1024 rows.
+    There are at least 8 files when there are at least 8 x 1024 rows, and 8 row groups when there are fewer.
     """
     largest = rows_within(FILE_BYTES, columns, at_most=max(1, FILE_BYTES))
     even = max(WORTH_A_FILE, -(-arranged.at_least // PARALLEL_FILES))
+    most = ROW_GROUP_ROWS
     if arranged.rows is not None and arranged.rows < PARALLEL_FILES * WORTH_A_FILE:
         even = arranged.rows
+        most = max(1, -(-arranged.rows // PARALLEL_FILES))
     file_rows = file_rows or max(1, min(largest, even))
-    group = row_group_rows or rows_within(ROW_GROUP_BYTES, columns, at_most=ROW_GROUP_ROWS)
+    group = row_group_rows or rows_within(ROW_GROUP_BYTES, columns, at_most=most)
     return Sizes(file_rows, min(group, file_rows))
 
 
