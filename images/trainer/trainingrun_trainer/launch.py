@@ -29,6 +29,9 @@ from trainingrun_trainer.sinks.operator_push import Endpoint, OperatorPush
 
 # Nodes that are just joining must not fail a run; those that never come must, soon.
 _NODES_SECONDS = 15.0
+# Those of a cluster that was made for the run do come: after the loss of its head, Ray takes a minute to notice that
+# on each node, and the node starts again.
+_OWN_NODES_SECONDS = 180.0
 
 
 class Sink(Protocol):
@@ -60,8 +63,11 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
         job = job_of(run, attempt)
         with connected(chosen.address, _worker_environment()):
             _listen(stop)  # again: connecting puts Ray's own handler of SIGTERM in place
-            _await_nodes(job.workers, chosen)
-            last = Attempt(job, attempt, _fan_out([display, *keepers]), stop).run()
+            _await_nodes(job.workers, chosen, stop)
+            if stop.exit is None:
+                last = Attempt(job, attempt, _fan_out([display, *keepers]), stop).run()
+            else:
+                last = ended(Failure(stop.exit, "stopped before training began"), attempt, began)
             _fan_out(keepers)(last)
     except Exception as error:
         invalid = Failure(Exit.INVALID_CONFIGURATION, str(error)) if isinstance(error, InvalidSpec) else None
@@ -105,15 +111,17 @@ def _worker_environment() -> dict[str, str]:
     return {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
 
 
-def _await_nodes(workers: placement.Workers, chosen: Options) -> None:
-    deadline = time.monotonic() + _NODES_SECONDS
-    while True:
+def _await_nodes(workers: placement.Workers, chosen: Options, stop: StopRequest) -> None:
+    """Wait until the cluster can hold the workers, or a stop is requested. Raises InvalidConfiguration, NodesLost."""
+    is_own = chosen.num_workers is None
+    deadline = time.monotonic() + (_OWN_NODES_SECONDS if is_own else _NODES_SECONDS)
+    while stop.exit is None:
         try:
             return placement.check(placement.live_nodes(), workers)
         except InvalidConfiguration as error:
             if time.monotonic() <= deadline:
                 time.sleep(0.2)
-            elif chosen.num_workers is None:
+            elif is_own:
                 # The cluster was made for the run as it is, so what it lacks has been lost since.
                 raise NodesLost(str(error)) from None
             else:

@@ -12,6 +12,10 @@ RAY_VERSION = "2.60.0"
 
 ENTRYPOINT = "python -m trainingrun_trainer"
 
+# Where Ray's agent on each node says whether Ray is well there.
+HEALTH_PATH = "/api/healthz"
+HEALTH_PORT = 52365
+
 CONFIGURATION_ANNOTATION = f"{GROUP}/run"
 CONFIGURATION_FIELD = f"metadata.annotations['{CONFIGURATION_ANNOTATION}']"
 CONFIGURATION_DIRECTORY = "/etc/trainingrun"

@@ -21,15 +21,20 @@ def common_variables(drain_seconds: int) -> dict[str, str]:
     """The operator's variables of every pod. The file system is read-only but for /tmp."""
     return {
         "HOME": "/tmp",  # noqa: S108 - the pod's own
-        "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
+        # At its end Ray waits 30 s for replicas of Serve. What has to be waited for here, the hook before has done.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        # Nothing is told to Ray's makers, as locally; collecting it would also take a process of its own.
+        "RAY_USAGE_STATS_ENABLED": "0",
         "TRAININGRUN_DRAIN_SECONDS": str(drain_seconds),
     }
 
 
 def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
-    """What the driver of an attempt reads, and the seconds that Ray's job manager gives it to stop."""
+    """What the driver of an attempt and its head read; a driver has `drain_seconds` to stop."""
     return {
         "RAY_JOB_STOP_WAIT_TIME_S": str(drain_seconds),
+        # A node that refuses five checks in a row is lost; one that only answers late has as long as ever.
+        "RAY_health_check_period_ms": "1000",
         "TRAININGRUN_CONFIG": f"{agreement.CONFIGURATION_DIRECTORY}/{agreement.CONFIGURATION_FILE}",
         "TRAININGRUN_ATTEMPT": str(attempt),
         "TRAININGRUN_JSON": "1",

@@ -32,8 +32,9 @@ def test_every_pod_has_time_and_a_hook_to_save_a_checkpoint(group, spec, seconds
     assert template["spec"]["terminationGracePeriodSeconds"] == seconds
     hook = ray_container(template)["lifecycle"]["preStop"]["exec"]["command"]
     assert hook == ["python", "-m", "trainingrun_trainer.drain"]
-    # Ray stops after the hook.
+    # Ray stops after the hook, and is to do so at once.
     assert int(variables_of(template)["TRAININGRUN_DRAIN_SECONDS"]) == seconds - 10
+    assert variables_of(template)["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"] == "0"
 
 
 def test_a_driver_that_is_stopped_has_as_long_as_the_hook_waits_for_it():
@@ -159,3 +160,17 @@ def test_no_field_that_an_author_may_patch_is_one_of_ours():
     patchable = {field.alias for field in PodPatch.model_fields.values()}
     for template in pods(WITH_ENDPOINT, data={"maxNodes": 2}).values():
         assert not patchable & template["spec"].keys()
+
+
+@pytest.mark.parametrize("group", ["head", "data", "trainer"])
+def test_a_pod_is_asked_at_once_and_often_whether_it_is_ready(group):
+    probe = ray_container(pods()[group])["readinessProbe"]
+    assert probe["httpGet"] == {"path": "/api/healthz", "port": 52365}
+    assert "initialDelaySeconds" not in probe
+    # No less patient than KubeRay's own, which asks every 5 s and gives up after 10 times.
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 50
+
+
+def test_the_head_notices_soon_that_a_node_is_gone():
+    found = {group: variables_of(template).get("RAY_health_check_period_ms") for group, template in pods().items()}
+    assert found == {"head": "1000", "data": None, "trainer": None}

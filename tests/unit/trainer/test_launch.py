@@ -13,10 +13,12 @@ from run_samples import run_of, trainer
 from trainingrun.progress import AttemptEnded, parse_line
 from trainingrun_trainer import launch as launching
 from trainingrun_trainer import placement
+from trainingrun_trainer.driver import StopRequest
 from trainingrun_trainer.entrypoint import prepare_environment
 from trainingrun_trainer.errors import InvalidConfiguration, NodesLost
+from trainingrun_trainer.exits import Exit
 from trainingrun_trainer.options import parse
-from trainingrun_trainer.placement import DATA_SELECTOR, Node, Workers
+from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node, Workers
 from trainingrun_trainer.storage import RunStorage
 
 
@@ -82,12 +84,28 @@ def test_a_store_that_nothing_here_can_speak_to_is_a_wrong_configuration(uri: st
 def test_nodes_that_are_lost_before_the_start_are_no_mistake_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a cluster that was made for the run. A person who chose another one, or the workers, must choose again."""
     monkeypatch.setattr(launching, "_NODES_SECONDS", 0.0)
+    monkeypatch.setattr(launching, "_OWN_NODES_SECONDS", 0.0)
     monkeypatch.setattr(placement, "live_nodes", lambda: [Node("d", "data-0", 4, 0, dict(DATA_SELECTOR))])
     one = Workers(count=1, gpus=0, cpus=1)
     with pytest.raises(NodesLost, match="no live node"):
-        launching._await_nodes(one, parse([]))
+        launching._await_nodes(one, parse([]), StopRequest())
     with pytest.raises(InvalidConfiguration, match="no live node"):
-        launching._await_nodes(one, parse(["--num-workers", "1"]))
+        launching._await_nodes(one, parse(["--num-workers", "1"]), StopRequest())
+
+
+def test_nodes_that_come_back_after_their_head_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver starts with the head, and the other nodes notice only then that they have lost the one before."""
+    both = [Node("d", "data-0", 4, 0, dict(DATA_SELECTOR)), Node("t", "trainer-0", 1, 0, dict(TRAINER_SELECTOR))]
+    looks = iter([[], both[:1], both])
+    monkeypatch.setattr(launching, "_NODES_SECONDS", 0.0)
+    monkeypatch.setattr(placement, "live_nodes", lambda: next(looks))
+    launching._await_nodes(Workers(count=1, gpus=0, cpus=1), parse([]), StopRequest())
+    assert next(looks, None) is None
+
+
+def test_a_stop_ends_the_wait_for_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "live_nodes", list)
+    launching._await_nodes(Workers(count=1, gpus=0, cpus=1), parse([]), StopRequest(Exit.PREEMPTED))
 
 
 def test_settings_of_the_environment_are_respected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,23 @@
+"""Ray knows the variables that the operator sets for it: one that Ray has renamed would do nothing, silently."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from ray._common.usage import usage_constants, usage_lib
+from ray._private import ray_constants
+
+from trainingrun.render.variables import common_variables
+
+
+def test_ray_is_told_not_to_wait_before_it_ends() -> None:
+    name = "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"
+    assert name in common_variables(drain_seconds=50)
+    assert f'"{name}"' in inspect.getsource(ray_constants)
+
+
+def test_ray_is_told_to_tell_its_makers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = usage_constants.USAGE_STATS_ENABLED_ENV_VAR
+    monkeypatch.setenv(name, common_variables(drain_seconds=50)[name])
+    assert not usage_lib.usage_stats_enabled()
