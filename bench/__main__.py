@@ -28,7 +28,10 @@ FIGURES = (
     "operator_changes",
     "operator_cpu",
     "operator_scale",
+    "yaml_lines",
 )
+# These need the cluster of `make cluster`, and are measured when they are named.
+CLUSTER_FIGURES = ("cluster_first_step", "cluster_recovery", "cluster_operator")
 
 
 def main() -> int:
@@ -55,7 +58,8 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", choices=[[], *FIGURES], help=", ".join(FIGURES))
+    names = (*FIGURES, *CLUSTER_FIGURES)
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", choices=[[], *names], help=", ".join(names))
     parser.add_argument("--rounds", type=int, help="rounds of each figure; default 5")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try the code; nothing is kept")
     return parser

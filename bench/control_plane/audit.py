@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-from control_plane import ControlPlane
+from typing import Protocol
 
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
@@ -26,11 +25,19 @@ class Write:
     answered: float
 
 
-class AuditLog:
-    """The part of a plane's log that begins now."""
+class Logged(Protocol):
+    """Has an API server that writes such a log."""
 
-    def __init__(self, plane: ControlPlane):
-        self._path: Path = plane.audit_log
+    @property
+    def audit_log(self) -> Path:
+        """The file."""
+
+
+class AuditLog:
+    """The part of a log that begins now."""
+
+    def __init__(self, of: Logged):
+        self._path = of.audit_log
         self._begin = self._path.stat().st_size
 
     def writes(self, user: str | None = None) -> list[Write]:

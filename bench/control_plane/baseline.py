@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bench.cluster.client import APPLY, IN_FLIGHT, Object, PlainClient
-from bench.cluster.runs import rendered
+from bench.control_plane.client import APPLY, IN_FLIGHT, Object, PlainClient
+from bench.control_plane.runs import rendered
 from trainingrun.kube.resources import EVENTS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.labels import FIELD_MANAGER
 from trainingrun.status import written_part

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from child_process import answer_of
-from control_plane import ControlPlane
 from operator_process import OperatorProcess
+
+from control_plane import ControlPlane
 
 _MIB = 1 << 20
 _TICKS = os.sysconf("SC_CLK_TCK")

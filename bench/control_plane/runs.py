@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from kubelet_double import ready
 
-from bench.cluster.client import Object, PlainClient, each
+from bench.control_plane.client import Object, PlainClient, each
 from trainingrun.kube import Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.labels import RAY_API_VERSION

@@ -11,12 +11,12 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.cluster.audit import AuditLog, Write
-from bench.cluster.baseline import Writer
-from bench.cluster.client import Object, PlainClient, paced
-from bench.cluster.measured_operator import running_operator
-from bench.cluster.plane import USER, ControlPlane, admin_client, control_plane, make_namespace, operator_client
-from bench.cluster.runs import documents, run_names
+from bench.control_plane.audit import AuditLog, Write
+from bench.control_plane.baseline import Writer
+from bench.control_plane.client import Object, PlainClient, paced
+from bench.control_plane.measured_operator import running_operator
+from bench.control_plane.plane import USER, ControlPlane, admin_client, control_plane, make_namespace, operator_client
+from bench.control_plane.runs import documents, run_names
 from bench.result import Measure, Result
 from bench.workspace import Workspace
 from trainingrun.kube.resources import EVENTS, RAY_JOBS, TRAINING_RUNS

@@ -11,11 +11,11 @@ import statistics
 import threading
 import time
 
-from bench.cluster.audit import AuditLog
-from bench.cluster.client import Object, PlainClient, paced
-from bench.cluster.measured_operator import MeasuredOperator, running_operator
-from bench.cluster.plane import USER, ControlPlane, admin_client, control_plane, make_namespace
-from bench.cluster.runs import put_status, run_names, write_training_runs
+from bench.control_plane.audit import AuditLog
+from bench.control_plane.client import Object, PlainClient, paced
+from bench.control_plane.measured_operator import MeasuredOperator, running_operator
+from bench.control_plane.plane import USER, ControlPlane, admin_client, control_plane, make_namespace
+from bench.control_plane.runs import put_status, run_names, write_training_runs
 from bench.result import Measure, Result
 from bench.workspace import Workspace
 from trainingrun.kube.resources import PODS, TRAINING_RUNS

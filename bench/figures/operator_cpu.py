@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from bench.cluster.client import APPLY, Object, PlainClient, each
-from bench.cluster.measured_operator import running_operator
-from bench.cluster.plane import (
+from bench.control_plane.client import APPLY, Object, PlainClient, each
+from bench.control_plane.measured_operator import running_operator
+from bench.control_plane.plane import (
     ControlPlane,
     admin_client,
     control_plane,
@@ -20,7 +20,7 @@ from bench.cluster.plane import (
     operator_client,
     operator_kubeconfig,
 )
-from bench.cluster.runs import run_names, write_training_runs
+from bench.control_plane.runs import run_names, write_training_runs
 from bench.result import Measure, Result
 from bench.workspace import Workspace
 from trainingrun.engine.attempts import Attempts

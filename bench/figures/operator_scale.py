@@ -12,10 +12,10 @@ import statistics
 import time
 from typing import Any
 
-from bench.cluster.audit import AuditLog
-from bench.cluster.measured_operator import MeasuredOperator, running_operator
-from bench.cluster.plane import USER, ControlPlane, admin_client, control_plane, make_namespace
-from bench.cluster.runs import run_names, write_training_runs
+from bench.control_plane.audit import AuditLog
+from bench.control_plane.measured_operator import MeasuredOperator, running_operator
+from bench.control_plane.plane import USER, ControlPlane, admin_client, control_plane, make_namespace
+from bench.control_plane.runs import run_names, write_training_runs
 from bench.result import Measure, Result
 from bench.workspace import Workspace
 

@@ -1,0 +1,111 @@
+"""The cluster with the operator in it, and namespaces for runs. What is missing is said in a sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster_client import Cluster, wait_until
+from container_tool import ClusterError
+from faults import Faults, faults_of
+from helm_release import OPERATOR_NAMESPACE, Release
+from namespaces import Namespace
+
+from bench.cluster.quiet import wait_until_quiet
+from bench.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+_FOLDER = ROOT / ".trainingrun" / "cluster"
+_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
+_CLEAR_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class KindCluster:
+    """The cluster. `audit_log` is what its API server has been asked to change."""
+
+    client: Cluster
+    faults: Faults
+    datasets: Path
+    audit_log: Path = _FOLDER / "audit" / "audit.log"
+
+    @contextmanager
+    def namespace(self, name: str, *, is_restricted: bool = True) -> Iterator[Namespace]:
+        """A namespace with a volume that has the digits in it, on a machine that does nothing else."""
+        made = Namespace(self.client, name, _FOLDER / "volume" / name, _FOLDER / "unused")
+        made.delete()
+        made.create(self.datasets)
+        if not is_restricted:
+            self.client.run("label", "namespace", name, f"{_SECURITY_LABEL}-")
+        wait_until_quiet()
+        try:
+            yield made
+        finally:
+            self._clear(made)
+
+    def operator_pod(self) -> str:
+        """The name of the operator's pod."""
+        (pod,) = self.client.list("pods", OPERATOR_NAMESPACE, "app.kubernetes.io/component=manager")
+        name: str = pod["metadata"]["name"]
+        return name
+
+    def versions(self) -> dict[str, str]:
+        """Of Kubernetes and of KubeRay, for the record."""
+        server = json.loads(self.client.run("version", "--output=json").stdout)["serverVersion"]
+        (kuberay,) = self.client.list("deployments", "kuberay-system")
+        image: str = kuberay["spec"]["template"]["spec"]["containers"][0]["image"]
+        return {"kubernetes": server["gitVersion"], "kuberay": image.rpartition(":")[2]}
+
+    def _clear(self, namespace: Namespace) -> None:
+        """Remove it at once: nobody waits for a checkpoint of what was only measured."""
+        self.client.run("delete", "namespace", namespace.name, "--wait=false")
+
+        def is_gone() -> bool:
+            if pods := self.client.list("pods", namespace.name):
+                # What is gone meanwhile cannot be killed; what is left is there at the next look.
+                with suppress(AssertionError, ClusterError):
+                    self.faults.kill(*pods)
+            return self.client.run("get", "namespace", namespace.name, check=False).returncode != 0
+
+        wait_until(is_gone, _CLEAR_SECONDS, f"namespace {namespace.name} is gone")
+        namespace.delete()
+
+
+def open_cluster(workspace: Workspace) -> KindCluster:
+    """The cluster with the operator as it is in this checkout's image and chart. Ends the bench where there is none."""
+    kubeconfig = _FOLDER / "kubeconfig"
+    if not kubeconfig.is_file():
+        sys.exit("bench: there is no cluster: run `make cluster` first")
+    client = Cluster(_FOLDER / "kubectl", kubeconfig)
+    if client.run("get", "--raw=/readyz", "--request-timeout=10s", check=False).returncode:
+        sys.exit("bench: the cluster does not answer: run `make cluster-delete`, then `make cluster`")
+    _install_operator(client)
+    return KindCluster(client, faults_of(client), _digits(workspace))
+
+
+def _install_operator(client: Cluster) -> None:
+    labels = {_SECURITY_LABEL: "restricted"}
+    metadata: dict[str, Any] = {"name": OPERATOR_NAMESPACE, "labels": labels}
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    Release(_FOLDER / "helm", client).install()
+    # An image that was built anew has the name of the one before it.
+    client.run("rollout", "restart", "deployment", f"--namespace={OPERATOR_NAMESPACE}")
+    client.run("rollout", "status", "deployment", f"--namespace={OPERATOR_NAMESPACE}", "--timeout=180s")
+
+
+def _digits(workspace: Workspace) -> Path:
+    """scikit-learn's digits, converted as a user would."""
+    folder = workspace.folder / "datasets"
+    trainingrun = str(Path(sys.executable).with_name("trainingrun"))
+    for split in ("train", "validation"):
+        target = folder / "digits" / split
+        if not target.exists():
+            command = [trainingrun, "convert", "sklearn:digits", str(target), "--hold-out=20", "--split", split]
+            subprocess.run(command, check=True, capture_output=True)
+    return folder
