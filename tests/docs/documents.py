@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def blocks(language: str) -> list[Block]:
 
 
 def command_lines() -> list[tuple[str, list[str]]]:
-    """Every line of a shell block, and every one after a prompt, as where it is and its words."""
+    """Every command of a shell block, and every one after a prompt, as where it is and its words."""
     lines = []
     for block in blocks("sh"):
         for line in block.text.replace("\\\n", " ").splitlines():
@@ -44,7 +45,13 @@ def command_lines() -> list[tuple[str, list[str]]]:
     for block in blocks("console"):
         prompted = [line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ ")]
         lines += [(str(block), shlex.split(line)) for line in prompted]
-    return [(where, words) for where, words in lines if words]
+    return [(where, command) for where, words in lines for command in _commands(words)]
+
+
+def _commands(words: list[str]) -> list[list[str]]:
+    """The commands of a line, which `|` keeps apart."""
+    groups = itertools.groupby(words, lambda word: word == "|")
+    return [list(command) for is_pipe, command in groups if not is_pipe]
 
 
 def inline_code(document: Path) -> list[str]:

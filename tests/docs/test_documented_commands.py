@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
+from cluster_commands import check_docker, check_helm, check_kubectl
 from documents import DOCUMENTS, ROOT, command_lines, inline_code
 
 from trainingrun.cli import COMMANDS, main
-from trainingrun.conditions import ConditionType
+from trainingrun.errors import InvalidSpec
 
 LINES = command_lines()
 
@@ -38,16 +40,10 @@ def check_trainingrun(words: list[str], *, is_whole: bool) -> None:
                 assert given, f"{parameter.name} is missing"
 
 
-def check_kubectl(words: list[str]) -> None:
-    """No cluster is asked: what is applied or waited for must be there, and no other verb is in use."""
-    verb, *options = words
-    assert verb in ("apply", "create", "wait"), f"no test knows kubectl {verb}"
-    if verb == "apply":
-        option, path = [word for word in options if word != "--server-side"]
-        assert (ROOT / path / "kustomization.yaml" if option == "-k" else ROOT / path).is_file()
-    elif verb == "wait":
-        (condition,) = [word.removeprefix("--for=condition=") for word in options if word.startswith("--for=")]
-        assert condition in list(ConditionType)
+def check_export(words: list[str]) -> None:
+    """Only what leads to the cluster of `make cluster`; tests/cluster tries it."""
+    assert {word.partition("=")[0] for word in words} <= {"KUBECONFIG", "PATH"}
+    assert all("=$PWD/.trainingrun/cluster" in word for word in words)
 
 
 def check_ray(words: list[str]) -> None:
@@ -60,6 +56,15 @@ def check_ray(words: list[str]) -> None:
         command.make_parser(parsed).parse_args(list(words[1:]))
 
 
+CHECKS: dict[str, Callable[[list[str]], None]] = {
+    "docker": check_docker,
+    "export": check_export,
+    "helm": check_helm,
+    "kubectl": check_kubectl,
+    "ray": check_ray,
+}
+
+
 @pytest.mark.parametrize(("where", "words"), LINES, ids=[f"{where} {' '.join(words)}" for where, words in LINES])
 def test_command_lines(where: str, words: list[str]) -> None:
     program, *arguments = words
@@ -67,19 +72,21 @@ def test_command_lines(where: str, words: list[str]) -> None:
         check_trainingrun(arguments, is_whole=True)
     elif program == "make":
         assert set(arguments) <= make_targets()
-    elif program == "kubectl":
-        check_kubectl(arguments)
     else:
-        assert program == "ray", f"{where}: no test knows {program}"
-        check_ray(arguments)
+        assert program in CHECKS, f"{where}: no test knows {program}"
+        CHECKS[program](arguments)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_in_the_text(document: Path) -> None:
     for code in inline_code(document):
-        program, *words = shlex.split(code) if re.match(r"(trainingrun|make) ", code) else [""]
+        program, *words = shlex.split(code) if re.match(r"(trainingrun|make|kubectl(?! trainingrun)) ", code) else [""]
         if program == "make":
             assert set(words) <= make_targets()
+        elif program == "kubectl":
+            # One that ends in an option is only the beginning of a line.
+            if not re.fullmatch("-[^=]*", words[-1]):
+                check_kubectl(words)
         elif program and not any(mark in code for mark in "()"):
             check_trainingrun(words, is_whole=False)
 
@@ -99,3 +106,22 @@ def test_every_subcommand_is_documented() -> None:
 def test_these_checks_notice_what_is_not_there(broken: str) -> None:
     with pytest.raises((click.UsageError, AssertionError)):
         check_trainingrun(broken.split(), is_whole=True)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "kubectl get pods --no-such-option",
+        "kubectl describe widgets",
+        "kubectl get pods -l trainingrun.dev/no-such-label=mnist",
+        "kubectl wait --for=condition=Done trainingrun/mnist",
+        "kubectl apply -f manifests/samples/no-such-run.yaml",
+        "helm install trainingrun charts/trainingrun-operator --set noSuchValue=1",
+        "docker push registry.example/another:1",
+        "export KUBECONFIG=$HOME/.kube/config",
+    ],
+)
+def test_these_checks_notice_what_a_cluster_would_refuse(broken: str) -> None:
+    program, *arguments = broken.split()
+    with pytest.raises((AssertionError, InvalidSpec)):
+        CHECKS[program](arguments)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import recorded_objects
 import run_states
 import yaml
 from rendering import ROOT
@@ -32,10 +33,14 @@ EXPECTED = {
 }
 
 
+RECORDED = ("Starting", "Running", "Suspended", "Complete", "Failed")
+
+
 @pytest.fixture(scope="module")
 def verdicts(tools: dict[str, Path]) -> dict[str, Any]:
-    """Of each object, what the tools say."""
-    objects = {**run_states.objects(), **run_states.unseen()}
+    """Of each object, what the tools say: of those that the operator would write, and of those that one has written."""
+    recorded = {f"recorded {state}": run for state, run in recorded_objects.runs().items()}
+    objects = {**run_states.objects(), **run_states.unseen(), **recorded}
     files = [str(GITOPS / name) for name in ("argocd-cm.yaml", "flux-finished.yaml", "flux-started.yaml")]
     done = subprocess.run(
         [str(tools["gitops"]), *files],
@@ -51,9 +56,18 @@ def verdicts(tools: dict[str, Path]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("state", EXPECTED)
 def test_tools_agree_about_a_state(verdicts: dict[str, Any], state: str) -> None:
-    verdict = verdicts[state]
+    assert said(verdicts[state]) == EXPECTED[state]
+
+
+@pytest.mark.parametrize("state", RECORDED)
+def test_tools_agree_about_a_run_of_a_real_cluster(verdicts: dict[str, Any], state: str) -> None:
+    assert said(verdicts[f"recorded {state}"]) == EXPECTED[state]
+
+
+def said(verdict: dict[str, Any]) -> tuple[str, ...]:
+    """What Argo CD, kstatus and Flux say."""
     flux = (verdict["flux"]["flux-finished.yaml"], verdict["flux"]["flux-started.yaml"])
-    assert (verdict["argocd"]["status"], verdict["kstatus"], *flux) == EXPECTED[state]
+    return (verdict["argocd"]["status"], verdict["kstatus"], *flux)
 
 
 def test_argo_cd_shows_the_words_of_the_condition_that_decides(verdicts: dict[str, Any]) -> None:

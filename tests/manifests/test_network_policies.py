@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import recorded_objects
 import yaml
 from network_policy import Endpoint, Object, allows
 from rendered_runs import run_object
@@ -23,9 +25,25 @@ def policies(manifests: Manifests) -> list[Object]:
     return [item for item in objects if item["kind"] == "NetworkPolicy"]
 
 
-@pytest.fixture(scope="module")
-def pods(manifests: Manifests, kuberay_source: Path) -> dict[str, Endpoint]:
-    """The pods of a run in a namespace with the policy and in one without, both operators, and strangers."""
+@pytest.fixture(scope="module", params=["rendered", "recorded"])
+def pods(request: pytest.FixtureRequest, manifests: Manifests, kuberay_source: Path) -> dict[str, Endpoint]:
+    """The pods of a run in a namespace with the policy and in one without, both operators, and strangers.
+
+    As they are rendered, and as a real cluster had them, where everybody adds labels of their own.
+    """
+    own = rendered_pods(manifests, kuberay_source) if request.param == "rendered" else recorded_pods()
+    return {
+        **own,
+        "prometheus": Endpoint("monitoring", {"app.kubernetes.io/name": "prometheus"}),
+        "neighbour": Endpoint("training", {"app": "notebook"}),
+        "pretender": Endpoint("training", {"app.kubernetes.io/managed-by": "trainingrun-operator"}),
+        "stranger": Endpoint("default", {"app": "web"}),
+        "api server": Endpoint(None),
+        "bucket": Endpoint(None),
+    }
+
+
+def rendered_pods(manifests: Manifests, kuberay_source: Path) -> dict[str, Endpoint]:
     manager = yaml.safe_load((kuberay_source / "config" / "manager" / "manager.yaml").read_text())
     kuberay = manager["spec"]["template"]["metadata"]["labels"]
     template = operator_pod(manifests.chart())
@@ -35,13 +53,17 @@ def pods(manifests: Manifests, kuberay_source: Path) -> dict[str, Endpoint]:
         **{f"open run's {group}": endpoint for group, endpoint in run_pods("research").items()},
         "operator": Endpoint(NAMESPACE, template["metadata"]["labels"], ports),
         "kuberay": Endpoint("ray-system", kuberay),
-        "prometheus": Endpoint("monitoring", {"app.kubernetes.io/name": "prometheus"}),
-        "neighbour": Endpoint("training", {"app": "notebook"}),
-        "pretender": Endpoint("training", {"app.kubernetes.io/managed-by": "trainingrun-operator"}),
-        "stranger": Endpoint("default", {"app": "web"}),
         "dns": Endpoint("kube-system", {"k8s-app": "kube-dns"}),
-        "api server": Endpoint(None),
-        "bucket": Endpoint(None),
+    }
+
+
+def recorded_pods() -> dict[str, Endpoint]:
+    found = recorded_objects.pods()
+    run = {name: pod for name, pod in found.items() if name.startswith("run's ")}
+    return {
+        **found,
+        **{name: replace(pod, namespace="training") for name, pod in run.items()},
+        **{f"open {name}": replace(pod, namespace="research") for name, pod in run.items()},
     }
 
 

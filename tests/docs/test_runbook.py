@@ -1,0 +1,87 @@
+"""The runbook has a section for every reason, with the words of the code, something to look at and something to do."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+from documents import ROOT, table
+
+from trainingrun.conditions import REFUSALS, Reason
+from trainingrun.failures import DEADLINE_EXCEEDED
+from trainingrun.history.advice import CAUSE_MEANINGS, stall_advice
+from trainingrun.progress import Stall
+from trainingrun.spec.policy import FailureClass
+from trainingrun.status_page.words import FAILURE_REMEDIES, REMEDIES
+
+PAGE = ROOT / "docs" / "runbook.md"
+_SECTION = re.compile(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+SECTIONS = dict(_SECTION.findall(PAGE.read_text()))
+ROWS = {row[0].strip("`"): row[1] for row in table(PAGE, "Reason")}
+# What the page's commands are about.
+_QUOTAS = "kubectl describe resourcequota -n training"
+
+
+def plain(text: str) -> str:
+    """Words without Markdown, on one line."""
+    return " ".join(text.replace("`", "").split())
+
+
+def test_every_reason_is_there_once_and_no_other() -> None:
+    sections = [name for name, _ in _SECTION.findall(PAGE.read_text())]
+    assert sorted([*sections, *(row[0].strip("`") for row in table(PAGE, "Reason"))]) == sorted(Reason)
+
+
+@pytest.mark.parametrize("reason", SECTIONS)
+def test_a_section_has_the_meaning_then_commands_then_what_to_do(reason: str) -> None:
+    shape = re.fullmatch(r"\n\*(?P<meaning>[^*]+)\*\n\n```sh\n(?P<look>.+?)```\n\n(?P<do>- .+)", SECTIONS[reason], re.S)
+    assert shape
+    assert plain(shape["meaning"]) == plain(Reason(reason).description)
+    assert re.search(r"^(kubectl|trainingrun) .*\b(mnist|training|trainingrun-system|nodes?|-A)\b", shape["look"], re.M)
+
+
+def test_what_needs_nobody_has_its_meaning_in_a_row() -> None:
+    assert {reason: Reason(reason).description for reason in ROWS} == ROWS
+
+
+@pytest.mark.parametrize("reason", REMEDIES)
+def test_the_advice_of_a_run_that_waits_is_that_of_its_status_page(reason: str) -> None:
+    assert plain(REMEDIES[reason].format(quotas=_QUOTAS)) in plain(SECTIONS[reason])
+
+
+@pytest.mark.parametrize("failure_class", FAILURE_REMEDIES)
+def test_the_advice_of_a_failed_run_is_that_of_its_status_page(failure_class: str) -> None:
+    assert plain(FAILURE_REMEDIES[failure_class]) in plain(SECTIONS[failure_class])
+
+
+@pytest.mark.parametrize("cause", CAUSE_MEANINGS)
+def test_the_advice_of_a_starved_run_is_that_of_its_status_page(cause: str) -> None:
+    advice = stall_advice(Stall(total_percent=50.0, steady_percent=50.0, causes={cause: 50.0}))
+    assert plain(f"- {cause}, {advice.partition('because ')[2]}") in plain(SECTIONS["StallAboveLimit"])
+
+
+def test_whatever_holds_a_run_up_or_ends_it_has_advice() -> None:
+    waits = {Reason.UNSCHEDULABLE, Reason.IMAGE_PULL, Reason.CONTAINER_ERROR}
+    assert set(REMEDIES) == {str(reason) for reason in REFUSALS | waits}
+    assert set(FAILURE_REMEDIES) == {*get_args(FailureClass), DEADLINE_EXCEEDED}
+
+
+def test_the_contents_name_every_section() -> None:
+    contents = re.findall(r"^- \[(.+?)\]\(#.*?\): (.*?)(?=^- \[|^\n|\n\n)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(contents) > 5
+    assert {name for _, names in contents for name in re.findall(r"`(\w+)`", names)} == set(SECTIONS)
+
+
+def test_metrics_are_those_that_are_served() -> None:
+    served = {row[0].strip("`") for row in table(ROOT / "docs" / "operator.md", "Metric")}
+    named = set(re.findall(r"`(trainingrun_\w+)`", PAGE.read_text()))
+    assert len(named) > 5
+    assert named <= served
+
+
+def test_every_alert_of_the_operator_is_in_the_runbook() -> None:
+    alerts = re.search(r"Worth an alert: (.*?)\n\n", (ROOT / "docs" / "operator.md").read_text(), re.DOTALL)
+    assert alerts
+    wanted = set(re.findall(r"`(trainingrun_\w+)`", alerts[1]))
+    assert wanted <= set(re.findall(r"`(trainingrun_\w+)`", " ".join(row[0] for row in table(PAGE, "You see"))))
