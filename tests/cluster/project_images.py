@@ -25,7 +25,12 @@ def _build(tool: ContainerTool, name: str, dockerfile: str, arguments: list[str]
     repository = f"localhost/trainingrun/{name.partition('/')[2].partition(':')[0]}"
     with step(f"  {dockerfile}"):
         tool.run("build", *arguments, "--file", str(_ROOT / dockerfile), "--tag", f"{repository}:latest", str(_ROOT))
-    # Named by its content, so that a node that has the name has the image.
+    return LoadedImage(named_by_content(tool, repository), name)
+
+
+def named_by_content(tool: ContainerTool, repository: str) -> str:
+    """Name the newest image of a repository by its content, so that a node that has the name has the image."""
     identity = tool.run("image", "inspect", "--format={{.Id}}", f"{repository}:latest").strip().removeprefix("sha256:")
-    tool.run("tag", f"{repository}:latest", f"{repository}:{identity[:12]}")
-    return LoadedImage(f"{repository}:{identity[:12]}", name)
+    name = f"{repository}:{identity[:12]}"
+    tool.run("tag", f"{repository}:latest", name)
+    return name

@@ -26,10 +26,12 @@ class Cluster:
     kubectl: Path
     kubeconfig: Path
 
-    def run(self, *arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdin: str | None = None, check: bool = True, seconds: int = 600
+    ) -> subprocess.CompletedProcess[str]:
         """Run kubectl."""
         command = [str(self.kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
-        done = subprocess.run(command, input=stdin or "", capture_output=True, text=True, timeout=600)
+        done = subprocess.run(command, input=stdin or "", capture_output=True, text=True, timeout=seconds)
         if check and done.returncode:
             raise AssertionError(
                 f"kubectl {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}{done.stdout}"

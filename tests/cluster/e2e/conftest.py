@@ -7,17 +7,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cluster_client import Cluster
-from namespaces import Namespace
+from helm_release import OPERATOR_NAMESPACE, Release
+from namespaces import Namespace, OpenNamespace
 from timings import Timings
+from watched_run import WatchedRun, watch
 
 _ROOT = Path(__file__).parents[3]
 _CLUSTER = _ROOT / ".trainingrun" / "cluster"
 _ARTIFACTS = Path(os.environ.get("E2E_ARTIFACTS") or _ROOT / ".trainingrun" / "e2e")
-OPERATOR_NAMESPACE = "trainingrun-system"
 _TABLE: list[Timings] = []
 
 
@@ -30,8 +32,14 @@ def cluster() -> Cluster:
     return Cluster(_CLUSTER / "kubectl", kubeconfig)
 
 
+@pytest.fixture(scope="session")
+def release(cluster: Cluster) -> Release:
+    """The operator's release, for those who upgrade or remove it; they install it again afterwards."""
+    return Release(_CLUSTER / "helm", cluster)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def operator(cluster: Cluster) -> None:
+def operator(cluster: Cluster, release: Release) -> None:
     """The operator, installed by its chart as its documentation says, in a namespace that is as strict as can be."""
     cluster.apply(
         {
@@ -40,9 +48,7 @@ def operator(cluster: Cluster) -> None:
             "metadata": {"name": OPERATOR_NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
         }
     )
-    release = ["upgrade", "--install", "trainingrun-operator", str(_ROOT / "charts" / "trainingrun-operator")]
-    command = [_CLUSTER / "helm", *release, "--kubeconfig", cluster.kubeconfig, "--namespace", OPERATOR_NAMESPACE]
-    subprocess.run([*command, "--wait", "--timeout=180s"], check=True)
+    release.install()
     # An image that was built anew has the name of the one before it.
     cluster.run("rollout", "restart", "deployment", f"--namespace={OPERATOR_NAMESPACE}")
     cluster.run("rollout", "status", "deployment", f"--namespace={OPERATOR_NAMESPACE}", "--timeout=180s")
@@ -68,11 +74,21 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def timings(request: pytest.FixtureRequest) -> Timings:
-    """The scenario's seconds, for the table."""
+def timings(request: pytest.FixtureRequest) -> Iterator[Timings]:
+    """The scenario's seconds, for the table and as a file."""
     timed = Timings(request.node.name)
     _TABLE.append(timed)
-    return timed
+    yield timed
+    timed.write(_ARTIFACTS / request.node.name)
+
+
+@pytest.fixture(scope="module")
+def shared_timings(request: pytest.FixtureRequest) -> Iterator[Timings]:
+    """The seconds of what a module does in one fixture for all of its tests."""
+    timed = Timings(request.module.__name__)
+    _TABLE.append(timed)
+    yield timed
+    timed.write(_ARTIFACTS / request.module.__name__)
 
 
 @pytest.fixture
@@ -80,17 +96,47 @@ def namespace(
     request: pytest.FixtureRequest, cluster: Cluster, datasets: Path, timings: Timings
 ) -> Iterator[Namespace]:
     """A namespace of the scenario's own, kept as files and removed afterwards."""
-    scenario = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
-    name = f"e2e-{scenario}"[:50].rstrip("-")
-    made = Namespace(cluster, name, _CLUSTER / "volume" / name, _ARTIFACTS / request.node.name)
+    with _namespace(request.node.name, cluster, datasets) as made:
+        timings.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_namespace(request: pytest.FixtureRequest, cluster: Cluster, datasets: Path) -> Iterator[Namespace]:
+    """One namespace for the scenarios of a module, which happen to the same runs or share the wait for them."""
+    with _namespace(request.module.__name__, cluster, datasets) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def open_namespace(cluster: Cluster, datasets: Path) -> OpenNamespace:
+    """Opens the namespace of a scenario, called after it or otherwise, for fixtures that need more than one."""
+    return lambda scenario, name="": _namespace(scenario, cluster, datasets, name)
+
+
+@pytest.fixture(scope="session")
+def digits(open_namespace: OpenNamespace) -> Iterator[WatchedRun]:
+    """The smallest sample as it trained here: several modules look at one training from several sides."""
+    timings = Timings("the_digits_sample")
+    _TABLE.append(timings)
+    with open_namespace(timings.scenario) as namespace:
+        timings.start()
+        yield watch(namespace, timings)
+        timings.write(namespace.artifacts)
+
+
+@contextmanager
+def _namespace(scenario: str, cluster: Cluster, datasets: Path, name: str = "") -> Iterator[Namespace]:
+    name = name or re.sub("[^a-z0-9]+", "-", f"e2e-{scenario.removeprefix('test_')}")[:50].strip("-")
+    made = Namespace(cluster, name, _CLUSTER / "volume" / name, _ARTIFACTS / scenario)
     made.delete()
     made.create(datasets)
-    timings.start()
-    yield made
-    made.keep()
-    timings.write(made.artifacts)
-    if not os.environ.get("E2E_KEEP"):
-        made.delete()
+    try:
+        yield made
+    finally:
+        made.keep()
+        if not os.environ.get("E2E_KEEP"):
+            made.delete()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,9 +9,10 @@ import copy
 import json
 import shutil
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from cluster_client import Cluster
@@ -90,10 +91,16 @@ class Namespace:
 
     def document(self, sample: str = "digits", **spec: Any) -> dict[str, Any]:
         """A sample as this cluster can run it, with more or other fields in its spec."""
-        document: dict[str, Any] = yaml.safe_load((_SAMPLES / f"{sample}.yaml").read_text())
-        document["metadata"]["namespace"] = self.name
+        document = next(each for each in self.sample(sample) if each["kind"] == "TrainingRun")
         document["spec"] = merged(merged(without_gpus(document["spec"]), _SMALL), spec)
         return document
+
+    def sample(self, name: str) -> list[dict[str, Any]]:
+        """All objects of a sample, in this namespace."""
+        documents: list[dict[str, Any]] = list(yaml.safe_load_all((_SAMPLES / f"{name}.yaml").read_text()))
+        for document in documents:
+            document["metadata"]["namespace"] = self.name
+        return documents
 
     def apply(self, document: dict[str, Any]) -> TrainingRun:
         """Apply a TrainingRun."""
@@ -102,8 +109,24 @@ class Namespace:
         self.runs.append(run)
         return run
 
+    def objects(self) -> set[str]:
+        """Every object in it, of whatever kind, but what only tells of others."""
+        listing = self.cluster.run("api-resources", "--namespaced", "--verbs=list", "--output=name").stdout
+        kinds = ",".join(kind for kind in listing.split() if kind.partition(".")[0] not in ("events", "bindings"))
+        return set(self.cluster.run("get", kinds, f"--namespace={self.name}", "--output=name").stdout.split())
+
+    def add_module(self, name: str, text: str) -> dict[str, str]:
+        """Put a module of an author's own where pods see it; returns the variable by which Python finds it there."""
+        folder = self.volume / "code"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+        (folder / f"{name}.py").write_text(text)
+        return {"name": "PYTHONPATH", "value": "/mnt/cluster_storage/code"}
+
     def keep(self) -> None:
-        """Write down what is there: objects, events, pods' logs, the runs' own logs."""
+        """Write down what is there: objects, events, pods' logs, the runs' own logs. A scenario may have deleted it."""
+        if self.cluster.get("namespace", self.name, "") is None:
+            return
         self.artifacts.mkdir(parents=True, exist_ok=True)
         for kind in _KINDS:
             (self.artifacts / f"{kind}.json").write_text(json.dumps(self.cluster.list(kind, self.name), indent=1))
@@ -123,6 +146,14 @@ class Namespace:
             if not self.volume.exists():
                 return
             time.sleep(0.5)
+
+
+class OpenNamespace(Protocol):
+    """Opens the namespace of a scenario, which is called `name`, or after the scenario."""
+
+    def __call__(self, scenario: str, name: str = "") -> AbstractContextManager[Namespace]:
+        """The namespace: there while the context is open, kept as files at its end."""
+        ...
 
 
 def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

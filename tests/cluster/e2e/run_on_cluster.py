@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,11 @@ class TrainingRun:
     def read(self) -> dict[str, Any]:
         """The object as it is now; empty when there is none."""
         return self.cluster.get("trainingrun", self.name, self.namespace) or {}
+
+    @cached_property
+    def folder(self) -> Path:
+        """Its folder in the volume. Asked once: who waits for steps must not take the machine's time from them."""
+        return self.volume / str(self.read()["metadata"]["uid"])
 
     @property
     def status(self) -> dict[str, Any]:
@@ -66,6 +75,21 @@ class TrainingRun:
 
         return wait_until(reached, seconds, f"condition {kind} of {self.name}", self.shown)
 
+    def wait_until_over(self, seconds: int) -> None:
+        """Wait until it is complete or has failed, whichever, without taking the machine's time from its training."""
+        options = [f"--namespace={self.namespace}", "--for=condition=Reconciling=False", f"--timeout={seconds}s"]
+        self.cluster.run("wait", f"trainingrun/{self.name}", *options, seconds=seconds + 30)
+
+    def page(self) -> str:
+        """What `trainingrun status` shows of it."""
+        program = Path(sys.executable).with_name("trainingrun")
+        options = ["--namespace", self.namespace, "--kubeconfig", self.cluster.kubeconfig]
+        # Wide enough for the longest line.
+        environment = {**os.environ, "COLUMNS": "300"}
+        command = [program, "status", self.name, *options]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
+        return done.stdout
+
     def wait_for_step(self, step: int, seconds: float, attempt: int | None = None) -> int:
         """Wait until training has done this many optimizer steps, by what the driver says; returns how many it has."""
 
@@ -78,7 +102,7 @@ class TrainingRun:
     def records(self, attempt: int | None = None) -> list[Record]:
         """What the driver has said so far, in every attempt or in one; kept in the run's folder."""
         found: list[Record] = []
-        for log in sorted((self.volume / self.read()["metadata"]["uid"] / LOG_DIRECTORY).glob("attempt-*.jsonl")):
+        for log in sorted((self.folder / LOG_DIRECTORY).glob("attempt-*.jsonl")):
             found += filter(None, map(parse_line, log.read_text().splitlines()))
         return [record for record in found if attempt is None or record.attempt == attempt]
 

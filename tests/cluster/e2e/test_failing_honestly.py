@@ -1,25 +1,153 @@
 """A run that cannot succeed ends soon, says why in words that help, is not tried again, and gives its machines back.
 
-Each test names the class of failure and the words; how soon is counted from when the cause could be known.
+Each test names the class of failure and the words; how soon is counted from when the cause could be known. Runs that
+must start in order to fail do so two at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from cluster_client import wait_until
 from namespaces import Namespace
-from run_on_cluster import TrainingRun
+from run_on_cluster import TrainingRun, seconds_between
 from timings import Timings
+
+from trainingrun.progress import EpochEnded
 
 # From the moment at which the cause can be known.
 _SOON = 30.0
+_GPU = {"limits": {"nvidia.com/gpu": 1}}
+# An author's own module, with a mistake in its second line.
+_MISTAKEN = """def step(model, batch, state):
+    return model(batch["picture"])
+"""
+_TRAIN_ON_CPU = {"name": "TRAININGRUN_TRAIN_ON_CPU", "value": "1"}
+
+Runs = Mapping[str, TrainingRun]
 
 
-def _fails(run: TrainingRun, timings: Timings, reason: str, *words: str, seconds: float = 300) -> dict[str, Any]:
-    """Wait for the failure; check its class, its words, that there was one attempt, and that its pods go."""
-    failed = run.wait_for("Failed", seconds)
+@pytest.fixture(scope="module")
+def mistaken(shared_namespace: Namespace) -> Runs:
+    """Runs whose author has made a mistake: in the code, and in the recipe."""
+    step = {"trainStep": {"function": "mistaken:step"}}
+    found = shared_namespace.add_module("mistaken", _MISTAKEN)
+    missing = {"train": {"path": "/mnt/cluster_storage/datasets/letters"}}
+    return {
+        "exception": _apply(shared_namespace, "exception", recipe=step, env=[found]),
+        "dataset": _apply(shared_namespace, "no-dataset", recipe={"dataset": missing}),
+    }
+
+
+@pytest.fixture(scope="module")
+def unfit(shared_namespace: Namespace) -> Runs:
+    """Runs that ask for too little, or for what is not there, besides the recipe."""
+    little = {"limits": {"memory": "1Gi"}, "requests": {"memory": "100Mi"}}
+    nowhere = {"uri": "nowhere://training/runs", "persistentVolumeClaim": None}
+    return {
+        "memory": _apply(shared_namespace, "too-little-memory", trainer={"resourcesPerNode": little}),
+        "storage": _apply(shared_namespace, "no-storage", storage=nowhere),
+    }
+
+
+@pytest.fixture(scope="module")
+def pretended(shared_namespace: Namespace) -> Runs:
+    """Runs on GPUs behind which there is nothing."""
+    trainer = {"resourcesPerNode": _GPU}
+    return {
+        "refused": _apply(shared_namespace, "pretended-gpu", trainer=trainer),
+        "allowed": _apply(shared_namespace, "gpu-left-unused", trainer=trainer, env=[_TRAIN_ON_CPU]),
+    }
+
+
+@pytest.fixture(scope="module")
+def stuck(shared_namespace: Namespace) -> Runs:
+    """Runs whose pods never start."""
+    claim = {"claimName": "no-such-claim", "mountPath": "/mnt/cluster_storage"}
+    return {
+        "image": _apply(shared_namespace, "impossible-image", image="registry.example/UPPER:case"),
+        "missing image": _apply(
+            shared_namespace, "missing-image", image="registry.example/none:1", imagePullPolicy="Never"
+        ),
+        "claim": _apply(shared_namespace, "no-claim", storage={"persistentVolumeClaim": claim}),
+        "gpus": _apply(shared_namespace, "no-gpu", trainer={"resourcesPerNode": {"limits": {"nvidia.com/gpu": 64}}}),
+    }
+
+
+def test_an_invalid_spec_is_refused_by_the_api_server(shared_namespace: Namespace) -> None:
+    with pytest.raises(AssertionError, match=r"spec\.recipe\.epochs"):
+        _apply(shared_namespace, "invalid", recipe={"epochs": 0})
+
+
+def test_an_image_whose_name_cannot_be_ends_the_run(stuck: Runs, timings: Timings) -> None:
+    _fails(stuck["image"], timings, "ImagePull", "registry.example/UPPER:case")
+
+
+def test_an_image_that_no_node_has_and_may_pull_ends_the_run(stuck: Runs, timings: Timings) -> None:
+    _fails(stuck["missing image"], timings, "ImagePull", "registry.example/none:1")
+
+
+def test_a_claim_that_does_not_exist_is_named_while_the_run_waits(stuck: Runs, timings: Timings) -> None:
+    _waits(stuck["claim"], timings, "Unschedulable", "no-such-claim")
+
+
+def test_a_gpu_that_no_node_has_is_named_while_the_run_waits(stuck: Runs, timings: Timings) -> None:
+    _waits(stuck["gpus"], timings, "Unschedulable", "nvidia.com/gpu")
+
+
+def test_an_exception_of_the_author_ends_the_run(mistaken: Runs, timings: Timings) -> None:
+    words = ('code/mistaken.py", line 2, in step', "KeyError: 'picture'")
+    attempt = _fails(mistaken["exception"], timings, "UserError", *words)
+    assert attempt["exitCode"] == 13
+
+
+def test_a_missing_dataset_ends_the_run(mistaken: Runs, timings: Timings) -> None:
+    words = ("/mnt/cluster_storage/datasets/letters", "spec.recipe.dataset.train")
+    attempt = _fails(mistaken["dataset"], timings, "InvalidConfig", *words)
+    assert attempt["exitCode"] == 12
+
+
+def test_storage_that_cannot_be_written_ends_the_run(unfit: Runs, timings: Timings) -> None:
+    attempt = _fails(unfit["storage"], timings, "InvalidConfig", "spec.storage.uri", "nowhere://training/runs")
+    assert attempt["exitCode"] == 12
+
+
+def test_too_little_memory_ends_the_run(unfit: Runs, timings: Timings) -> None:
+    run = unfit["memory"]
+    killed = wait_until(lambda: _killed_for_memory(run), 600, "a container to be killed", run.shown)
+    _fails(run, timings, "OutOfMemory", "spec.trainer.resourcesPerNode.limits.memory", known=killed)
+
+
+def test_a_gpu_that_cuda_cannot_use_is_refused_in_a_sentence(pretended: Runs, timings: Timings) -> None:
+    attempt = _fails(pretended["refused"], timings, "InvalidConfig", "GPU", "CUDA", _TRAIN_ON_CPU["name"])
+    assert attempt["exitCode"] == 12
+    assert "\n" not in attempt["message"]
+
+
+def test_a_gpu_that_is_to_be_left_unused_is_left_unused(pretended: Runs, timings: Timings) -> None:
+    run = pretended["allowed"]
+    run.wait_for("Complete", 600)
+    timings.mark("Complete")
+    assert len([record for record in run.records() if isinstance(record, EpochEnded)]) == 1
+
+
+def _apply(namespace: Namespace, name: str, *, recipe: dict[str, Any] | None = None, **spec: Any) -> TrainingRun:
+    """The digits with one epoch and one trainer, which start sooner than two."""
+    spec = {"clusterTTLSecondsAfterFinished": {"onFailure": 0}, **spec}
+    spec["trainer"] = {"numNodes": 1, **spec.get("trainer", {})}
+    document = namespace.document(recipe={"epochs": 1, **(recipe or {})}, **spec)
+    document["metadata"]["name"] = name
+    return namespace.apply(document)
+
+
+def _fails(run: TrainingRun, timings: Timings, reason: str, *words: str, known: str = "") -> dict[str, Any]:
+    """Wait for the failure; check its class, its words, that it was told soon and not tried again, and its pods go.
+
+    `known` is when the cause could be known; that is when the driver ended, unless there was none.
+    """
+    failed = run.wait_for("Failed", 600)
     timings.mark("Failed")
     assert failed["reason"] == reason, run.shown()
     for word in words:
@@ -27,62 +155,28 @@ def _fails(run: TrainingRun, timings: Timings, reason: str, *words: str, seconds
     assert len(run.attempts) == 1
     attempt: dict[str, Any] = run.attempts[0]
     assert attempt["failureClass"] == reason
-    wait_until(lambda: not run.pods(), 120, "no pod is left", run.shown)
+    timings.note("after the cause", seconds_between(known or _driver_ended(run), failed["lastTransitionTime"]))
+    assert timings.reached["after the cause"] <= _SOON
+    wait_until(lambda: not run.pods(), 180, "no pod is left", run.shown)
     timings.mark("pods gone")
     return attempt
 
 
-def test_an_exception_of_the_author_ends_the_run(namespace: Namespace, timings: Timings) -> None:
-    loss = {"function": "torch.nn:NLLLoss", "parameters": {"weight": "heavy"}}
-    run = namespace.apply(_quick(namespace, recipe={"loss": loss}))
-    attempt = _fails(run, timings, "UserError", "TypeError: cannot assign 'str' object to buffer 'weight'")
-    assert attempt["exitCode"] == 13
+def _driver_ended(run: TrainingRun) -> str:
+    """When the driver ended; where none began, when the run was made."""
+    jobs = run.cluster.list("rayjobs", run.namespace, f"trainingrun.dev/run-name={run.name}")
+    ends = [job.get("status", {}).get("rayJobInfo", {}).get("endTime") for job in jobs]
+    return next(filter(None, ends), run.read()["metadata"]["creationTimestamp"])
 
 
-def test_a_missing_dataset_ends_the_run(namespace: Namespace, timings: Timings) -> None:
-    path = "/mnt/cluster_storage/datasets/letters"
-    run = namespace.apply(_quick(namespace, recipe={"dataset": {"train": {"path": path}}}))
-    attempt = _fails(run, timings, "InvalidConfig", path, "spec.recipe.dataset.train")
-    assert attempt["exitCode"] == 12
-
-
-def test_an_image_that_cannot_exist_ends_the_run(namespace: Namespace, timings: Timings) -> None:
-    run = namespace.apply(_quick(namespace, image="registry.example/UPPER:case"))
-    _fails(run, timings, "ImagePull", "registry.example/UPPER:case", seconds=60)
-    assert timings.reached["Failed"] <= _SOON
-
-
-def test_too_little_memory_ends_the_run(namespace: Namespace, timings: Timings) -> None:
-    limits = {"memory": "1Gi"}
-    group = {"limits": limits, "requests": {"memory": "100Mi"}}
-    run = namespace.apply(_quick(namespace, trainer={"numNodes": 1, "resourcesPerNode": group}))
-    _fails(run, timings, "OutOfMemory", "memory")
-
-
-def test_a_gpu_that_no_node_has_is_named_while_the_run_waits(namespace: Namespace, timings: Timings) -> None:
-    limits = {"nvidia.com/gpu": 64}
-    run = namespace.apply(_quick(namespace, trainer={"numNodes": 1, "resourcesPerNode": {"limits": limits}}))
-    _waits(run, timings, "Unschedulable", "nvidia.com/gpu")
-
-
-def test_a_claim_that_does_not_exist_is_named_while_the_run_waits(namespace: Namespace, timings: Timings) -> None:
-    claim = {"claimName": "no-such-claim", "mountPath": "/mnt/cluster_storage"}
-    run = namespace.apply(_quick(namespace, storage={"persistentVolumeClaim": claim}))
-    _waits(run, timings, "Unschedulable", "no-such-claim")
-
-
-def test_an_invalid_spec_is_refused_by_the_api_server(namespace: Namespace) -> None:
-    document = namespace.document(recipe={"epochs": 0})
-    with pytest.raises(AssertionError, match=r"spec\.recipe\.epochs"):
-        namespace.apply(document)
-
-
-def _quick(namespace: Namespace, **spec: Any) -> dict[str, Any]:
-    """The digits with one trainer; it starts sooner than with two."""
-    ttl = {"onFailure": 0}
-    document = namespace.document(**{"trainer": {"numNodes": 1}, "clusterTTLSecondsAfterFinished": ttl, **spec})
-    document["metadata"]["name"] = "failing"
-    return document
+def _killed_for_memory(run: TrainingRun) -> str:
+    """When the kubelet says that a container of the trainers was killed for want of memory; empty before."""
+    for pod in run.pods("trainer"):
+        for container in pod["status"].get("containerStatuses", ()):
+            for state in (container["state"], container["lastState"]):
+                if state.get("terminated", {}).get("reason") == "OOMKilled":
+                    return str(state["terminated"]["finishedAt"])
+    return ""
 
 
 def _waits(run: TrainingRun, timings: Timings, reason: str, *words: str) -> None:
@@ -94,5 +188,5 @@ def _waits(run: TrainingRun, timings: Timings, reason: str, *words: str) -> None
 
     wait_until(told, 90, f"{reason} with {words}", run.shown)
     timings.mark("told")
-    assert timings.reached["told"] <= _SOON
     assert not run.is_true("Failed")
+    run.cluster.run("delete", "trainingrun", run.name, f"--namespace={run.namespace}", "--wait=false")

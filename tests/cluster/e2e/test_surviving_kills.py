@@ -1,87 +1,110 @@
-"""Whatever dies while a run trains, the run goes on from its last checkpoint, and never twice at the same time."""
+"""Whatever dies while a run trains, the run goes on from its last checkpoint, and never twice at the same time.
+
+One run suffers everything, in the order of the tests, and is complete in the end.
+"""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+import json
 
+import long_run
 import pytest
-from audit import overlaps
-from cluster_client import Cluster, wait_until
+from cluster_client import Cluster
+from faults import Faults, faults_of
+from helm_release import OPERATOR_NAMESPACE
+from interruptions import miscounted
 from namespaces import Namespace
 from run_on_cluster import TrainingRun
 from timings import Timings
 
-from trainingrun.progress import CheckpointSaved, EpochEnded, Progress, Record
+from trainingrun.progress import EpochEnded
 
-_KILLED_AT = 30
-_LOG = Path(__file__).parents[3] / ".trainingrun" / "cluster" / "audit" / "audit.log"
+_EPOCHS = 12
 
 
-@pytest.mark.parametrize("group", ["trainer", "data"])
-def test_a_killed_worker_pod_costs_at_most_the_steps_since_the_checkpoint(
-    cluster: Cluster, namespace: Namespace, timings: Timings, group: str
+@pytest.fixture(scope="module")
+def faults(cluster: Cluster) -> Faults:
+    return faults_of(cluster)
+
+
+@pytest.fixture(scope="module")
+def run(shared_namespace: Namespace) -> TrainingRun:
+    return long_run.start(shared_namespace, _EPOCHS)
+
+
+@pytest.fixture(autouse=True)
+def _something_to_lose(run: TrainingRun, timings: Timings) -> None:
+    long_run.wait_for_something_to_lose(run)
+    timings.start()
+
+
+def test_a_killed_trainer_pod_costs_at_most_the_steps_since_the_checkpoint(
+    run: TrainingRun, faults: Faults, timings: Timings
 ) -> None:
-    run = _training(namespace, timings)
-    before = run.records()
-    _kill(cluster, run, group)
-    _goes_on(run, timings, before)
-    assert [attempt["outcome"] for attempt in run.attempts] == ["Complete"]
+    killed = faults.kill(run.pods("trainer")[0])
+    resumption = long_run.wait_for_resumption(run, timings, killed)
+    assert resumption.is_seamless, resumption
+    assert _attempts(run) == [("Running", 0)]
+    assert run.status["failures"] == 0
 
 
-def test_a_killed_head_pod_is_counted_and_training_goes_on(
-    cluster: Cluster, namespace: Namespace, timings: Timings
+def test_a_killed_data_pod_costs_at_most_the_steps_since_the_checkpoint(
+    run: TrainingRun, faults: Faults, timings: Timings
 ) -> None:
-    run = _training(namespace, timings)
-    before = run.records()
-    _kill(cluster, run, "head")
-    _goes_on(run, timings, before)
-    assert sum(attempt["headRestarts"] for attempt in run.attempts) == 1
+    pods = run.pods("data")
+    killed = faults.kill(*pods)
+    long_run.wait_for_more_steps(run, timings, killed)
+    assert not long_run.uids(pods) & long_run.uids(run.pods("data"))
+    assert all(resumption.is_seamless for resumption in long_run.resumptions_since(run, killed))
+    assert _attempts(run) == [("Running", 0)]
+    assert run.status["failures"] == 0
 
 
-def test_a_killed_operator_is_not_missed(cluster: Cluster, namespace: Namespace, timings: Timings) -> None:
-    run = _training(namespace, timings)
-    pods = {pod["metadata"]["uid"] for pod in run.pods()}
-    cluster.run("delete", "pod", "--all", "--namespace=trainingrun-system", "--grace-period=0", "--force")
-    assert {pod["metadata"]["uid"] for pod in run.pods()} == pods
-    run.wait_for("Complete", 600)
+def test_a_killed_operator_is_not_missed(cluster: Cluster, run: TrainingRun, faults: Faults, timings: Timings) -> None:
+    pods = long_run.uids(run.pods())
+    killed = faults.kill(*cluster.list("pods", OPERATOR_NAMESPACE))
+    long_run.wait_for_more_steps(run, timings, killed)
+    long_run.wait_for_a_report(run, killed)
+    timings.mark("told by the next operator")
+    assert long_run.uids(run.pods()) == pods
+    assert not long_run.resumptions_since(run, killed)
+    assert _attempts(run) == [("Running", 0)]
+
+
+def test_a_killed_head_is_counted_and_training_goes_on(run: TrainingRun, faults: Faults, timings: Timings) -> None:
+    killed = faults.kill(*run.pods("head"))
+    resumption = long_run.wait_for_resumption(run, timings, killed)
+    assert resumption.is_seamless, resumption
+    assert _attempts(run) == [("Running", 1)]
+    assert run.status["failures"] == 1
+
+
+def test_everything_killed_at_once_costs_at_most_the_steps_since_the_checkpoint(
+    cluster: Cluster, run: TrainingRun, faults: Faults, timings: Timings
+) -> None:
+    killed = faults.kill(*run.pods(), *cluster.list("pods", OPERATOR_NAMESPACE))
+    resumption = long_run.wait_for_resumption(run, timings, killed)
+    assert resumption.is_seamless, resumption
+    assert _attempts(run) == [("Running", 2)]
+    assert run.status["failures"] == 2
+
+
+def test_after_all_that_the_run_is_complete_and_every_row_was_trained_once_an_epoch(
+    run: TrainingRun, timings: Timings
+) -> None:
+    run.wait_for("Complete", 1200)
     timings.mark("Complete")
-    assert [attempt["outcome"] for attempt in run.attempts] == ["Complete"]
-    assert not overlaps(_LOG, run.namespace, run.name)
+    assert _attempts(run) == [("Complete", 2)]
+    records = run.records()
+    ends = [record for record in records if isinstance(record, EpochEnded)]
+    assert {record.epoch for record in ends} == set(range(_EPOCHS))
+    assert not miscounted(records, long_run.ROWS_PER_EPOCH)
+    position = json.loads((max(run.folder.glob("step-*")) / "manifest-0.json").read_text())["position"]
+    assert (position["epoch"], position["rows"]) == (_EPOCHS, _EPOCHS * long_run.ROWS_PER_EPOCH)
+    assert ends[-1].metrics["validation_accuracy"] > 0.9
+    assert not long_run.attempts_overlap(run)
 
 
-def _training(namespace: Namespace, timings: Timings) -> TrainingRun:
-    """A run that has done some steps and saved a checkpoint."""
-    run = namespace.apply(namespace.document(storage={"checkpoints": {"everySteps": 10}}))
-    run.wait_for_step(1, 600)
-    timings.mark("first step")
-    run.wait_for_step(_KILLED_AT, 600)
-    return run
-
-
-def _kill(cluster: Cluster, run: TrainingRun, group: str) -> None:
-    name = run.pods(group)[0]["metadata"]["name"]
-    cluster.run("delete", "pod", name, f"--namespace={run.namespace}", "--grace-period=0", "--force")
-
-
-def _goes_on(run: TrainingRun, timings: Timings, before: list[Record]) -> None:
-    """Training goes on from the last checkpoint, and ends as it would have ended."""
-    killed = time.time()
-    saved = max(record.step for record in before if isinstance(record, CheckpointSaved))
-
-    def steps_since() -> list[Progress]:
-        return [r for r in run.records() if isinstance(r, Progress) and r.time > killed + 2]
-
-    wait_until(lambda: any(r.step > _reached(before) for r in steps_since()), 600, "more steps", run.shown)
-    timings.note("kill to next step", min(r.time for r in steps_since()) - killed)
-    assert min(record.step for record in steps_since()) > saved
-    run.wait_for("Complete", 600)
-    timings.mark("Complete")
-    epochs = [record for record in run.records() if isinstance(record, EpochEnded)]
-    assert {record.epoch for record in epochs} == set(range(6))
-    assert epochs[-1].metrics["validation_accuracy"] > 0.9
-    assert not overlaps(_LOG, run.namespace, run.name)
-
-
-def _reached(records: list[Record]) -> int:
-    return max(record.step for record in records if isinstance(record, Progress))
+def _attempts(run: TrainingRun) -> list[tuple[str, int]]:
+    """How each attempt stands, and how often it has lost its head."""
+    return [(attempt["outcome"], attempt["headRestarts"]) for attempt in run.attempts]
