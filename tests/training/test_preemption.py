@@ -73,7 +73,7 @@ class Pods:
         return [record for log in logs for line in log.read_text().splitlines() if (record := parse_line(line))]
 
     def wait_for_steps(self, job: str, attempt: int) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not any(isinstance(r, Progress) and r.attempt == attempt and r.step > 2 for r in self.records()):
             assert not self.jobs.get_job_status(job).is_terminal(), self.jobs.get_job_logs(job)
             assert time.monotonic() < deadline, self.jobs.get_job_logs(job)
