@@ -46,7 +46,7 @@ e2e: cluster ## Install the operator in the cluster by its chart, train there, a
 	$(BIN)/pytest tests/cluster/e2e --timeout 1800
 
 lint: setup ## Check style, types, layers, YAML and shell scripts
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

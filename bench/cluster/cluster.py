@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cluster_client import Cluster, wait_until
 from container_tool import ClusterError
+from digits import converted_digits
 from faults import Faults, faults_of
 from helm_release import OPERATOR_NAMESPACE, Release
 from namespaces import Namespace
+from nodes import KUBERAY_NAMESPACE
 
 from bench.cluster.quiet import wait_until_quiet
 from bench.workspace import Workspace
@@ -58,7 +58,7 @@ class KindCluster:
     def versions(self) -> dict[str, str]:
         """Of Kubernetes and of KubeRay, for the record."""
         server = json.loads(self.client.run("version", "--output=json").stdout)["serverVersion"]
-        (kuberay,) = self.client.list("deployments", "kuberay-system")
+        (kuberay,) = self.client.list("deployments", KUBERAY_NAMESPACE)
         image: str = kuberay["spec"]["template"]["spec"]["containers"][0]["image"]
         return {"kubernetes": server["gitVersion"], "kuberay": image.rpartition(":")[2]}
 
@@ -85,27 +85,5 @@ def open_cluster(workspace: Workspace) -> KindCluster:
     client = Cluster(_FOLDER / "kubectl", kubeconfig)
     if client.run("get", "--raw=/readyz", "--request-timeout=10s", check=False).returncode:
         sys.exit("bench: the cluster does not answer: run `make cluster-delete`, then `make cluster`")
-    _install_operator(client)
-    return KindCluster(client, faults_of(client), _digits(workspace))
-
-
-def _install_operator(client: Cluster) -> None:
-    labels = {_SECURITY_LABEL: "restricted"}
-    metadata: dict[str, Any] = {"name": OPERATOR_NAMESPACE, "labels": labels}
-    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    Release(_FOLDER / "helm", client).install()
-    # An image that was built anew has the name of the one before it.
-    client.run("rollout", "restart", "deployment", f"--namespace={OPERATOR_NAMESPACE}")
-    client.run("rollout", "status", "deployment", f"--namespace={OPERATOR_NAMESPACE}", "--timeout=180s")
-
-
-def _digits(workspace: Workspace) -> Path:
-    """scikit-learn's digits, converted as a user would."""
-    folder = workspace.folder / "datasets"
-    trainingrun = str(Path(sys.executable).with_name("trainingrun"))
-    for split in ("train", "validation"):
-        target = folder / "digits" / split
-        if not target.exists():
-            command = [trainingrun, "convert", "sklearn:digits", str(target), "--hold-out=20", "--split", split]
-            subprocess.run(command, check=True, capture_output=True)
-    return folder
+    Release(_FOLDER / "helm", client).deploy()
+    return KindCluster(client, faults_of(client), converted_digits(workspace.folder / "datasets"))

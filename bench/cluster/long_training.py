@@ -15,7 +15,6 @@ from trainingrun.progress import AttemptStarted, WorkersRestarted
 
 # Far more epochs than are trained, and far more failures than happen.
 _EPOCHS, _BACKOFF_LIMIT = 10_000, 100
-_CHECKPOINT_STEPS, _LONGEST_SECONDS = 10, 600.0
 # What the records say when training begins again.
 _RESTARTS = (AttemptStarted, WorkersRestarted)
 
@@ -34,19 +33,7 @@ class Loss:
 
 def start_training(namespace: Namespace, *names: str) -> list[TrainingRun]:
     """Apply the digits by these names, and return when all of them have done a step."""
-    runs = []
-    for name in names:
-        # The learning rate would go up and down for ever with a scheduler.
-        document = namespace.document(
-            recipe={"epochs": _EPOCHS, "scheduler": None},
-            storage={"checkpoints": {"everySteps": _CHECKPOINT_STEPS}},
-            backoffLimit=_BACKOFF_LIMIT,
-        )
-        document["metadata"]["name"] = name
-        runs.append(namespace.apply(document))
-    for run in runs:
-        run.wait_for_step(1, _LONGEST_SECONDS)
-    return runs
+    return long_run.start_all(namespace, names, _EPOCHS, backoffLimit=_BACKOFF_LIMIT)
 
 
 def kill(run: TrainingRun, faults: Faults, group: str) -> Loss:

@@ -7,15 +7,16 @@ from datetime import datetime
 from pathlib import Path
 
 from cluster_client import Cluster, wait_until
+from run_on_cluster import records_in
 
-from trainingrun.progress import LOG_DIRECTORY, Progress, Record, parse_line
+from trainingrun.progress import Progress, Record
 
 
 def wait_for_first_step(cluster: Cluster, namespace: str, folder: Path, seconds: float) -> list[Record]:
     """The records in a training's folder, as soon as one of them tells of a step."""
 
     def found() -> list[Record]:
-        records = _records_in(folder)
+        records = records_in(folder)
         is_begun = any(isinstance(record, Progress) and record.step >= 1 for record in records)
         return records if is_begun else []
 
@@ -39,9 +40,3 @@ def ready_and_submitted(cluster: Cluster, namespace: str) -> tuple[float, float]
 
 def _seconds(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
-
-
-def _records_in(folder: Path) -> list[Record]:
-    logs = sorted((folder / LOG_DIRECTORY).glob("attempt-*.jsonl"))
-    lines = (line for log in logs for line in log.read_text().splitlines())
-    return [record for line in lines if (record := parse_line(line)) is not None]

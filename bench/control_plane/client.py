@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import aiohttp
-
 from control_plane import ControlPlane
 
 Object = dict[str, Any]

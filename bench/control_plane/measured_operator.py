@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from child_process import answer_of
-from operator_process import OperatorProcess
-
 from control_plane import ControlPlane
+from operator_process import OperatorProcess
 
 _MIB = 1 << 20
 _TICKS = os.sysconf("SC_CLK_TCK")

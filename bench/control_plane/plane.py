@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from control_plane import ControlPlane
 from go_binaries import binaries, kuberay_files
 from kuberay_operator import definitions
 from operator_process import NAMESPACE, OPERATOR, USER, grant
 
 from bench.control_plane.client import PlainClient
-from control_plane import ControlPlane
 
 __all__ = [
     "USER",

@@ -12,9 +12,7 @@ from pathlib import Path
 from container_tool import ContainerTool, run
 from go_binaries import binaries, module_files, version_of
 from node_image import program_image
-from nodes import DATA_NODE, TRAINER_NODE, LoadedImage, load
-
-NAMESPACE = "kuberay-system"
+from nodes import DATA_NODE, KUBERAY_NAMESPACE, TRAINER_NODE, LoadedImage, load
 
 
 def install_kuberay(tool: ContainerTool, kubectl: Path, kubeconfig: Path, base: str | None) -> None:
@@ -26,13 +24,22 @@ def install_kuberay(tool: ContainerTool, kubectl: Path, kubeconfig: Path, base: 
         # kustomize takes no absolute path.
         module = os.path.relpath(module_files("ray-operator") / "config" / "default", folder)
         Path(folder, "namespace.yaml").write_text(
-            f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"
+            f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {KUBERAY_NAMESPACE}}}}}"
         )
         Path(folder, "kustomization.yaml").write_text(
-            f"namespace: {NAMESPACE}\nresources: [{module}, namespace.yaml]\n"
+            f"namespace: {KUBERAY_NAMESPACE}\nresources: [{module}, namespace.yaml]\n"
         )
         run([*client, "apply", "--server-side", "--kustomize", folder])
-    run([*client, "rollout", "status", "deployment/kuberay-operator", f"--namespace={NAMESPACE}", "--timeout=180s"])
+    run(
+        [
+            *client,
+            "rollout",
+            "status",
+            "deployment/kuberay-operator",
+            f"--namespace={KUBERAY_NAMESPACE}",
+            "--timeout=180s",
+        ]
+    )
 
 
 def _load_image(tool: ContainerTool) -> None:

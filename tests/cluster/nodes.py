@@ -17,6 +17,7 @@ NAME = "trainingrun"
 CONTROL_PLANE = f"{NAME}-control-plane"
 DATA_NODE = f"{NAME}-worker"
 TRAINER_NODE = f"{NAME}-worker2"
+KUBERAY_NAMESPACE = "kuberay-system"
 _GPUS = "2"
 _CTR = ("ctr", "--namespace", "k8s.io", "images")
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import long_run
 import pytest
 from cluster_client import Cluster
-from helm_release import OPERATOR_NAMESPACE, Release
+from digits import converted_digits
+from faults import Faults, faults_of
+from helm_release import Release
 from namespaces import Namespace, OpenNamespace
+from run_on_cluster import TrainingRun
 from timings import Timings
 from watched_run import WatchedRun, watch
 
@@ -39,38 +41,21 @@ def release(cluster: Cluster) -> Release:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def operator(cluster: Cluster, release: Release) -> None:
-    """The operator, installed by its chart as its documentation says, in a namespace that is as strict as can be."""
-    cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": OPERATOR_NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-        }
-    )
-    release.install()
-    # An image that was built anew has the name of the one before it.
-    cluster.run("rollout", "restart", "deployment", f"--namespace={OPERATOR_NAMESPACE}")
-    cluster.run("rollout", "status", "deployment", f"--namespace={OPERATOR_NAMESPACE}", "--timeout=180s")
+def operator(release: Release) -> None:
+    """The operator, of this checkout's chart and image."""
+    release.deploy()
+
+
+@pytest.fixture(scope="session")
+def faults(cluster: Cluster) -> Faults:
+    """What can be broken in the cluster."""
+    return faults_of(cluster)
 
 
 @pytest.fixture(scope="session")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """scikit-learn's digits, converted as a user would."""
-    folder = tmp_path_factory.mktemp("datasets")
-    for split in ("train", "validation"):
-        trainingrun = Path(sys.executable).with_name("trainingrun")
-        command = [
-            trainingrun,
-            "convert",
-            "sklearn:digits",
-            folder / "digits" / split,
-            "--hold-out=20",
-            "--split",
-            split,
-        ]
-        subprocess.run(command, check=True, capture_output=True)
-    return folder
+    """scikit-learn's digits."""
+    return converted_digits(tmp_path_factory.mktemp("datasets"))
 
 
 @pytest.fixture
@@ -123,6 +108,13 @@ def digits(open_namespace: OpenNamespace) -> Iterator[WatchedRun]:
         timings.start()
         yield watch(namespace, timings)
         timings.write(namespace.artifacts)
+
+
+@pytest.fixture
+def something_to_lose(run: TrainingRun, timings: Timings) -> None:
+    """The module's `run` has done steps beyond its last checkpoint when the test begins."""
+    long_run.wait_for_something_to_lose(run)
+    timings.start()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,19 @@ _AUDIT_LOG = Path(__file__).parents[3] / ".trainingrun" / "cluster" / "audit" / 
 
 def start(namespace: Namespace, epochs: int, **spec: Any) -> TrainingRun:
     """Apply the digits with so many epochs and a checkpoint every ten steps, and wait until it trains."""
+    (run,) = start_all(namespace, ["digits"], epochs, **spec)
+    return run
+
+
+def start_all(namespace: Namespace, names: Sequence[str], epochs: int, **spec: Any) -> list[TrainingRun]:
+    """As `start`, several by these names."""
     # Its learning rate would go up and down for ever.
     recipe = {"epochs": epochs, "scheduler": None}
-    run = namespace.apply(namespace.document(recipe=recipe, storage={"checkpoints": {"everySteps": 10}}, **spec))
-    run.wait_for_step(1, _PATIENCE)
-    return run
+    document = namespace.document(recipe=recipe, storage={"checkpoints": {"everySteps": 10}}, **spec)
+    runs = [namespace.apply({**document, "metadata": {**document["metadata"], "name": name}}) for name in names]
+    for run in runs:
+        run.wait_for_step(1, _PATIENCE)
+    return runs
 
 
 def wait_for_something_to_lose(run: TrainingRun) -> None:

@@ -101,10 +101,7 @@ class TrainingRun:
 
     def records(self, attempt: int | None = None) -> list[Record]:
         """What the driver has said so far, in every attempt or in one; kept in the run's folder."""
-        found: list[Record] = []
-        for log in sorted((self.folder / LOG_DIRECTORY).glob("attempt-*.jsonl")):
-            found += filter(None, map(parse_line, log.read_text().splitlines()))
-        return [record for record in found if attempt is None or record.attempt == attempt]
+        return [record for record in records_in(self.folder) if attempt is None or record.attempt == attempt]
 
     def shown(self) -> str:
         """Its status and its pods, for a person who looks at a failed test."""
@@ -113,6 +110,13 @@ class TrainingRun:
             for pod in self.pods()
         ]
         return json.dumps(self.status, indent=1) + "\n" + "\n".join(pods)
+
+
+def records_in(folder: Path) -> list[Record]:
+    """What the drivers of all attempts have said so far, by the logs in a run's folder."""
+    logs = sorted((folder / LOG_DIRECTORY).glob("attempt-*.jsonl"))
+    lines = (line for log in logs for line in log.read_text().splitlines())
+    return [record for line in lines if (record := parse_line(line)) is not None]
 
 
 def seconds_between(earlier: str, later: str) -> float:

@@ -5,30 +5,20 @@ from __future__ import annotations
 import long_run
 import pytest
 from cluster_client import Cluster
-from faults import Faults, faults_of
-from kuberay import NAMESPACE as KUBERAY_NAMESPACE
+from faults import Faults
 from namespaces import Namespace
-from nodes import CONTROL_PLANE
+from nodes import CONTROL_PLANE, KUBERAY_NAMESPACE
 from run_on_cluster import TrainingRun
 from timings import Timings
 
 _EPOCHS = 8
 
-
-@pytest.fixture(scope="module")
-def faults(cluster: Cluster) -> Faults:
-    return faults_of(cluster)
+pytestmark = pytest.mark.usefixtures("something_to_lose")
 
 
 @pytest.fixture(scope="module")
 def run(shared_namespace: Namespace) -> TrainingRun:
     return long_run.start(shared_namespace, _EPOCHS)
-
-
-@pytest.fixture(autouse=True)
-def _training(run: TrainingRun, timings: Timings) -> None:
-    long_run.wait_for_something_to_lose(run)
-    timings.start()
 
 
 def test_training_goes_on_while_the_api_server_starts_again(

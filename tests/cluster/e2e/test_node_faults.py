@@ -9,8 +9,8 @@ import time
 
 import long_run
 import pytest
-from cluster_client import Cluster, wait_until
-from faults import Faults, faults_of
+from cluster_client import wait_until
+from faults import Faults
 from namespaces import Namespace
 from nodes import TRAINER_NODE
 from run_on_cluster import TrainingRun
@@ -22,21 +22,12 @@ from trainingrun.progress import CheckpointSaved, Progress
 _FROZEN_SECONDS = 70.0
 _EPOCHS = 14
 
-
-@pytest.fixture(scope="module")
-def faults(cluster: Cluster) -> Faults:
-    return faults_of(cluster)
+pytestmark = pytest.mark.usefixtures("something_to_lose")
 
 
 @pytest.fixture(scope="module")
 def run(shared_namespace: Namespace) -> TrainingRun:
     return long_run.start(shared_namespace, _EPOCHS)
-
-
-@pytest.fixture(autouse=True)
-def _something_to_lose(run: TrainingRun, timings: Timings) -> None:
-    long_run.wait_for_something_to_lose(run)
-    timings.start()
 
 
 def test_a_drained_node_is_left_with_a_checkpoint_and_without_a_step_lost(

@@ -18,6 +18,7 @@ import yaml
 from cluster_client import Cluster, wait_until
 from helm_release import OPERATOR_NAMESPACE
 from namespaces import Namespace
+from nodes import KUBERAY_NAMESPACE
 from run_on_cluster import TrainingRun
 
 Object = dict[str, Any]
@@ -95,7 +96,7 @@ def test_pods_are_those_that_network_policies_were_tried_on(pipeline: Pipeline, 
     pods = {f"run's {group}": run.pods(group)[0] for group in ("head", "data", "trainer")}
     for name, namespace, selector in (
         ("operator", OPERATOR_NAMESPACE, "app.kubernetes.io/component=manager"),
-        ("kuberay", "kuberay-system", "app.kubernetes.io/component=kuberay-operator"),
+        ("kuberay", KUBERAY_NAMESPACE, "app.kubernetes.io/component=kuberay-operator"),
         ("dns", "kube-system", "k8s-app=kube-dns"),
     ):
         pods[name] = cluster.list("pods", namespace, selector)[0]

@@ -10,7 +10,7 @@ import json
 import long_run
 import pytest
 from cluster_client import Cluster
-from faults import Faults, faults_of
+from faults import Faults
 from helm_release import OPERATOR_NAMESPACE
 from interruptions import miscounted
 from namespaces import Namespace
@@ -21,21 +21,12 @@ from trainingrun.progress import EpochEnded
 
 _EPOCHS = 12
 
-
-@pytest.fixture(scope="module")
-def faults(cluster: Cluster) -> Faults:
-    return faults_of(cluster)
+pytestmark = pytest.mark.usefixtures("something_to_lose")
 
 
 @pytest.fixture(scope="module")
 def run(shared_namespace: Namespace) -> TrainingRun:
     return long_run.start(shared_namespace, _EPOCHS)
-
-
-@pytest.fixture(autouse=True)
-def _something_to_lose(run: TrainingRun, timings: Timings) -> None:
-    long_run.wait_for_something_to_lose(run)
-    timings.start()
 
 
 def test_a_killed_trainer_pod_costs_at_most_the_steps_since_the_checkpoint(
