@@ -11,7 +11,7 @@ DEMO := .trainingrun/demo
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test cluster cluster-delete e2e lint format generate bench lock sbom clean
+.PHONY: help setup demo test cluster cluster-delete e2e e2e-all lint format generate bench lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -42,7 +42,10 @@ cluster: setup ## Make a real cluster on this machine with kind, with KubeRay an
 cluster-delete: setup ## Remove the cluster; what was built for it stays for the next one
 	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py delete
 
-e2e: cluster ## Install the operator in the cluster by its chart, train there, and break what can break
+e2e: cluster ## Install the operator in the cluster by its chart, train there, kill what can be killed, and fail honestly
+	$(BIN)/pytest tests/cluster/e2e -m "not extended" --timeout 1800
+
+e2e-all: cluster ## The same, and with it each kind of run, broken nodes, suspension, upgrades and every sample
 	$(BIN)/pytest tests/cluster/e2e --timeout 1800
 
 lint: setup ## Check style, types, layers, YAML and shell scripts

@@ -111,6 +111,25 @@ def test_a_preempted_attempt_is_repeated_and_not_counted(
     assert lifetimes.overlaps() == []
 
 
+def test_an_attempt_with_two_heads_is_repeated_because_kuberay_goes_on_with_neither(
+    runs: TrainingRuns, admin: RawClient, lifetimes: Lifetimes
+) -> None:
+    runs.apply("doubled")
+    runs.job("doubled")
+    (head,) = admin.list("pods", runs.namespace, "trainingrun.dev/group=head")
+    metadata = {
+        key: head["metadata"][key] for key in ("labels", "annotations", "ownerReferences") if key in head["metadata"]
+    }
+    second = head["metadata"]["name"].rpartition("-")[0] + "-again"
+    admin.create("pods", {**head, "metadata": {**metadata, "name": second}, "status": {}}, runs.namespace)
+    runs.job("doubled", 1).finish()
+    runs.until("doubled", "Complete")
+    first, _ = runs.attempts("doubled")
+    assert first["failureClass"] == "Infrastructure"
+    assert second in first["message"]
+    assert lifetimes.overlaps() == []
+
+
 def test_a_suspended_run_gives_everything_back_and_goes_on_when_it_is_resumed(
     runs: TrainingRuns, admin: RawClient, lifetimes: Lifetimes
 ) -> None:

@@ -6,7 +6,7 @@ Pure: evidence in, verdict out. It must not know what a status looks like.
 from trainingrun.failures.classify import classify
 from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure
 from trainingrun.failures.images import image_that_cannot_heal, is_image_trouble
-from trainingrun.failures.pods import head_failure, trainer_failure
+from trainingrun.failures.pods import doubled_head, head_failure, trainer_failure
 from trainingrun.failures.policy import LONGEST_BACKOFF, UNCOUNTED_BACKOFF, action_for, backoff
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "action_for",
     "backoff",
     "classify",
+    "doubled_head",
     "head_failure",
     "image_that_cannot_heal",
     "is_image_trouble",

@@ -75,6 +75,25 @@ def head_failure(spec: RunSpec, head: Pod) -> Failure | None:
     return None
 
 
+def doubled_head(pods: Iterable[Pod]) -> Failure | None:
+    """Two heads in one RayCluster: KubeRay does nothing more for the cluster until one of them is gone.
+
+    KubeRay 1.6 makes the second one when the API server goes away before it has told of the first.
+    """
+    heads: dict[str, Pod] = {}
+    for pod in pods:
+        if pod.group != RAY_HEAD_VALUE or pod.deleting:
+            continue
+        # All pods of one RayCluster's head have their name up to the generated end.
+        other = heads.setdefault(pod.name.rpartition("-")[0], pod)
+        if other is not pod:
+            names = " and ".join(sorted((other.name, pod.name)))
+            return Failure("Infrastructure", f"KubeRay made two heads, {names}, and goes on with neither of them").at(
+                pod
+            )
+    return None
+
+
 def trainer_failure(spec: RunSpec, pods: Iterable[Pod]) -> Failure | None:
     """What pods that train tell of an end that would come again, though Ray would start the training again."""
     trainers = (pod for pod in pods if pod.group == RAY_TRAINER_VALUE)

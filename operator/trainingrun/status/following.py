@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainingrun.conditions import ConditionType, Reason
-from trainingrun.failures import Failure, action_for, classify, image_that_cannot_heal, trainer_failure
+from trainingrun.failures import Failure, action_for, classify, doubled_head, image_that_cannot_heal, trainer_failure
 from trainingrun.observed import RayJob
 from trainingrun.status.ending import Step, completed, failed, interrupted, suspended
 from trainingrun.status.heads import head_forgotten, head_watched, seen_failure
@@ -134,7 +134,7 @@ def _fatal(view: View, entry: Attempt) -> Failure | None:
         image = image_that_cannot_heal(pods)
         if image is not None:
             return image
-    return overdue(view) or hung(view, entry)
+    return doubled_head(pods) or overdue(view) or hung(view, entry)
 
 
 def _waited_for(view: View) -> Failure | None:

@@ -13,7 +13,7 @@ from timings import Timings
 
 _EPOCHS = 8
 
-pytestmark = pytest.mark.usefixtures("something_to_lose")
+pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("something_to_lose")]
 
 
 @pytest.fixture(scope="module")

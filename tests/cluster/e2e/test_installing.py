@@ -18,6 +18,8 @@ from namespaces import Namespace
 from run_on_cluster import TrainingRun
 from timings import Timings
 
+pytestmark = pytest.mark.extended
+
 # A user deletes a namespace and means it: what trains in it is given this long to go.
 _NAMESPACE_GONE = 60.0
 _PATIENCE = 180.0

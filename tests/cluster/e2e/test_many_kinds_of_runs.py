@@ -23,6 +23,8 @@ from timings import Timings
 from trainingrun.labels import RAY_GROUP_KEY, RUN_NAME_KEY, RUN_UID_KEY
 from trainingrun.progress import LOG_DIRECTORY, EpochEnded, Notice, Placement, Record, parse_line
 
+pytestmark = pytest.mark.extended
+
 _PATIENCE = 1500
 _LONGEST = 63
 # A namespace and a run of the longest names that there are.

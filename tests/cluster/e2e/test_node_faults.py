@@ -22,7 +22,7 @@ from trainingrun.progress import CheckpointSaved, Progress
 _FROZEN_SECONDS = 70.0
 _EPOCHS = 14
 
-pytestmark = pytest.mark.usefixtures("something_to_lose")
+pytestmark = [pytest.mark.extended, pytest.mark.usefixtures("something_to_lose")]
 
 
 @pytest.fixture(scope="module")

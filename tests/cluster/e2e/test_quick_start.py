@@ -13,6 +13,8 @@ import pytest
 from cluster_client import Cluster
 from timings import Timings
 
+pytestmark = pytest.mark.extended
+
 _ROOT = Path(__file__).parents[3]
 _SECTION = re.compile(r"^### On this machine\n.*?^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = "manifests/kind/digits.yaml"

@@ -14,6 +14,8 @@ from watched_run import WatchedRun
 
 from trainingrun.progress import AttemptStarted, EpochEnded, Record, parse_line
 
+pytestmark = pytest.mark.extended
+
 # Which of two trainers gets which rows is decided while they arrive, so that two trainings of one seed differ a little.
 _TOLERANCE = {"accuracy": 0.03, "validation_accuracy": 0.03, "loss": 0.1, "validation_loss": 0.1}
 

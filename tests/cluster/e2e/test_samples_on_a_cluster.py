@@ -17,6 +17,8 @@ from cluster_client import Cluster, wait_until
 from namespaces import merged
 from run_on_cluster import TrainingRun
 
+pytestmark = pytest.mark.extended
+
 _ROOT = Path(__file__).parents[3]
 _SAMPLES = sorted((_ROOT / "manifests" / "samples").glob("*.yaml"))
 _PAGES = sorted([_ROOT / "README.md", *(_ROOT / "docs").glob("*.md")])

@@ -16,6 +16,8 @@ from timings import Timings
 
 from trainingrun.progress import AttemptStarted, CheckpointSaved
 
+pytestmark = pytest.mark.extended
+
 _PATIENCE = 900.0
 # Stops for ever the first time that it comes to this step, and never again.
 _HANGING = """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from seen_objects import a_run, at, job, pod, ray_said
 
-from trainingrun.failures import Failure, classify, head_failure, image_that_cannot_heal
+from trainingrun.failures import Failure, classify, doubled_head, head_failure, image_that_cannot_heal
 from trainingrun.observed import Pod, RayJob, Termination
 from trainingrun.spec.run import RunSpec
 
@@ -173,3 +173,21 @@ def test_an_image_that_waiting_cannot_mend_is_told_apart(reason: str, message: s
 def test_a_head_tells_of_its_own_end(head: Pod, expected: str | None) -> None:
     failure = head_failure(SPEC, head)
     assert (failure.failure_class if failure else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("second", "is_doubled"),
+    [
+        (pod("head", name="mnist-0-abcde-head-22222"), True),
+        (pod("head", name="mnist-0-abcde-head-22222", deleting=True), False),
+        (pod("head", name="mnist-0-fghij-head-22222"), False),
+        (pod("trainer", name="mnist-0-abcde-trainer-worker-22222"), False),
+    ],
+    ids=["second head", "on its way out", "of the cluster that follows", "no head"],
+)
+def test_two_heads_in_one_cluster_are_a_failure_of_the_infrastructure(second: Pod, is_doubled: bool) -> None:
+    failure = doubled_head([pod("head", name="mnist-0-abcde-head-11111"), second])
+    assert (failure is not None) == is_doubled
+    if failure is not None:
+        assert failure.failure_class == "Infrastructure"
+        assert "mnist-0-abcde-head-11111 and mnist-0-abcde-head-22222" in failure.message
