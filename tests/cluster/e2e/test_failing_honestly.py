@@ -24,6 +24,19 @@ _GPU = {"limits": {"nvidia.com/gpu": 1}}
 _MISTAKEN = """def step(model, batch, state):
     return model(batch["picture"])
 """
+# Takes more and more memory, slowly enough for Ray to see it before the kernel does.
+_GREEDY = """import time
+
+import torch
+
+taken = []
+
+
+def step(model, batch, state):
+    while True:
+        taken.append(torch.ones(16 << 20, dtype=torch.uint8))
+        time.sleep(0.1)
+"""
 _TRAIN_ON_CPU = {"name": "TRAININGRUN_TRAIN_ON_CPU", "value": "1"}
 
 Runs = Mapping[str, TrainingRun]
@@ -44,10 +57,14 @@ def mistaken(shared_namespace: Namespace) -> Runs:
 @pytest.fixture(scope="module")
 def unfit(shared_namespace: Namespace) -> Runs:
     """Runs that ask for too little, or for what is not there, besides the recipe."""
-    little = {"limits": {"memory": "1Gi"}, "requests": {"memory": "100Mi"}}
+    little = {"limits": {"memory": "2Gi"}, "requests": {"memory": "100Mi"}}
+    greedy = {"trainStep": {"function": "greedy:step"}}
+    found = shared_namespace.add_module("greedy", _GREEDY)
     nowhere = {"uri": "nowhere://training/runs", "persistentVolumeClaim": None}
     return {
-        "memory": _apply(shared_namespace, "too-little-memory", trainer={"resourcesPerNode": little}),
+        "memory": _apply(
+            shared_namespace, "too-little-memory", trainer={"resourcesPerNode": little}, recipe=greedy, env=[found]
+        ),
         "storage": _apply(shared_namespace, "no-storage", storage=nowhere),
     }
 
@@ -115,9 +132,8 @@ def test_storage_that_cannot_be_written_ends_the_run(unfit: Runs, timings: Timin
 
 
 def test_too_little_memory_ends_the_run(unfit: Runs, timings: Timings) -> None:
-    run = unfit["memory"]
-    killed = wait_until(lambda: _killed_for_memory(run), 600, "a container to be killed", run.shown)
-    _fails(run, timings, "OutOfMemory", "spec.trainer.resourcesPerNode.limits.memory", known=killed)
+    attempt = _fails(unfit["memory"], timings, "OutOfMemory", "killed", "2.00GB limit")
+    assert attempt["exitCode"] == 14
 
 
 def test_a_gpu_that_cuda_cannot_use_is_refused_in_a_sentence(pretended: Runs, timings: Timings) -> None:
@@ -142,11 +158,8 @@ def _apply(namespace: Namespace, name: str, *, recipe: dict[str, Any] | None = N
     return namespace.apply(document)
 
 
-def _fails(run: TrainingRun, timings: Timings, reason: str, *words: str, known: str = "") -> dict[str, Any]:
-    """Wait for the failure; check its class, its words, that it was told soon and not tried again, and its pods go.
-
-    `known` is when the cause could be known; that is when the driver ended, unless there was none.
-    """
+def _fails(run: TrainingRun, timings: Timings, reason: str, *words: str) -> dict[str, Any]:
+    """Wait for the failure; check its class, its words, that it was told soon and not tried again, and its pods go."""
     failed = run.wait_for("Failed", 600)
     timings.mark("Failed")
     assert failed["reason"] == reason, run.shown()
@@ -155,7 +168,7 @@ def _fails(run: TrainingRun, timings: Timings, reason: str, *words: str, known: 
     assert len(run.attempts) == 1
     attempt: dict[str, Any] = run.attempts[0]
     assert attempt["failureClass"] == reason
-    timings.note("after the cause", seconds_between(known or _driver_ended(run), failed["lastTransitionTime"]))
+    timings.note("after the cause", seconds_between(_driver_ended(run), failed["lastTransitionTime"]))
     assert timings.reached["after the cause"] <= _SOON
     wait_until(lambda: not run.pods(), 180, "no pod is left", run.shown)
     timings.mark("pods gone")
@@ -167,16 +180,6 @@ def _driver_ended(run: TrainingRun) -> str:
     jobs = run.cluster.list("rayjobs", run.namespace, f"trainingrun.dev/run-name={run.name}")
     ends = [job.get("status", {}).get("rayJobInfo", {}).get("endTime") for job in jobs]
     return next(filter(None, ends), run.read()["metadata"]["creationTimestamp"])
-
-
-def _killed_for_memory(run: TrainingRun) -> str:
-    """When the kubelet says that a container of the trainers was killed for want of memory; empty before."""
-    for pod in run.pods("trainer"):
-        for container in pod["status"].get("containerStatuses", ()):
-            for state in (container["state"], container["lastState"]):
-                if state.get("terminated", {}).get("reason") == "OOMKilled":
-                    return str(state["terminated"]["finishedAt"])
-    return ""
 
 
 def _waits(run: TrainingRun, timings: Timings, reason: str, *words: str) -> None:
