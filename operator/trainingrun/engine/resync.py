@@ -107,8 +107,8 @@ class Resync:
                 # Items of a list do not say what they are.
                 seen.append(str(body["metadata"]["uid"]))
                 repairs += self._intake.take(resource.kind, None, body)
-            # A page of thousands is not taken in at the expense of everyone else.
-            await asyncio.sleep(0)
+                # Everyone else has a turn meanwhile, also the request for the next page.
+                await asyncio.sleep(0)
         self._check_time(resource, version, known)
         for uid in self._cache.absent(resource.kind, namespace, seen, version):
             repairs += self._intake.forget(resource.kind, uid)
