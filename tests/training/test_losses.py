@@ -138,7 +138,7 @@ def test_local_leaves_no_process_behind(uneven: Path, tmp_path: Path, number: si
     expected = {signal.SIGINT: 10, signal.SIGTERM: 11, signal.SIGKILL: -signal.SIGKILL}
     assert training.end() == expected[number], training.output()
     deadline_passed = subprocess.run(
-        ["timeout", "20", "bash", "-c", f"while kill -0 {' '.join(map(str, raylets))} 2>/dev/null; do sleep 0.2; done"],
+        ["timeout", "60", "bash", "-c", f"while kill -0 {' '.join(map(str, raylets))} 2>/dev/null; do sleep 0.2; done"],
         check=False,
     )
     assert deadline_passed.returncode == 0, "Ray's processes are still there"
