@@ -27,6 +27,8 @@ from training_runs import TrainingRuns
 
 # `make test` takes a sample; 5000 make the 10,000 of a release.
 DOCUMENTS = int(os.environ.get("TRAININGRUN_BAD_DOCUMENTS", "250"))
+# The API server reads no more of a request, and hangs up.
+MOST_BYTES = 3 << 20
 # etcd takes less than the API server lets through: the words of etcd, and of the client that does not even send it.
 TOO_LARGE = (b"request is too large", b"trying to send message larger than max")
 
@@ -68,14 +70,15 @@ def lax_definition(control_plane: ControlPlane, admin: RawClient) -> Iterator[No
 
 
 def as_json(document: Any, number: int) -> str | None:
-    """What a client could send, under a name of its own so that it is not refused for that; None for nothing."""
+    """What the API server would read, under a name of its own so that it is not refused for that; None for nothing."""
     if isinstance(document, dict) and isinstance(document.get("metadata"), dict):
         document["metadata"]["name"] = f"bad-{number}"
     try:
-        return json.dumps(document, default=str)
+        text = json.dumps(document, default=str)
     except (TypeError, ValueError):
         # Keys or numbers that JSON does not have.
         return None
+    return text if len(text) <= MOST_BYTES else None
 
 
 def send(runs: TrainingRuns, between: Callable[[], object]) -> None:

@@ -74,6 +74,8 @@ class Mishaps:
             return
         truth = self._world.truth[head.attempt]
         truth.head_losses += 1
+        # Why it goes is told by its pod alone, which may be gone before anyone looks.
+        truth.causes.add("HeadLost")
         if how == "disrupted":
             truth.preemptions += 1
             truth.causes.add("Preempted")
@@ -83,7 +85,6 @@ class Mishaps:
             end = Termination("ray-head", 137, "OOMKilled", "")
             self._world.change(head, terminations=(end,), phase="Failed", ready=False, deleting=True)
         else:
-            truth.causes.add("HeadLost")
             self._world.change(head, deleting=True, ready=False)
 
     def lose_cluster(self) -> None:
@@ -103,7 +104,8 @@ class Mishaps:
 
     def set_queue(self, job: RayJob, suspended: bool) -> None:
         """The queue admits the RayJob or takes its machines away."""
-        if suspended and job.deployment_status not in ("", "Suspended"):
+        # Whether KubeRay has noticed the admission makes no difference to who saw it given and taken.
+        if suspended:
             self._world.truth[job.attempt].preemptions += 1
             self._world.truth[job.attempt].causes.add("Preempted")
         self._world.change(job, suspended=suspended)

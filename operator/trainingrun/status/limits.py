@@ -28,10 +28,12 @@ def active_deadline(view: View, usage: Usage) -> datetime | None:
 
 def overdue(view: View) -> Failure | None:
     """The failure of a run that has been active for longer than it may."""
-    due = active_deadline(view, view.recorded.usage)
-    if due is None or view.now < due:
+    usage, limit = view.recorded.usage, view.spec.active_deadline_seconds
+    due = active_deadline(view, usage)
+    # A run that was suspended too late for its deadline has used its time up, though it is not active now.
+    is_used_up = limit is not None and usage.active_seconds >= limit
+    if not is_used_up and (due is None or view.now < due):
         return None
-    limit = view.spec.active_deadline_seconds
     return Failure(DEADLINE_EXCEEDED, f"the run was active for longer than its activeDeadlineSeconds, which is {limit}")
 
 
