@@ -9,9 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster_client import Cluster, wait_until
+from cluster_client import POD_SECURITY, Cluster, wait_until
+from cluster_folder import AUDIT_LOG, FOLDER, HELM, KUBECONFIG, KUBECTL, VOLUME
 from container_tool import ClusterError
-from digits import converted_digits
+from digits_dataset import converted_digits
 from faults import Faults, faults_of
 from helm_release import OPERATOR_NAMESPACE, Release
 from namespaces import Namespace
@@ -21,8 +22,6 @@ from bench.cluster.quiet import wait_until_quiet
 from bench.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
-_FOLDER = ROOT / ".trainingrun" / "cluster"
-_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 _CLEAR_SECONDS = 300.0
 
 
@@ -33,16 +32,16 @@ class KindCluster:
     client: Cluster
     faults: Faults
     datasets: Path
-    audit_log: Path = _FOLDER / "audit" / "audit.log"
+    audit_log: Path = AUDIT_LOG
 
     @contextmanager
     def namespace(self, name: str, *, is_restricted: bool = True) -> Iterator[Namespace]:
         """A namespace with a volume that has the digits in it, on a machine that does nothing else."""
-        made = Namespace(self.client, name, _FOLDER / "volume" / name, _FOLDER / "unused")
+        made = Namespace(self.client, name, VOLUME / name, FOLDER / "unused")
         made.delete()
         made.create(self.datasets)
         if not is_restricted:
-            self.client.run("label", "namespace", name, f"{_SECURITY_LABEL}-")
+            self.client.run("label", "namespace", name, f"{POD_SECURITY}-")
         wait_until_quiet()
         try:
             yield made
@@ -79,11 +78,10 @@ class KindCluster:
 
 def open_cluster(workspace: Workspace) -> KindCluster:
     """The cluster with the operator as it is in this checkout's image and chart. Ends the bench where there is none."""
-    kubeconfig = _FOLDER / "kubeconfig"
-    if not kubeconfig.is_file():
+    if not KUBECONFIG.is_file():
         sys.exit("bench: there is no cluster: run `make cluster` first")
-    client = Cluster(_FOLDER / "kubectl", kubeconfig)
+    client = Cluster(KUBECTL, KUBECONFIG)
     if client.run("get", "--raw=/readyz", "--request-timeout=10s", check=False).returncode:
         sys.exit("bench: the cluster does not answer: run `make cluster-delete`, then `make cluster`")
-    Release(_FOLDER / "helm", client).deploy()
+    Release(HELM, client).deploy()
     return KindCluster(client, faults_of(client), converted_digits(workspace.folder / "datasets"))

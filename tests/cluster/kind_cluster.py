@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 from base_image import base_image
+from cluster_folder import AUDIT, FOLDER, KUBECONFIG, VOLUME
 from container_tool import ClusterError, ContainerTool, find_tool, run, step
 from go_binaries import Unbuildable, binaries
 from kuberay import install_kuberay
@@ -29,12 +30,6 @@ from nodes import DATA_NODE, NAME, TRAINER_NODE, load, offer_gpus
 from project_images import project_images
 
 _HERE = Path(__file__).parent
-FOLDER = _HERE.parents[1] / ".trainingrun" / "cluster"
-KUBECONFIG = FOLDER / "kubeconfig"
-# The pods' common volume: a folder of this machine that both workers mount.
-VOLUME = FOLDER / "volume"
-# What the API server was asked to change, by whom and when.
-AUDIT = FOLDER / "audit"
 _REGISTRY = "https://registry-1.docker.io/v2/"
 _PUBLISHED_NODE_IMAGE = "kindest/node:v1.34.3"
 

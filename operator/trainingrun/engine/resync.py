@@ -107,7 +107,7 @@ class Resync:
                 # Items of a list do not say what they are.
                 seen.append(str(body["metadata"]["uid"]))
                 repairs += self._intake.take(resource.kind, None, body)
-                # Everyone else has a turn meanwhile, also the request for the next page.
+                # A turn for everyone else, and for the request for the next page.
                 await asyncio.sleep(0)
         self._check_time(resource, version, known)
         for uid in self._cache.absent(resource.kind, namespace, seen, version):

@@ -88,9 +88,8 @@ def doubled_head(pods: Iterable[Pod]) -> Failure | None:
         other = heads.setdefault(pod.name.rpartition("-")[0], pod)
         if other is not pod:
             names = " and ".join(sorted((other.name, pod.name)))
-            return Failure("Infrastructure", f"KubeRay made two heads, {names}, and goes on with neither of them").at(
-                pod
-            )
+            message = f"KubeRay made two heads, {names}, and goes on with neither of them"
+            return Failure("Infrastructure", message).at(pod)
     return None
 
 

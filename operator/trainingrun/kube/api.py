@@ -76,7 +76,7 @@ class Api:
             while True:
                 body = await following
                 metadata = body.get("metadata") or {}
-                # The server makes the next page while this one is read by somebody who lets others run.
+                # The server makes the next page while the caller reads this one, if the request gets a turn meanwhile.
                 token = metadata.get("continue")
                 if token:
                     following = ask(**{"continue": token})

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from trainingrun.failures import DEADLINE_EXCEEDED, LONGEST_BACKOFF, Failure
 from trainingrun.status.model import Attempt, Usage
+from trainingrun.status.usage import ACTIVE, usage_at
 from trainingrun.status.view import View
 
 # How long a RayJob may be missing from a cache that lags behind before it counts as deleted.
@@ -15,24 +16,21 @@ KUBERAY_GRACE = timedelta(seconds=60)
 # What the API server refuses is asked again as often as this, more and more seldom.
 FASTEST_RETRY = timedelta(seconds=15)
 SLOWEST_RETRY = timedelta(seconds=300)
-_ACTIVE = frozenset({"Startup", "Training", "Restarting"})
 
 
 def active_deadline(view: View, usage: Usage) -> datetime | None:
     """When the run will have been active for as long as it may, if it goes on being active; None without a limit."""
     limit = view.spec.active_deadline_seconds
-    if limit is None or usage.activity not in _ACTIVE or usage.since is None:
+    if limit is None or usage.activity not in ACTIVE or usage.since is None:
         return None
     return usage.since + timedelta(seconds=limit - usage.active_seconds)
 
 
 def overdue(view: View) -> Failure | None:
     """The failure of a run that has been active for longer than it may."""
-    usage, limit = view.recorded.usage, view.spec.active_deadline_seconds
-    due = active_deadline(view, usage)
-    # A run that was suspended too late for its deadline has used its time up, though it is not active now.
-    is_used_up = limit is not None and usage.active_seconds >= limit
-    if not is_used_up and (due is None or view.now < due):
+    limit = view.spec.active_deadline_seconds
+    # Not the time of the deadline: a run that was suspended too late has none, and has used its time up.
+    if limit is None or usage_at(view.recorded.usage, None, view.now).active_seconds < limit:
         return None
     return Failure(DEADLINE_EXCEEDED, f"the run was active for longer than its activeDeadlineSeconds, which is {limit}")
 

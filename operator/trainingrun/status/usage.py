@@ -13,6 +13,8 @@ _FIELDS: dict[Activity, tuple[str, ...]] = {
     "Restarting": ("restarting_seconds", "active_seconds"),
     "Suspended": ("suspended_seconds",),
 }
+# The activities that count against the run's active deadline.
+ACTIVE = frozenset(activity for activity, fields in _FIELDS.items() if "active_seconds" in fields)
 
 
 def usage_at(usage: Usage, activity: Activity | None, now: datetime) -> Usage:

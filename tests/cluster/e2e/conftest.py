@@ -11,7 +11,8 @@ from pathlib import Path
 import long_run
 import pytest
 from cluster_client import Cluster
-from digits import converted_digits
+from cluster_folder import HELM, KUBECONFIG, KUBECTL, VOLUME
+from digits_dataset import converted_digits
 from faults import Faults, faults_of
 from helm_release import Release
 from namespaces import Namespace, OpenNamespace
@@ -20,7 +21,6 @@ from timings import Timings
 from watched_run import WatchedRun, watch
 
 _ROOT = Path(__file__).parents[3]
-_CLUSTER = _ROOT / ".trainingrun" / "cluster"
 _ARTIFACTS = Path(os.environ.get("E2E_ARTIFACTS") or _ROOT / ".trainingrun" / "e2e")
 _TABLE: list[Timings] = []
 
@@ -28,16 +28,15 @@ _TABLE: list[Timings] = []
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The cluster; a test run without one is an error, not a success."""
-    kubeconfig = _CLUSTER / "kubeconfig"
-    if not kubeconfig.is_file():
+    if not KUBECONFIG.is_file():
         pytest.exit("There is no cluster: run `make cluster` first.", returncode=1)
-    return Cluster(_CLUSTER / "kubectl", kubeconfig)
+    return Cluster(KUBECTL, KUBECONFIG)
 
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster) -> Release:
     """The operator's release, for those who upgrade or remove it; they install it again afterwards."""
-    return Release(_CLUSTER / "helm", cluster)
+    return Release(HELM, cluster)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -120,7 +119,7 @@ def something_to_lose(run: TrainingRun, timings: Timings) -> None:
 @contextmanager
 def _namespace(scenario: str, cluster: Cluster, datasets: Path, name: str = "") -> Iterator[Namespace]:
     name = name or re.sub("[^a-z0-9]+", "-", f"e2e-{scenario.removeprefix('test_')}")[:50].strip("-")
-    made = Namespace(cluster, name, _CLUSTER / "volume" / name, _ARTIFACTS / scenario)
+    made = Namespace(cluster, name, VOLUME / name, _ARTIFACTS / scenario)
     made.delete()
     made.create(datasets)
     try:

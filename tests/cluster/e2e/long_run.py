@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from audit import overlaps
 from cluster_client import wait_until
+from cluster_folder import AUDIT_LOG
 from interruptions import Resumption, longest_wait, resumptions
 from namespaces import Namespace
 from run_on_cluster import TrainingRun
@@ -21,7 +21,6 @@ ROWS_PER_EPOCH = 1437
 _MORE_STEPS = 60
 # Far longer than anything here takes: what is measured is noted, not asserted.
 _PATIENCE = 600.0
-_AUDIT_LOG = Path(__file__).parents[3] / ".trainingrun" / "cluster" / "audit" / "audit.log"
 
 
 def start(namespace: Namespace, epochs: int, **spec: Any) -> TrainingRun:
@@ -101,7 +100,7 @@ def uids(pods: list[dict[str, Any]]) -> set[str]:
 
 def attempts_overlap(run: TrainingRun) -> list[str]:
     """Sentences about attempts of the run that were alive at the same time."""
-    return overlaps(_AUDIT_LOG, run.namespace, run.name)
+    return overlaps(AUDIT_LOG, run.namespace, run.name)
 
 
 def _progress(run: TrainingRun) -> list[Progress]:

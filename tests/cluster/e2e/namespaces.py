@@ -56,11 +56,10 @@ class Namespace:
         for path in (self.volume, *self.volume.rglob("*")):
             # Pods write there as a user that this machine does not know.
             path.chmod(0o777 if path.is_dir() else 0o644)
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": _CLAIM, "namespace": self.name}
         size = {"storage": "1Gi"}
+        self.cluster.create_namespace(self.name)
         self.cluster.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name, "labels": labels}},
             {
                 "apiVersion": "v1",
                 "kind": "PersistentVolume",

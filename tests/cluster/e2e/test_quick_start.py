@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cluster_client import Cluster
+from cluster_folder import VOLUME
 from timings import Timings
 
 pytestmark = pytest.mark.extended
@@ -23,13 +24,12 @@ _RUN = "manifests/kind/digits.yaml"
 @pytest.fixture
 def _nothing_there(cluster: Cluster) -> Iterator[None]:
     """Neither before nor afterwards: not its run, not its volume, not what is in that."""
-    volume = _ROOT / ".trainingrun" / "cluster" / "volume"
 
     def clean() -> None:
         run = cluster.get("trainingrun", "digits", "default")
         cluster.run("delete", "--ignore-not-found", "--timeout=180s", f"--filename={_ROOT / _RUN}")
         for folder in ("datasets", *([run["metadata"]["uid"]] if run else [])):
-            shutil.rmtree(volume / folder, ignore_errors=True)
+            shutil.rmtree(VOLUME / folder, ignore_errors=True)
 
     clean()
     yield

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from run_on_cluster import records_in
 from timings import Timings
 from watched_run import WatchedRun
 
-from trainingrun.progress import AttemptStarted, EpochEnded, Record, parse_line
+from trainingrun.progress import AttemptStarted, EpochEnded, Record
 
 pytestmark = pytest.mark.extended
 
@@ -44,8 +45,9 @@ def _train(folder: Path) -> list[Record]:
     command = [program, "local", "--filename", folder / "digits.yaml", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    (log,) = (folder / "volume" / "digits" / "progress").glob("attempt-*.jsonl")
-    return [record for line in log.read_text().splitlines() if (record := parse_line(line)) is not None]
+    records = records_in(folder / "volume" / "digits")
+    assert {record.attempt for record in records} == {0}
+    return records
 
 
 def _start(records: list[Record]) -> AttemptStarted:

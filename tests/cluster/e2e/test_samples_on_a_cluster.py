@@ -46,9 +46,8 @@ _WAITS = {
 @pytest.fixture(scope="module")
 def namespaces(cluster: Cluster) -> Iterator[None]:
     """Empty and restricted; the samples bring what they need, or wait for it."""
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     for name in (_NAMESPACE, _TRAINING):
-        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        cluster.create_namespace(name)
     yield
     for name in (_NAMESPACE, _TRAINING):
         cluster.run("delete", "namespace", name, "--timeout=300s")
