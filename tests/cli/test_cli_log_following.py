@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from api_double import ApiDouble, Fault, Request, status
 from cluster_objects import attempt, run
 from command_line import Run
 from log_objects import dashboard, live_run, spoken
+
+from trainingrun.cli import log_following
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,23 @@ def test_a_driver_s_cut_stream_is_taken_up_without_repeating_a_line(cli: Run, do
     result = cli("logs", "mnist", "-f", "--group", "driver")
     assert result.stdout.splitlines() == written
     assert len(double.named("GET", "/api/v0/logs/stream")) >= 3
+
+
+@pytest.mark.parametrize(("patience", "told"), [(15.0, 0), (0.0, 1)], ids=["soon over", "lasting"])
+def test_a_driver_that_is_gone_after_its_last_line_is_told_only_if_that_lasts(
+    cli: Run, double: ApiDouble, monkeypatch: pytest.MonkeyPatch, patience: float, told: int
+) -> None:
+    monkeypatch.setattr(log_following, "_CUT_SECONDS", patience)
+    ends(double, 12, run("mnist", "Complete", "Complete", attempts=[attempt(1, "Complete")]))
+    gone = (404, json.dumps(status(404, "NotFound", "there is no head")))
+
+    def answer(request: Request) -> tuple[int, str]:
+        return gone if len(double.named("GET", "/api/v0/logs/stream")) > 1 else dashboard("the last line")(request)
+
+    double.dashboard = answer
+    result = cli("logs", "mnist", "-f", "--group", "driver")
+    assert result.stdout == "the last line\n"
+    assert result.stderr.count("there is no head") == told
 
 
 def test_an_outage_while_following_is_waited_out_and_told_once(cli: Run, double: ApiDouble) -> None:

@@ -22,7 +22,8 @@ _INVALID_CONFIGURATION = 12  # the training process's own exit code for it
 @click.command("local")
 @click.option(
     "-f",
-    "--file",
+    "--filename",
+    "file",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with one TrainingRun: the same that you would apply to a cluster.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from trainingrun.status_page import AttemptView, RunView, run_view_of
 _POLL_SECONDS = 2.0
 # What the last lines need to arrive, once status says that the attempt is over.
 _LAST_LINES_SECONDS = 3.0
+# Every log that is followed to its end is cut off there, some time before status says so: only what lasts is news.
+_CUT_SECONDS = 15.0
 _ENDED = ("Complete", "Failed", "Suspended")
 
 
@@ -101,11 +104,12 @@ class _Follower:
 
     async def _follow(self, source: Source) -> None:
         seen, said = 0, ""
+        broken: float | None = None
         while True:
             try:
                 async with aclosing(source.lines(follow=True, tail=self._following.tail, seen=seen)) as lines:
                     async for line in lines:
-                        seen += 1
+                        seen, broken = seen + 1, None
                         self._following.printer.line(source.label, line)
                 if source.ends_with_stream:
                     return
@@ -113,7 +117,9 @@ class _Follower:
                 self._following.printer.note(source.label, str(error))
                 return
             except (NotYet, Transient) as error:
-                if str(error) != said:
+                broken = broken or time.monotonic()
+                is_news = seen == 0 or time.monotonic() - broken > _CUT_SECONDS
+                if is_news and str(error) != said:
                     said = str(error)
                     self._following.printer.note(source.label, said)
             await asyncio.sleep(_POLL_SECONDS)

@@ -23,6 +23,9 @@ from trainingrun.kube.yaml_text import as_yaml
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+# Beside the API server, compressing long lists costs both sides more than sending them: Kubernetes' own controllers
+# ask for none either.
+_HEADERS = {"Accept": f"{JSON}, */*", "Accept-Encoding": "identity", "User-Agent": "trainingrun"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,7 @@ class KubernetesTransport:
         if content_type == APPLY:
             # The client writes JSON unless the type has a parameter.
             body, content_type = as_yaml(body), f"{APPLY}; charset=utf-8"
-        headers = {"Content-Type": content_type, "Accept": f"{JSON}, */*", "User-Agent": "trainingrun"}
-        headers.update(request.headers)
+        headers = {**_HEADERS, "Content-Type": content_type, **request.headers}
         token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             headers["Authorization"] = token
@@ -132,5 +134,12 @@ def _as_transient(request: Request) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        why = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        raise Transient(f"{request.method} {request.path}: {why}") from error
+        raise Transient(f"{request.method} {request.path}: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the connection was cut within the answer"
+    return str(error) or type(error).__name__
