@@ -74,6 +74,16 @@ class RawClient:
         answer = self.request("GET", path_of(plural, None, namespace), labelSelector=selector)
         return answer["items"], answer["metadata"]["resourceVersion"]
 
+    def pages(self, plural: str, namespace: str | None = None, limit: int = 100) -> Iterator[list[Object]]:
+        """The objects, as many at a time as there is memory for."""
+        more = ""
+        while True:
+            answer = self.request("GET", path_of(plural, None, namespace), limit=str(limit), **{"continue": more})
+            yield answer["items"]
+            more = answer["metadata"].get("continue", "")
+            if not more:
+                return
+
     def create(self, plural: str, body: Object, namespace: str | None = None) -> Object:
         return self.request("POST", path_of(plural, None, namespace), body)
 

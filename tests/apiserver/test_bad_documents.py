@@ -109,22 +109,24 @@ def send(runs: TrainingRuns, between: Callable[[], object]) -> None:
     assert failures == []
 
 
-def assert_every_run_is_told_what_is_wrong(runs: TrainingRuns) -> None:
-    def unanswered() -> list[Object]:
-        return [
-            run
-            for run in runs.admin.list("trainingruns", runs.namespace)
-            if run.get("status", {}).get("observedGeneration") != run["metadata"]["generation"]
-            or not run["status"].get("conditions")
-        ]
+def is_told_what_is_wrong(run: Object) -> bool:
+    status = run.get("status", {})
+    if status.get("observedGeneration") != run["metadata"]["generation"]:
+        return False
+    reasons = {entry["type"]: (entry["status"], entry["reason"]) for entry in status.get("conditions", [])}
+    refused = reasons.get("Accepted") == ("False", "InvalidSpec")
+    # What the schema cannot say of pods' overrides, the API server says of the RayJob.
+    waiting = reasons.get("PodsReady") in (("False", "QuotaExceeded"), ("False", "RenderRejected"))
+    return refused or waiting or reasons.get("Suspended", ("", ""))[0] == "True"
 
-    runs.admin.until(lambda: not unanswered(), "an answer to every document")
-    for run in runs.admin.list("trainingruns", runs.namespace):
-        reasons = {entry["type"]: (entry["status"], entry["reason"]) for entry in run["status"]["conditions"]}
-        refused = reasons["Accepted"] == ("False", "InvalidSpec")
-        # What the schema cannot say of pods' overrides, the API server says of the RayJob.
-        waiting = reasons["PodsReady"] in (("False", "QuotaExceeded"), ("False", "RenderRejected"))
-        assert refused or waiting or reasons["Suspended"][0] == "True", reasons
+
+def wait_until_every_run_is_told_what_is_wrong(runs: TrainingRuns) -> None:
+    # In pages: together they are larger than the machine's memory.
+    def are_told() -> bool:
+        pages = runs.admin.pages("trainingruns", runs.namespace)
+        return all(is_told_what_is_wrong(run) for page in pages for run in page)
+
+    runs.admin.until(are_told, "an answer to every document", 600)
 
 
 def check(crowd: TrainingRuns, good: TrainingRuns, operator: OperatorProcess) -> set[str]:
@@ -134,10 +136,10 @@ def check(crowd: TrainingRuns, good: TrainingRuns, operator: OperatorProcess) ->
     send(crowd, between=lambda: good.apply("good"))
     good.until("good", "Complete")
     assert len(good.attempts("good")) == 1
-    assert_every_run_is_told_what_is_wrong(crowd)
+    wait_until_every_run_is_told_what_is_wrong(crowd)
     assert operator.running
     assert (operator.pid, operator.looks("bug")) == (process, 0)
-    return {run["status"]["state"] for run in crowd.admin.list("trainingruns", crowd.namespace)}
+    return {run["status"]["state"] for page in crowd.admin.pages("trainingruns", crowd.namespace) for run in page}
 
 
 @pytest.mark.usefixtures("kuberay", "kubelet")
@@ -152,5 +154,6 @@ def test_documents_that_nobody_has_checked_harm_nobody(
     crowd: TrainingRuns, runs: TrainingRuns, operator: OperatorProcess
 ) -> None:
     assert {"Pending", "Invalid"} <= check(crowd, runs, operator)
-    for run in crowd.admin.list("trainingruns", crowd.namespace):
-        crowd.admin.delete("trainingruns", run["metadata"]["name"], crowd.namespace)
+    for page in crowd.admin.pages("trainingruns", crowd.namespace):
+        for run in page:
+            crowd.admin.delete("trainingruns", run["metadata"]["name"], crowd.namespace)

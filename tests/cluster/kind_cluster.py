@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 from base_image import base_image
-from cluster_folder import AUDIT, FOLDER, KUBECONFIG, VOLUME
+from cluster_folder import ARCHIVES, ARCHIVES_IN_NODES, AUDIT, FOLDER, KUBECONFIG, VOLUME
 from container_tool import ClusterError, ContainerTool, find_tool, run, step
 from go_binaries import Unbuildable, binaries
 from kuberay import install_kuberay
@@ -68,14 +68,14 @@ def delete() -> None:
     if tool.succeeds("network", "inspect", "kind") and not tool.run("ps", "--all", "--quiet", "--filter=network=kind"):
         tool.run("network", "rm", "kind")
     remove_leftovers(tool)
-    for folder in (VOLUME, AUDIT):
+    for folder in (VOLUME, AUDIT, ARCHIVES):
         shutil.rmtree(folder, ignore_errors=True)
     for file in ("kubeconfig", "kubectl", "helm", "containers.conf", "sources.list", "kind.yaml"):
         (FOLDER / file).unlink(missing_ok=True)
 
 
 def _create_cluster(tool: ContainerTool, kind: Path, image: str) -> None:
-    for folder in (VOLUME, AUDIT):
+    for folder in (VOLUME, AUDIT, ARCHIVES):
         folder.mkdir(parents=True, exist_ok=True)
     # Pods write there as a user that this machine does not know.
     VOLUME.chmod(0o777)
@@ -92,10 +92,13 @@ def _configuration(image: str) -> dict[str, Any]:
         {"hostPath": str(_HERE / "audit_policy.yaml"), "containerPath": "/etc/kubernetes/audit/policy.yaml"},
         {"hostPath": str(AUDIT), "containerPath": "/var/log/kubernetes"},
     ]
-    volume = [{"hostPath": str(VOLUME), "containerPath": "/mnt/cluster_storage"}]
+    shared = [
+        {"hostPath": str(VOLUME), "containerPath": "/mnt/cluster_storage"},
+        {"hostPath": str(ARCHIVES), "containerPath": str(ARCHIVES_IN_NODES), "readOnly": True},
+    ]
     for node in cluster["nodes"]:
         node["image"] = image
-        node["extraMounts"] = audit if node["role"] == "control-plane" else volume
+        node["extraMounts"] = audit if node["role"] == "control-plane" else shared
     return cluster
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -80,6 +81,8 @@ class Scenario:
     quiet: float = 60.0
     # What a fault may add to such a pause.
     patience: float = 0.0
+    # How long there is to be seen what the story is about: to an operator that sees nothing for longer, it is another.
+    lasts: float = math.inf
 
     def __str__(self) -> str:
         return self.name
@@ -113,6 +116,7 @@ SUSPENDED = Scenario(
     [(0, "Suspended", None), (1, "Complete", None)],
     ("Accepted", "Complete"),
     _suspend_and_resume,
+    lasts=60.0,
 )
 JOB_DELETED = Scenario(
     "job-deleted",
@@ -120,6 +124,7 @@ JOB_DELETED = Scenario(
     [(0, "Failed", "Infrastructure"), (1, "Complete", None)],
     ("Accepted", "Complete"),
     _delete_the_job,
+    lasts=0.0,
 )
 NAME_TAKEN = Scenario(
     "name-taken",
@@ -138,6 +143,7 @@ HEAD_LOST = Scenario(
     ("Accepted", "Complete"),
     _lose_the_head,
     head_restarts=1,
+    lasts=60.0,
     # Training goes on for so long after the head is back.
     quiet=240.0,
 )

@@ -23,20 +23,25 @@ IS_LONG = bool(os.environ.get("TRAININGRUN_LONG_TESTS"))
 # Those that leave the cluster and the operator's view of it apart.
 _TEARING = (Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.KILL_DURING, Fault.LOST_ANSWER, Fault.LATE)
 _PERSISTENT = (Fault.LOST_REQUEST, Fault.TOO_MANY, Fault.UNAVAILABLE)
+WHILE_SECONDS = 120.0
+# How long the operator waits for an answer to a request that is lost.
+LOST_SECONDS = 30.0
 ONCE = [
     (scenario, fault)
     for scenario in ALL
     for fault in Fault
-    if IS_LONG or scenario is RETRIED or fault in (Fault.KILL_AFTER, Fault.LATE)
+    if (IS_LONG or scenario is RETRIED or fault in (Fault.KILL_AFTER, Fault.LATE))
+    and not (fault is Fault.LOST_REQUEST and scenario.lasts < LOST_SECONDS)
 ]
 FOR_A_WHILE = [
     (scenario, fault)
     for scenario in ALL
     for fault in Fault
-    if fault not in _TEARING and (IS_LONG or (scenario is RETRIED and fault in _PERSISTENT))
+    if fault not in _TEARING
+    and scenario.lasts > WHILE_SECONDS
+    and (IS_LONG or (scenario is RETRIED and fault in _PERSISTENT))
 ]
-WHILE_SECONDS = 120.0
-# A request that is lost is given up after 30 s; a refusal is tried again after 15 s, a failure after 0.5 s and more.
+# That, and a refusal is tried again after 15 s, a failure after 0.5 s and more.
 HEALED_SECONDS = 60.0
 
 

@@ -27,18 +27,19 @@ _NAMESPACE = "e2e-samples"
 # That of the sample which names one.
 _TRAINING = "training"
 _KINDS = ("rayjobs", "rayclusters", "pods")
-# What PodsReady says of each: one of these reasons, and this word. The claim that most of them name is not there.
-_NO_CLAIM = (("Unschedulable",), '"cluster-storage" not found')
+# What PodsReady says of each: one of these reasons, and this word. There is no room for most of them, nor the claim
+# that they name, until one of them brings it.
+_UNSCHEDULABLE = (("Unschedulable",), "Pod ")
 _WAITS = {
-    "digits": _NO_CLAIM,
+    "digits": _UNSCHEDULABLE,
     "images-resnet18": (("Refused",), "no PriorityClass with name training"),
     "later": (("Suspended",), ""),
-    "mnist": _NO_CLAIM,
-    "on-a-volume": (("Unschedulable",), ""),
+    "mnist": _UNSCHEDULABLE,
+    "on-a-volume": _UNSCHEDULABLE,
     # These may have a pod where a node is large enough, which then finds no bucket, or not even the Secret.
     "on-s3": (("Unschedulable", "PodsStarting", "ContainerError", "AllPodsReady"), ""),
-    "own-entrypoint": _NO_CLAIM,
-    "own-script": _NO_CLAIM,
+    "own-entrypoint": _UNSCHEDULABLE,
+    "own-script": _UNSCHEDULABLE,
     "queued": (("Unschedulable", "ContainerError"), ""),
 }
 
