@@ -17,9 +17,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from trainingrun.labels import RAY_DATA_KEY, RAY_DATA_VALUE
+from trainingrun_trainer.connections import as_connected
 from trainingrun_trainer.processes import Process, RayNode, drivers, ray_nodes, training_workers
 
 SECONDS = "TRAININGRUN_DRAIN_SECONDS"
@@ -63,6 +65,8 @@ def drain(node: RayNode | None, seconds: float) -> str:
         return "nothing to wait for: no Ray node runs here"
     if node.is_head:
         return _stop_drivers(node, clock)
+    # The head's name is gone as soon as its cluster is deleted, while the head itself waits for the driver.
+    node = replace(node, gcs_address=as_connected(node.gcs_address))
     if workers := training_workers(node):
         return _drain_trainer(node, workers, clock)
     if node.labels.get(RAY_DATA_KEY) == RAY_DATA_VALUE:

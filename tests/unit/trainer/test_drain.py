@@ -151,6 +151,13 @@ def test_a_trainer_whose_head_is_gone_is_let_go(start: Callable[..., subprocess.
     assert drain(node(address=address), 60) == f"nothing to wait for: the head at {address} is gone"
 
 
+def test_a_trainer_is_held_though_the_name_of_its_head_is_gone(start: Callable[..., subprocess.Popen[str]]) -> None:
+    trainer = start(*worker())
+    with listening() as address, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))):
+        said = drain(node(address=f"head.invalid:{address.rpartition(':')[2]}"), 1.0)
+    assert f"process {trainer.pid} still ran" in said
+
+
 def test_a_head_that_never_answers_does_not_hold_a_trainer_for_ever(
     start: Callable[..., subprocess.Popen[str]],
 ) -> None:
