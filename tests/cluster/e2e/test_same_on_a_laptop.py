@@ -14,11 +14,12 @@ from timings import Timings
 from watched_run import WatchedRun
 
 from trainingrun.progress import AttemptStarted, EpochEnded, Record
+from trainingrun.spec import parse
 
 pytestmark = pytest.mark.extended
 
 # Which of two trainers gets which rows is decided while they arrive, so that two trainings of one seed differ a little.
-_TOLERANCE = {"accuracy": 0.03, "validation_accuracy": 0.03, "loss": 0.1, "validation_loss": 0.1}
+_TOLERANCE = {"accuracy": 0.01, "validation_accuracy": 0.02, "loss": 0.02, "validation_loss": 0.05}
 
 
 def test_the_same_file_on_one_machine_ends_with_the_same_metrics(
@@ -46,7 +47,8 @@ def _train(folder: Path) -> list[Record]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     records = records_in(folder / "volume" / "digits")
-    assert {record.attempt for record in records} == {0}
+    # One attempt was enough; here they are counted from 1.
+    assert {record.attempt for record in records} == {1}
     return records
 
 
@@ -55,10 +57,11 @@ def _start(records: list[Record]) -> AttemptStarted:
 
 
 def _recipe(started: AttemptStarted) -> object:
-    """All that decides what is learned; where the data lie is another matter."""
-    recipe = dict(started.configuration["spec"]["recipe"])
-    dataset = {name: value for name, value in recipe["dataset"].items() if not isinstance(value, dict)}
-    return {**recipe, "dataset": dataset}
+    """All that decides what is learned, with what the API server filled in; where the data lie is another matter."""
+    recipe = parse(started.configuration).spec.recipe
+    assert recipe is not None
+    anywhere = recipe.dataset.model_copy(update={"train": None, "validation": None})
+    return recipe.model_copy(update={"dataset": anywhere})
 
 
 def _epochs(records: list[Record]) -> list[EpochEnded]:
