@@ -23,9 +23,7 @@ from trainingrun.kube.yaml_text import as_yaml
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
-# Beside the API server, compressing long lists costs both sides more than sending them: Kubernetes' own controllers
-# ask for none either.
-_HEADERS = {"Accept": f"{JSON}, */*", "Accept-Encoding": "identity", "User-Agent": "trainingrun"}
+_HEADERS = {"Accept": f"{JSON}, */*", "User-Agent": "trainingrun"}
 
 
 @dataclass(frozen=True, slots=True)
