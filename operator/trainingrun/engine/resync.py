@@ -107,8 +107,6 @@ class Resync:
                 # Items of a list do not say what they are.
                 seen.append(str(body["metadata"]["uid"]))
                 repairs += self._intake.take(resource.kind, None, body)
-                # A turn for everyone else, and for the request for the next page.
-                await asyncio.sleep(0)
         self._check_time(resource, version, known)
         for uid in self._cache.absent(resource.kind, namespace, seen, version):
             repairs += self._intake.forget(resource.kind, uid)

@@ -66,26 +66,13 @@ class Api:
     ) -> AsyncIterator[Page]:
         """All objects as they are now, in pages of one consistent snapshot. Raises `Expired` if it gets too old."""
         query = {"limit": str(limit), **({"labelSelector": selector} if selector else {})}
-
-        def ask(**more: str) -> asyncio.Task[Body]:
-            request = Request("GET", resource.path(namespace), {**query, **more})
-            return asyncio.create_task(self._send("list", resource, request))
-
-        following = ask()
-        try:
-            while True:
-                body = await following
-                metadata = body.get("metadata") or {}
-                # The server makes the next page while the caller reads this one, if the request gets a turn meanwhile.
-                token = metadata.get("continue")
-                if token:
-                    following = ask(**{"continue": token})
-                yield Page(body.get("items") or [], str(metadata.get("resourceVersion", "")))
-                if not token:
-                    return
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+        while True:
+            body = await self._send("list", resource, Request("GET", resource.path(namespace), query))
+            metadata = body.get("metadata") or {}
+            yield Page(body.get("items") or [], str(metadata.get("resourceVersion", "")))
+            query["continue"] = metadata.get("continue") or ""
+            if not query["continue"]:
+                return
 
     async def list(self, resource: Resource, namespace: str | None = None, *, selector: str = "") -> list[Body]:
         """All objects as they are now, in one list."""

@@ -27,9 +27,9 @@ _NAMESPACE = "e2e-samples"
 # That of the sample which names one.
 _TRAINING = "training"
 _KINDS = ("rayjobs", "rayclusters", "pods")
-# What PodsReady says of each: one of these reasons, and this word. There is no room for most of them, nor the claim
-# that they name, until one of them brings it.
-_UNSCHEDULABLE = (("Unschedulable",), "Pod ")
+# What PodsReady says of each: one of these reasons, and these words ({name}: the run's). There is no room for most of
+# them, nor the claim that they name, until one of them brings it.
+_UNSCHEDULABLE = (("Unschedulable",), "Pod {name}-")
 _WAITS = {
     "digits": _UNSCHEDULABLE,
     "images-resnet18": (("Refused",), "no PriorityClass with name training"),
@@ -89,13 +89,14 @@ def test_every_sample_is_applied(samples: dict[str, TrainingRun]) -> None:
 
 @pytest.mark.parametrize("name", _WAITS)
 def test_a_sample_says_what_it_waits_for(samples: dict[str, TrainingRun], name: str) -> None:
-    run, (reasons, word) = samples[name], _WAITS[name]
+    run, (reasons, words) = samples[name], _WAITS[name]
+    words = words.format(name=name)
 
     def is_told() -> bool:
         ready = run.condition("PodsReady")
-        return ready.get("reason") in reasons and word in ready["message"]
+        return ready.get("reason") in reasons and words in ready["message"]
 
-    wait_until(is_told, 120, f"{reasons}: {word}", run.shown)
+    wait_until(is_told, 120, f"{reasons}: {words}", run.shown)
     assert run.is_true("Accepted")
     assert len(run.attempts) == (0 if name == "later" else 1)
 
