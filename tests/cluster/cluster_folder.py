@@ -13,6 +13,6 @@ VOLUME = FOLDER / "volume"
 # What the API server was asked to change, by whom and when.
 AUDIT = FOLDER / "audit"
 AUDIT_LOG = AUDIT / "audit.log"
-# Images on their way into the workers, which mount this folder too, by the second name.
+# Images for the workers, which mount this folder too, by the second name.
 ARCHIVES = FOLDER / "archives"
 ARCHIVES_IN_NODES = PurePosixPath("/mnt/archives")

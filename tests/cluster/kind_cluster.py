@@ -57,7 +57,7 @@ def create() -> None:
 
 
 def delete() -> None:
-    """Remove the cluster and every trace of it but the images."""
+    """Remove the cluster and every trace of it but the images and what they were brought to nodes in."""
     tool = find_tool(FOLDER)
     kind = binaries(("kind",))["kind"]
     if _exists(tool, kind):
@@ -68,7 +68,7 @@ def delete() -> None:
     if tool.succeeds("network", "inspect", "kind") and not tool.run("ps", "--all", "--quiet", "--filter=network=kind"):
         tool.run("network", "rm", "kind")
     remove_leftovers(tool)
-    for folder in (VOLUME, AUDIT, ARCHIVES):
+    for folder in (VOLUME, AUDIT):
         shutil.rmtree(folder, ignore_errors=True)
     for file in ("kubeconfig", "kubectl", "helm", "containers.conf", "sources.list", "kind.yaml"):
         (FOLDER / file).unlink(missing_ok=True)
