@@ -34,7 +34,7 @@ demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about t
 	$(BIN)/python docs/demo/check.py $(DEMO)/digits 95
 
 test: setup ## Run every test that needs no cluster
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 cluster: setup ## Make a real cluster on this machine with kind, with KubeRay and this project's images in it
 	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py create

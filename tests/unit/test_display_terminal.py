@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping
 
 import pytest
 from record_samples import complete_run, sample
@@ -30,7 +31,7 @@ def screen(records: list[Record], width: int = 120, **environment: str) -> str:
         stdin=subprocess.PIPE,
         stdout=follower,
         stderr=follower,
-        env={**os.environ, "TERM": "xterm-256color", **environment},
+        env={**_without_a_size(os.environ), "TERM": "xterm-256color", **environment},
     )
     os.close(follower)
     assert process.stdin
@@ -45,6 +46,11 @@ def screen(records: list[Record], width: int = 120, **environment: str) -> str:
     os.close(leader)
     assert process.wait(timeout=30) == 0, output
     return output.decode()
+
+
+def _without_a_size(environment: Mapping[str, str]) -> dict[str, str]:
+    """Shells and pytest-xdist export their own terminal's."""
+    return {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
 
 
 def test_progress_is_live_and_epochs_stay():
