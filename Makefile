@@ -11,7 +11,7 @@ DEMO := .trainingrun/demo
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test cluster cluster-delete e2e e2e-all lint format generate bench lock sbom clean
+.PHONY: help setup demo test test-all cluster cluster-delete e2e e2e-all lint format generate bench lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -33,8 +33,11 @@ demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about t
 	$(BIN)/trainingrun local -f manifests/samples/digits.yaml --volume $(DEMO)
 	$(BIN)/python docs/demo/check.py $(DEMO)/digits 95
 
-test: setup ## Run every test that needs no cluster
-	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
+test: setup ## Run the tests that need no cluster
+	$(BIN)/pytest -m "not extended"
+
+test-all: setup ## The same, and with it larger crowds, and trainings that tests on a cluster try as well
+	$(BIN)/pytest --timeout 900
 
 cluster: setup ## Make a real cluster on this machine with kind, with KubeRay and this project's images in it
 	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py create

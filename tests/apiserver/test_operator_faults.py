@@ -19,9 +19,6 @@ from training_runs import TrainingRuns
 pytestmark = pytest.mark.usefixtures("kuberay", "kubelet")
 
 FEW = 6
-KILLED = 50
-KILLS = 50
-MANY = 100
 
 
 def fail_once(job: Job) -> None:
@@ -53,14 +50,15 @@ def assert_all_complete_in_two_attempts(runs: TrainingRuns, lifetimes: Lifetimes
 
 
 @pytest.mark.timeout(900)
-def test_fifty_runs_survive_an_operator_that_is_killed_fifty_times(
-    runs: TrainingRuns, operator: OperatorProcess, lifetimes: Lifetimes
+@pytest.mark.parametrize("count", [10, pytest.param(50, marks=pytest.mark.extended)])
+def test_runs_survive_an_operator_that_is_killed_as_often(
+    runs: TrainingRuns, operator: OperatorProcess, lifetimes: Lifetimes, count: int
 ) -> None:
     seed = int(os.environ.get("TRAININGRUN_KILL_SEED") or random.randrange(10**6))
     print(f"to repeat: TRAININGRUN_KILL_SEED={seed}")
     chance = random.Random(seed)
-    start_runs(runs, KILLED)
-    for _ in range(KILLS):
+    start_runs(runs, count)
+    for _ in range(count):
         # Most of them at work, some while it starts.
         if chance.random() < 0.8:
             operator.wait_until_ready()
@@ -109,13 +107,14 @@ def test_runs_go_on_after_the_api_server_was_away_twice_while_they_were_made(
 
 
 @pytest.mark.usefixtures("operator")
-def test_a_namespace_with_a_hundred_runs_can_be_deleted(
-    runs: TrainingRuns, admin: RawClient, kubelet: KubeletDouble
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.extended)])
+def test_a_namespace_with_many_runs_can_be_deleted(
+    runs: TrainingRuns, admin: RawClient, kubelet: KubeletDouble, count: int
 ) -> None:
     kubelet.script(runs.namespace, unschedulable("0/1 nodes are available."))
-    for number in range(MANY):
+    for number in range(count):
         runs.apply(f"run-{number}")
-    admin.until(lambda: len(admin.list("pods", runs.namespace)) > MANY, "pods of many runs")
-    admin.until(lambda: len(admin.list("rayjobs", runs.namespace)) == MANY, "all RayJobs")
+    admin.until(lambda: len(admin.list("pods", runs.namespace)) > count, "pods of many runs")
+    admin.until(lambda: len(admin.list("rayjobs", runs.namespace)) == count, "all RayJobs")
     admin.delete("namespaces", runs.namespace)
     admin.until(lambda: not admin.find("namespaces", runs.namespace), "the namespace is gone", 240)

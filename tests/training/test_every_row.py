@@ -22,7 +22,7 @@ def recording(uneven: Path, place: Path, seconds_per_step: float = 0.0) -> dict:
     return document(uneven, place / "storage", {"loop": loop})
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [*(pytest.param(few, marks=pytest.mark.extended) for few in (1, 2)), 3])
 def test_once_for_any_number_of_workers(address: str, uneven: Path, tmp_path: Path, workers: int) -> None:
     training = start(recording(uneven, tmp_path), tmp_path, address, workers)
 

@@ -35,6 +35,7 @@ def test_the_summary_tells_where_things_ran(uneven: Path, tmp_path: Path) -> Non
     assert (tmp_path / "volume" / "test" / "report.html").is_file()
 
 
+@pytest.mark.extended
 def test_a_script_of_one_s_own(uneven: Path, tmp_path: Path) -> None:
     """Stopped after an epoch with the same exit code as a recipe, and continued by the same command."""
     run = document(uneven, tmp_path / "storage", {})
@@ -74,6 +75,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     server.stop()
 
 
+@pytest.mark.extended
 def test_data_and_checkpoints_on_s3(uneven: Path, tmp_path: Path, s3: dict[str, str]) -> None:
     """Stopped and continued with nothing kept on this machine but the report."""
     client = boto3.client("s3")

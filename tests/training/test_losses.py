@@ -54,6 +54,7 @@ def steps_saved(records: list[Record]) -> list[int]:
     return [record.step for record in records if isinstance(record, CheckpointSaved)]
 
 
+@pytest.mark.extended
 def test_worker_killed(address: str, uneven: Path, tmp_path: Path) -> None:
     """Ray replaces the workers within the attempt, which continues from the checkpoint."""
     training = start(slow_run(uneven, tmp_path / "storage"), tmp_path, address, workers=2)
@@ -123,7 +124,14 @@ def test_driver_killed_under_trainingrun_local(uneven: Path, tmp_path: Path) -> 
     assert "Complete" in training.output()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.extended),
+        signal.SIGTERM,
+        pytest.param(signal.SIGKILL, marks=pytest.mark.extended),
+    ],
+)
 def test_local_leaves_no_process_behind(uneven: Path, tmp_path: Path, number: signal.Signals) -> None:
     training = local(slow_run(uneven, tmp_path / "storage"), tmp_path)
     training.wait_for(lambda records: 5 in steps_saved(records))

@@ -88,10 +88,18 @@ def test_another_shape_in_a_later_file(address: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "mistake"),
     [
-        ({"trainStep": {"function": "training_hooks:failing_step"}}, "ValueError: the author's mistake"),
-        ({"transform": {"function": "training_hooks:failing_row", "kind": "Row"}}, "cannot prepare row 700"),
+        pytest.param(
+            {"trainStep": {"function": "training_hooks:failing_step"}},
+            "ValueError: the author's mistake",
+            id="train step",
+            marks=pytest.mark.extended,
+        ),
+        pytest.param(
+            {"transform": {"function": "training_hooks:failing_row", "kind": "Row"}},
+            "cannot prepare row 700",
+            id="transform",
+        ),
     ],
-    ids=["train step", "transform"],
 )
 def test_the_author_s_mistake(address: str, uneven: Path, tmp_path: Path, recipe: dict[str, Any], mistake: str) -> None:
     code, message = refused(recipe, uneven, tmp_path, address, workers=2)

@@ -49,7 +49,7 @@ def screen(records: list[Record], width: int = 120, **environment: str) -> str:
 
 
 def _without_a_size(environment: Mapping[str, str]) -> dict[str, str]:
-    """Shells and pytest-xdist export their own terminal's."""
+    """What starts the tests may export that of its own terminal."""
     return {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
 
 

@@ -22,6 +22,7 @@ def no_operator(cluster: Cluster) -> Iterator[None]:
     cluster.run("rollout", "status", f"deployment/{RELEASE}", _WHERE, "--timeout=180s")
 
 
+@pytest.mark.extended
 @pytest.mark.usefixtures("no_operator")
 def test_helm_test_fails_where_no_operator_answers(release: Release, cluster: Cluster) -> None:
     done = release.test()

@@ -66,7 +66,7 @@ def through_a_shell(code: str) -> tuple[str, ...]:
 
 
 def worker(name: str = "ray::RayTrainWorker") -> tuple[str, ...]:
-    return ("/bin/bash", "-c", f"echo ready; exec -a {name} sleep 60")
+    return ("/bin/bash", "-c", f"exec -a {name} {shlex.join(python('pass'))}")
 
 
 @contextmanager
