@@ -59,6 +59,11 @@ class Report:
     trainer: dict[str, Any]
     data: dict[str, Any]
 
+    @property
+    def is_of_the_end(self) -> bool:
+        """Whether all of training is done: what it says now, the run's status says for good."""
+        return self.trainer.get("progressPercentage") == 100
+
     def status(self, time: datetime) -> dict[str, Any]:
         """The fields of status, for a report that came at this time."""
         trainer = {**self.trainer, "lastUpdatedTime": time.strftime("%Y-%m-%dT%H:%M:%SZ")}

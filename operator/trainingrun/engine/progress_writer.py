@@ -37,6 +37,8 @@ class _Ledger:
     next_write: float = 0.0
     waiting: tuple[RunObject, Report, datetime] | None = None
     task: asyncio.Task[None] | None = field(default=None, repr=False)
+    # An older report must not come after a newer one.
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
 
 class ProgressWriter:
@@ -61,6 +63,8 @@ class ProgressWriter:
     async def take(self, run: RunObject, attempt: int, report: Report) -> bool:
         """Write the report, or keep it until a write is due. Whether it is in the status now.
 
+        One of the end is written at once: who waits for the run's end finds the last checkpoint in its status.
+
         Raises `ApiError` if it could not be written.
         """
         ledger = self._ledger(run.uid)
@@ -68,12 +72,17 @@ class ProgressWriter:
             return True
         ledger.attempt = attempt
         ledger.waiting = run, report, self._now()
-        if ledger.task is not None:
+        if not report.is_of_the_end and (ledger.task is not None or self._clock() < ledger.next_write):
+            self._ensure_a_later_write(ledger)
             return False
-        if self._clock() < ledger.next_write:
-            ledger.task = asyncio.create_task(self._write_later(ledger))
-            return False
-        await self._write(ledger)
+        try:
+            await self._write(ledger)
+        except (NotFound, Conflict):
+            raise
+        except ApiError:
+            # Who sent it may have ended before it could send it again.
+            self._ensure_a_later_write(ledger)
+            raise
         return True
 
     async def flush(self, seconds: float) -> None:
@@ -92,6 +101,10 @@ class ProgressWriter:
         except ApiError as error:
             logger.warning("a progress report was lost: %s", error)
 
+    def _ensure_a_later_write(self, ledger: _Ledger) -> None:
+        if ledger.task is None:
+            ledger.task = asyncio.create_task(self._write_later(ledger))
+
     async def _write_later(self, ledger: _Ledger) -> None:
         try:
             while ledger.waiting is not None:
@@ -106,16 +119,17 @@ class ProgressWriter:
             ledger.task = None
 
     async def _write(self, ledger: _Ledger) -> None:
-        if ledger.waiting is None:
-            return
-        waiting = run, report, time = ledger.waiting
-        ledger.next_write = self._clock() + INTERVAL_SECONDS
-        await self._api.apply_status(
-            TRAINING_RUNS, run.namespace, run.name, report.status(time), manager=PROGRESS_FIELD_MANAGER, uid=run.uid
-        )
-        ledger.written = report
-        if ledger.waiting is waiting:
-            ledger.waiting = None
+        async with ledger.writing:
+            if ledger.waiting is None:
+                return
+            waiting = run, report, time = ledger.waiting
+            ledger.next_write = self._clock() + INTERVAL_SECONDS
+            await self._api.apply_status(
+                TRAINING_RUNS, run.namespace, run.name, report.status(time), manager=PROGRESS_FIELD_MANAGER, uid=run.uid
+            )
+            ledger.written = report
+            if ledger.waiting is waiting:
+                ledger.waiting = None
 
     def _ledger(self, run_uid: str) -> _Ledger:
         if run_uid not in self._ledgers:

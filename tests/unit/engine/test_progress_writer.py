@@ -89,6 +89,58 @@ def test_a_report_every_second_is_a_write_every_ten() -> None:
     assert all(after[0] - before[0] >= 10 for before, after in itertools.pairwise(written))
 
 
+def test_reports_of_the_end_are_written_at_once_instead_of_what_was_kept() -> None:
+    async def script(desk: Desk) -> None:
+        assert [await desk.report(value) for value in (98, 99)] == [True, False]
+        await asyncio.sleep(2)
+        assert await desk.report(100) is True
+        await asyncio.sleep(60)
+
+    assert play(script) == [(0, RUN.uid, 98), (2, RUN.uid, 100)]
+
+
+def test_the_last_checkpoint_is_written_at_once_when_it_comes_after_the_last_step() -> None:
+    async def script(desk: Desk) -> None:
+        assert await desk.report(100) is True
+        await asyncio.sleep(1)
+        saved = {"progressPercentage": 100, "metrics": [{"name": "checkpoint", "value": "step-9"}]}
+        assert await desk.writer.take(RUN, 0, report_of(json.dumps({"trainerStatus": saved}).encode())) is True
+
+    assert play(script) == [(0, RUN.uid, 100), (1, RUN.uid, 100)]
+
+
+def test_a_report_of_the_end_comes_after_one_that_is_on_its_way() -> None:
+    async def script(desk: Desk) -> None:
+        answered = asyncio.Event()
+        take = desk.connection.meddle
+
+        async def slow(request: Request) -> Response:
+            desk.connection.meddle = take
+            await answered.wait()
+            return take(request)
+
+        desk.connection.meddle = slow
+        first = asyncio.create_task(desk.report(99))
+        await asyncio.sleep(1)
+        last = asyncio.create_task(desk.report(100))
+        await asyncio.sleep(1)
+        answered.set()
+        await asyncio.gather(first, last)
+
+    assert [value for _, _, value in play(script)] == [99, 100]
+
+
+def test_a_report_of_the_end_that_could_not_be_written_is_written_later() -> None:
+    async def script(desk: Desk) -> None:
+        desk.fail = lambda: Response(500, {}, b"{}")
+        with pytest.raises(Transient):
+            await desk.report(100)
+        desk.fail = lambda: None
+        await asyncio.sleep(60)
+
+    assert play(script) == [(10, RUN.uid, 100)]
+
+
 def test_what_says_nothing_new_is_not_written() -> None:
     async def script(desk: Desk) -> None:
         for _ in range(10):
