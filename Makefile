@@ -36,7 +36,7 @@ demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about t
 test: setup ## Run the tests that need no cluster
 	$(BIN)/pytest -m "not extended"
 
-test-all: setup ## The same, and with it larger crowds, and trainings that tests on a cluster try as well
+test-all: setup ## The same, and with it larger crowds and more trainings
 	$(BIN)/pytest --timeout 900
 
 cluster: setup ## Make a real cluster on this machine with kind, with KubeRay and this project's images in it

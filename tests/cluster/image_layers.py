@@ -29,9 +29,9 @@ _BUFFER = 1 << 20
 def copy_what_is_missing(tool: ContainerTool, image: str, nodes: Sequence[str]) -> None:
     """Bring the image to the nodes, under the same name. Raises ClusterError."""
     shape = "--format={{.Id}} {{range .RootFS.Layers}}{{.}} {{end}}"
-    content, *layers = tool.run("image", "inspect", shape, image).split()
+    identity, *layers = tool.run("image", "inspect", shape, image).split()
     sent = set().union(*(_missing(tool, layers, node) for node in nodes))
-    archive = _place(image, content, sent)
+    archive = _place(image, identity, sent)
     if not archive.exists():
         _save(tool, image, layers, sent, archive)
     # In a folder that nodes mount, since the container tool's own pipe to a node gives 36 MB/s.
@@ -41,10 +41,10 @@ def copy_what_is_missing(tool: ContainerTool, image: str, nodes: Sequence[str]) 
             done.result()
 
 
-def _place(image: str, content: str, sent: set[str]) -> Path:
+def _place(image: str, identity: str, sent: set[str]) -> Path:
     """Where these layers lie, or are to lie, for this cluster and the next one."""
     repository = image.rpartition("/")[2].partition(":")[0]
-    key = hashlib.sha256(" ".join([image, content, *sorted(sent)]).encode()).hexdigest()
+    key = hashlib.sha256(" ".join([image, identity, *sorted(sent)]).encode()).hexdigest()
     return ARCHIVES / repository / f"{key}.tar"
 
 

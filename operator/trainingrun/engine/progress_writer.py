@@ -1,4 +1,4 @@
-"""Writes reports into the status of runs: seldom, only what is new, and the newest one of several.
+"""Writes reports into the status of runs: seldom but for the end, only what is new, and the newest one of several.
 
 It owns trainerStatus and the measured part of dataStatus, with a field manager of its own, and must write nothing else.
 """

@@ -1,4 +1,4 @@
-"""Reports are written at most every ten seconds a run, only when they say something new, and the newest of several."""
+"""Reports are written when they say something new, the newest of several, at most every ten seconds before the end."""
 
 from __future__ import annotations
 
