@@ -47,7 +47,7 @@ def check_kubectl(words: list[str]) -> None:
     assert {part.partition("=")[0] for selector in selectors for part in selector.split(",")} <= _LABELS
     conditions = [word.removeprefix("--for=condition=") for word in words if word.startswith("--for=condition=")]
     assert set(conditions) <= set(ConditionType)
-    if words[0] == "apply":
+    if words[0] == "apply" and len(words) > 1:
         option, path = next(pair for pair in pairwise(words) if pair[0] in ("-f", "-k"))
         assert (ROOT / path / "kustomization.yaml").is_file() if option == "-k" else load_runs(ROOT / path)
 
