@@ -1,4 +1,7 @@
-"""Waits until every kind that the operator needs is there to be watched: KubeRay may be installed after us."""
+"""Waits until every kind that the operator needs is there to be watched: KubeRay may be installed after us.
+
+The API server serves a new kind before its discovery names it, and kopf, which looks there once, would never watch it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Kinds:
         self.trouble: str | None = "the operator has not looked for its kinds yet"
 
     async def wait(self) -> None:
-        """Return when every kind can be listed."""
+        """Return when every kind can be listed, and found by those who do not know it."""
         pause = _FIRST_PAUSE
         while (trouble := await self._find_trouble()) is not None:
             self.trouble = trouble
@@ -35,20 +38,25 @@ class Kinds:
 
     async def _find_trouble(self) -> str | None:
         for resource in WATCHED:
-            for namespace in self._namespaces:
-                if (trouble := await self._trouble_with(resource, namespace)) is not None:
-                    return trouble
+            if (trouble := await self._trouble_with(resource)) is not None:
+                return trouble
         return None
 
-    async def _trouble_with(self, resource: Resource, namespace: str | None) -> str | None:
+    async def _trouble_with(self, resource: Resource) -> str | None:
         try:
-            async for _ in self._api.pages(resource, namespace, limit=1):
-                break
+            for namespace in self._namespaces:
+                async for _ in self._api.pages(resource, namespace, limit=1):
+                    break
+            if await self._api.is_discovered(resource):
+                return None
         except NotFound:
-            name = f"{resource.plural}.{resource.group}"
-            return f"{name} ({resource.api_version}) is not installed in the cluster"
+            return f"{_name(resource)} is not installed in the cluster"
         except Forbidden as error:
             return f"the operator may not list {resource.plural}: {error.message}"
         except ApiError as error:
             return f"the API server cannot be asked for {resource.plural}: {error.message}"
-        return None
+        return f"{_name(resource)} is not in the API server's discovery yet"
+
+
+def _name(resource: Resource) -> str:
+    return f"{resource.plural}.{resource.group} ({resource.api_version})"

@@ -190,6 +190,16 @@ class Api:
             self._judge("log", PODS, answer)
             yield (line.decode(errors="replace") async for line in lines)
 
+    async def is_discovered(self, resource: Resource) -> bool:
+        """Whether the documents by which clients find kinds name this one. After a definition they come last."""
+        if resource.group:
+            groups = (await self._send("get", resource, Request("GET", "/apis")))["groups"]
+            versions = {version["groupVersion"] for group in groups for version in group["versions"]}
+            if resource.api_version not in versions:
+                return False
+        kinds = await self._send("get", resource, Request("GET", resource.version_path))
+        return resource.plural in {kind["name"] for kind in kinds["resources"]}
+
     async def review_token(self, token: str, audience: str) -> Body:
         """The status of a TokenReview: whether the token is valid for the audience, and whose it is."""
         spec = {"token": token, "audiences": [audience]}
