@@ -1,4 +1,4 @@
-"""A real object store for the tests of this folder: a server that speaks S3 in a thread of the test process."""
+"""A real object store for tests: a server that speaks S3 in a thread of the test process."""
 
 from __future__ import annotations
 
