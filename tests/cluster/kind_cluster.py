@@ -15,6 +15,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,19 @@ def create() -> None:
     tool = find_tool(FOLDER)
     _check_firewall(tool)
     base = None if _registry_answers() else base_image(tool)
-    with step("programs"):
-        kind, kubectl, helm = binaries(("kind", "kubectl", "helm")).values()
-    _link(kubectl, helm)
-    if not _exists(tool, kind):
-        image = node_image(tool, base) if base else _PUBLISHED_NODE_IMAGE
-        with step("cluster"):
-            _create_cluster(tool, kind, image)
-    with step("images"):
-        images = project_images(tool, base)
-    with step("images in the nodes"):
-        load(tool, {image: (DATA_NODE, TRAINER_NODE) for image in images})
-    with step("KubeRay"):
-        install_kuberay(tool, kubectl, KUBECONFIG, base)
+    # Images wait for downloads and the disk while programs are built, which takes the processors.
+    with ThreadPoolExecutor() as beside:
+        images = beside.submit(project_images, tool, base)
+        with step("programs"):
+            kind, kubectl, helm = binaries(("kind", "kubectl", "helm")).values()
+        _link(kubectl, helm)
+        if not _exists(tool, kind):
+            image = node_image(tool, base) if base else _PUBLISHED_NODE_IMAGE
+            with step("cluster"):
+                _create_cluster(tool, kind, image)
+        kuberay = beside.submit(install_kuberay, tool, kubectl, KUBECONFIG, base)
+        load(tool, {image: (DATA_NODE, TRAINER_NODE) for image in images.result()})
+        kuberay.result()
     offer_gpus(kubectl, KUBECONFIG)
     print(f"export KUBECONFIG={KUBECONFIG} PATH={FOLDER}:$PATH")
 

@@ -9,17 +9,21 @@ import os
 import tempfile
 from pathlib import Path
 
-from container_tool import ContainerTool, run
+from container_tool import ContainerTool, run, step
 from go_binaries import binaries, module_files, version_of
 from node_image import program_image
 from nodes import DATA_NODE, KUBERAY_NAMESPACE, TRAINER_NODE, LoadedImage, load
 
 
 def install_kuberay(tool: ContainerTool, kubectl: Path, kubeconfig: Path, base: str | None) -> None:
-    """Apply KubeRay's manifests and wait until it works. `base` says that its image is built here."""
-    if base:
-        _load_image(tool)
-    client = [str(kubectl), "--kubeconfig", str(kubeconfig)]
+    """Bring KubeRay into the cluster and wait until it works. `base` says that its image is built here."""
+    with step("KubeRay"):
+        if base:
+            _load_image(tool)
+        _apply([str(kubectl), "--kubeconfig", str(kubeconfig)])
+
+
+def _apply(client: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="trainingrun-kuberay-") as folder:
         # kustomize takes no absolute path.
         module = os.path.relpath(module_files("ray-operator") / "config" / "default", folder)
@@ -30,16 +34,8 @@ def install_kuberay(tool: ContainerTool, kubectl: Path, kubeconfig: Path, base: 
             f"namespace: {KUBERAY_NAMESPACE}\nresources: [{module}, namespace.yaml]\n"
         )
         run([*client, "apply", "--server-side", "--kustomize", folder])
-    run(
-        [
-            *client,
-            "rollout",
-            "status",
-            "deployment/kuberay-operator",
-            f"--namespace={KUBERAY_NAMESPACE}",
-            "--timeout=180s",
-        ]
-    )
+    ready = ["rollout", "status", "deployment/kuberay-operator", f"--namespace={KUBERAY_NAMESPACE}", "--timeout=300s"]
+    run([*client, *ready])
 
 
 def _load_image(tool: ContainerTool) -> None:

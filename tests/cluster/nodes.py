@@ -38,7 +38,7 @@ def load(tool: ContainerTool, images: Mapping[LoadedImage, Sequence[str]]) -> No
             node for node in nodes if image.built not in tool.run("exec", node, *_CTR, "list", "--quiet").split()
         ]
         if lacking:
-            with step(f"  {image.name} in {' and '.join(lacking)}"):
+            with step(f"{image.name} in {' and '.join(lacking)}"):
                 copy_what_is_missing(tool, image.built, lacking)
         for node in nodes:
             tool.run("exec", node, *_CTR, "tag", "--force", image.built, image.name)

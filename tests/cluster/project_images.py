@@ -23,7 +23,7 @@ def project_images(tool: ContainerTool, base: str | None) -> list[LoadedImage]:
 
 def _build(tool: ContainerTool, name: str, dockerfile: str, arguments: list[str]) -> LoadedImage:
     repository = f"localhost/trainingrun/{name.partition('/')[2].partition(':')[0]}"
-    with step(f"  {dockerfile}"):
+    with step(dockerfile):
         tool.run("build", *arguments, "--file", str(_ROOT / dockerfile), "--tag", f"{repository}:latest", str(_ROOT))
     return LoadedImage(named_by_content(tool, repository), name)
 
