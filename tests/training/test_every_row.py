@@ -23,8 +23,11 @@ def recording(uneven: Path, place: Path, seconds_per_step: float = 0.0) -> dict:
 
 
 @pytest.mark.parametrize("workers", [*(pytest.param(few, marks=pytest.mark.extended) for few in (1, 2)), 3])
-def test_once_for_any_number_of_workers(address: str, uneven: Path, tmp_path: Path, workers: int) -> None:
-    training = start(recording(uneven, tmp_path), tmp_path, address, workers)
+def test_once_for_any_number_of_workers_and_then_there_is_nothing_to_do(
+    address: str, uneven: Path, tmp_path: Path, workers: int
+) -> None:
+    run = recording(uneven, tmp_path)
+    training = start(run, tmp_path, address, workers)
 
     assert training.end() == 0, training.output()
     for epoch in (0, 1):
@@ -35,6 +38,11 @@ def test_once_for_any_number_of_workers(address: str, uneven: Path, tmp_path: Pa
     assert placement.data_rows == {"data-0": 2 * 2001}
     assert sorted(rank for ranks in placement.trainer_ranks.values() for rank in ranks) == list(range(workers))
     assert all(node.startswith("trainer-") for node in placement.trainer_ranks)
+
+    training = start(run, tmp_path, address, workers)
+    assert training.end() == 0, training.output()
+    assert "nothing to do" in training.last_word().message
+    assert seen_rows(tmp_path / "seen", 1) == second
 
 
 def test_once_when_stopped_in_an_epoch_and_continued(address: str, uneven: Path, tmp_path: Path) -> None:
@@ -70,14 +78,3 @@ def test_a_second_signal_stops_at_once(address: str, uneven: Path, tmp_path: Pat
     training.signal(signal.SIGINT)
 
     assert training.end(seconds=10) == 128 + signal.SIGINT
-
-
-def test_a_complete_run_has_nothing_to_do(address: str, uneven: Path, tmp_path: Path) -> None:
-    run = recording(uneven, tmp_path)
-    assert start(run, tmp_path, address).end() == 0
-    rows = seen_rows(tmp_path / "seen", 1)
-
-    training = start(run, tmp_path, address)
-    assert training.end() == 0, training.output()
-    assert "nothing to do" in training.last_word().message
-    assert seen_rows(tmp_path / "seen", 1) == rows
