@@ -86,6 +86,7 @@ def test_a_notebook_s_row_transform_runs_unchanged(address: str, tmp_path: Path)
     assert placement.data_rows == {"data-0": 700}
 
 
+@pytest.mark.extended
 def test_unmodified_pandas_file_trains(address: str, tmp_path: Path) -> None:
     import numpy as np
     import pandas as pd

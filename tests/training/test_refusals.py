@@ -30,11 +30,16 @@ def refused(recipe: dict[str, Any], data: Path, place: Path, address: str, worke
     ("recipe", "said"),
     [
         ({"model": {"function": "training_hooks:small_nett"}}, 'did you mean "small_net"'),
-        ({"model": {"function": "training_hooks:small_net", "parameters": {"depth": 3}}}, "depth"),
-        ({"optimizer": {"function": "torch.optim:Adm"}}, 'did you mean "Adam"'),
-        ({"loss": {"function": "no_such_module:loss"}}, 'no module "no_such_module"'),
         ({"dataset": {"inputColumn": "picture"}}, 'column "picture" is missing; found image, label'),
         ({"transform": {"function": "training_hooks:nothing", "kind": "Row"}}, "function(row: dict"),
+        *(
+            pytest.param(recipe, said, marks=pytest.mark.extended)
+            for recipe, said in (
+                ({"model": {"function": "training_hooks:small_net", "parameters": {"depth": 3}}}, "depth"),
+                ({"optimizer": {"function": "torch.optim:Adm"}}, 'did you mean "Adam"'),
+                ({"loss": {"function": "no_such_module:loss"}}, 'no module "no_such_module"'),
+            )
+        ),
     ],
 )
 def test_wrong_configuration(address: str, uneven: Path, tmp_path: Path, recipe: dict[str, Any], said: str) -> None:
@@ -73,6 +78,7 @@ def test_more_workers_than_the_cluster_holds(address: str, uneven: Path, tmp_pat
     assert time.monotonic() - began < 120, "a run that cannot be placed must fail soon"
 
 
+@pytest.mark.extended
 def test_another_shape_in_a_later_file(address: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     write_rows(data, [300])
@@ -120,6 +126,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.extended
 def test_full_disk(address: str, uneven: Path, tmp_path: Path, small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(1_040_000))
     training = start(document(uneven, small_disk / "storage", {}), tmp_path, address)
