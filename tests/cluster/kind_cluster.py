@@ -40,13 +40,14 @@ def create() -> None:
     tool = find_tool(FOLDER)
     _check_firewall(tool)
     base = None if _registry_answers() else base_image(tool)
-    # Images wait for downloads and the disk while programs are built, which takes the processors.
+    with step("programs"):
+        kind, kubectl, helm = binaries(("kind", "kubectl", "helm")).values()
+    _link(kubectl, helm)
+    is_there = _is_ours(tool, kind)
+    # Images wait for downloads and the disk while the node's programs are built, which takes the processors.
     with ThreadPoolExecutor() as beside:
         images = beside.submit(project_images, tool, base)
-        with step("programs"):
-            kind, kubectl, helm = binaries(("kind", "kubectl", "helm")).values()
-        _link(kubectl, helm)
-        if not _exists(tool, kind):
+        if not is_there:
             image = node_image(tool, base) if base else _PUBLISHED_NODE_IMAGE
             with step("cluster"):
                 _create_cluster(tool, kind, image)
@@ -109,6 +110,17 @@ def _link(*programs: Path) -> None:
         place = FOLDER / program.name
         place.unlink(missing_ok=True)
         place.symlink_to(program)
+
+
+def _is_ours(tool: ContainerTool, kind: Path) -> bool:
+    """Whether there is a cluster that this checkout has made. Raises ClusterError for another one."""
+    if not _exists(tool, kind):
+        return False
+    if not KUBECONFIG.is_file():
+        raise ClusterError(
+            f"There is a cluster {NAME} that this checkout has not made, or not finished: run `make cluster-delete`."
+        )
+    return True
 
 
 def _exists(tool: ContainerTool, kind: Path) -> bool:
