@@ -33,7 +33,7 @@ demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about t
 	$(BIN)/trainingrun local -f manifests/samples/digits.yaml --volume $(DEMO)
 	$(BIN)/python docs/demo/check.py $(DEMO)/digits 95
 
-# Training fills two processors by itself; of the other tests each file waits half of its time, mostly for servers.
+# Training fills two processors by itself; the other tests wait for servers much of their time.
 test: setup ## Run the tests that need no cluster
 	$(BIN)/pytest -m "not extended" --ignore tests/training --numprocesses 2 --dist loadfile
 	$(BIN)/pytest -m "not extended" tests/training

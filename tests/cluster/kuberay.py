@@ -34,7 +34,7 @@ def _apply(client: list[str]) -> None:
             f"namespace: {KUBERAY_NAMESPACE}\nresources: [{module}, namespace.yaml]\n"
         )
         run([*client, "apply", "--server-side", "--kustomize", folder])
-    ready = ["rollout", "status", "deployment/kuberay-operator", f"--namespace={KUBERAY_NAMESPACE}", "--timeout=300s"]
+    ready = ["rollout", "status", "deployment/kuberay-operator", f"--namespace={KUBERAY_NAMESPACE}", "--timeout=180s"]
     run([*client, *ready])
 
 

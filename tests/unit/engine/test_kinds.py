@@ -20,7 +20,7 @@ _LATER = 60.0
 
 
 @pytest.mark.parametrize(
-    ("unknown", "missed"),
+    ("late", "missed"),
     [
         ([RAY_JOBS], "rayjobs.ray.io (ray.io/v1)"),
         ([RAY_CLUSTERS], "rayclusters.ray.io (ray.io/v1)"),
@@ -28,9 +28,9 @@ _LATER = 60.0
     ],
     ids=["one kind", "another kind", "the whole group"],
 )
-def test_a_kind_that_is_served_is_waited_for_until_discovery_names_it(unknown: list[Resource], missed: str) -> None:
+def test_a_kind_that_is_served_is_waited_for_until_discovery_names_it(late: list[Resource], missed: str) -> None:
     async def main() -> None:
-        connection = Connection()
+        connection, unknown = Connection(), set(late)
 
         def lag(request: Request) -> Response | None:
             document = discovery.document(request.path, [kind for kind in WATCHED if kind not in unknown])
