@@ -11,7 +11,7 @@ from namespaces import Namespace
 from run_on_cluster import TrainingRun
 from timings import Timings
 
-from trainingrun.progress import AttemptStarted, WorkersRestarted
+from trainingrun.contract.records import AttemptStarted, WorkersRestarted
 
 # Far more epochs than are trained, and far more failures than happen.
 _EPOCHS, _BACKOFF_LIMIT = 10_000, 100

@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster_client import Cluster, wait_until
 from run_on_cluster import records_in
 
-from trainingrun.progress import Progress, Record
+from trainingrun.contract.records import Progress, Record
 
 
 def wait_for_first_step(cluster: Cluster, namespace: str, folder: Path, seconds: float) -> list[Record]:

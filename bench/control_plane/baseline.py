@@ -9,9 +9,9 @@ from typing import Any
 
 from bench.control_plane.client import APPLY, IN_FLIGHT, Object, PlainClient
 from bench.control_plane.runs import rendered
+from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.kube.resources import EVENTS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.labels import FIELD_MANAGER
-from trainingrun.status import written_part
+from trainingrun.lifecycle.new_status import written_part
 
 _STATUS = f"{TRAINING_RUNS.plural}/status"
 

@@ -10,9 +10,9 @@ import yaml
 from kubelet_double import ready
 
 from bench.control_plane.client import Object, PlainClient, each
+from trainingrun.contract.labels import RAY_API_VERSION
 from trainingrun.kube import Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.labels import RAY_API_VERSION
 from trainingrun.observed.reading import run_object_of
 from trainingrun.render import RenderSettings, ray_job
 

@@ -20,8 +20,8 @@ from bench.cluster.records import ready_and_submitted, wait_for_first_step
 from bench.control_plane.audit import AuditLog
 from bench.result import Measure, Result
 from bench.workspace import Workspace
+from trainingrun.contract.records import AttemptStarted, Progress
 from trainingrun.kube.resources import RAY_JOBS, TRAINING_RUNS
-from trainingrun.progress import AttemptStarted, Progress
 
 _LONGEST_SECONDS = 600.0
 _CREATED = 201

@@ -10,7 +10,7 @@ from bench.training.document import Recipe, document, hook, resnet18
 from bench.training.hooks import read_log
 from bench.training.local_run import local_run
 from bench.workspace import Workspace
-from trainingrun.progress import EpochEnded
+from trainingrun.contract.records import EpochEnded
 
 _CPUS = {"own_core": ("data has a core of its own", 2), "shared_core": ("data and training share one core", 1)}
 # Divisible by the batch, so that the cached batch, the epoch's last one, is a whole one.

@@ -18,8 +18,8 @@ from bench.control_plane.plane import USER, ControlPlane, admin_client, control_
 from bench.control_plane.runs import put_status, run_names, write_training_runs
 from bench.result import Measure, Result
 from bench.workspace import Workspace
+from trainingrun.contract.labels import RAY_GROUP_KEY, RAY_TRAINER_VALUE
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
-from trainingrun.labels import RAY_GROUP_KEY, RAY_TRAINER_VALUE
 
 _RUNS, _CHANGES, _SECONDS = 1000, 10_000, 60.0
 _QUICK_RUNS, _QUICK_CHANGES, _QUICK_SECONDS = 20, 100, 3.0

@@ -23,17 +23,17 @@ from bench.control_plane.plane import (
 from bench.control_plane.runs import run_names, write_training_runs
 from bench.result import Measure, Result
 from bench.workspace import Workspace
-from trainingrun.engine.attempts import Attempts
+from trainingrun.contract.labels import FIELD_MANAGER
+from trainingrun.engine.assembly import now
 from trainingrun.engine.cache import Cache
+from trainingrun.engine.create_attempt import Attempts
 from trainingrun.engine.events import EventPoster
-from trainingrun.engine.parts import now
 from trainingrun.engine.reconcile import Reconciler
 from trainingrun.engine.reconcile import Result as Look
 from trainingrun.kube import Api, KubernetesTransport, load_configuration
 from trainingrun.kube.resources import TRAINING_RUNS, WATCHED
-from trainingrun.labels import FIELD_MANAGER
+from trainingrun.lifecycle.new_status import written_part
 from trainingrun.render import RenderSettings
-from trainingrun.status import written_part
 
 _RUNS, _REQUESTS = 500, 1000
 _QUICK_RUNS, _QUICK_REQUESTS = 20, 40

@@ -8,7 +8,7 @@ from bench.result import Measure, Result
 from bench.training.document import Recipe, document, hook, resnet18
 from bench.training.local_run import local_run
 from bench.workspace import Workspace
-from trainingrun.progress import EpochEnded
+from trainingrun.contract.records import EpochEnded
 
 _CPUS = {"own_core": ("data has a core of its own", 2), "shared_core": ("data and training share one core", 1)}
 # Rows of an epoch, and of a batch: both models take some seconds for an epoch on one core.

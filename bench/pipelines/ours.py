@@ -17,17 +17,16 @@ import torch
 
 from bench.pipelines.epoch import checked, timed
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.collate import Collate
-from trainingrun_trainer.data.loading import Loading
-from trainingrun_trainer.data.order import ROW_ID
+from trainingrun_trainer.data.batches import Collate, Loading
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset, list_dataset
-from trainingrun_trainer.data.probe import probe
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.transform import Transform
-from trainingrun_trainer.hub import create_hub
-from trainingrun_trainer.local.cluster import virtual_cluster
+from trainingrun_trainer.data.transform_check import probe
+from trainingrun_trainer.driver.hub import create_hub
 from trainingrun_trainer.local.machine import Size
+from trainingrun_trainer.local.virtual_cluster import virtual_cluster
 from trainingrun_trainer.vision import normalize
 
 # One CPU for data and one for the consumer: the two that the baselines have for data alone.

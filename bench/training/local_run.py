@@ -18,7 +18,7 @@ import yaml
 
 from bench.machine import usable_cpus
 from bench.processes import command_line, descendants
-from trainingrun.progress import AttemptEnded, Record, parse_line
+from trainingrun.contract.records import AttemptEnded, Record, parse_line
 
 _ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 240.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from trainingrun.labels import ATTEMPT_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, RUN_NAME_KEY, RUN_UID_KEY
+from trainingrun.contract.labels import ATTEMPT_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, RUN_NAME_KEY, RUN_UID_KEY
 from trainingrun.observed import RunObject
 
 # KubeRay refuses longer names of RayJobs, because it appends to them for RayClusters, services and pods.

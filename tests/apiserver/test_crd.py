@@ -11,9 +11,9 @@ import yaml
 from raw_client import Object, RawClient, Refused, path_of
 from run_documents import document, full_run, recipe
 
+from trainingrun.contract.labels import FIELD_MANAGER, PROGRESS_FIELD_MANAGER
 from trainingrun.crd.definition import custom_resource_definition
 from trainingrun.crd.files import DEFINITION
-from trainingrun.labels import FIELD_MANAGER, PROGRESS_FIELD_MANAGER
 from trainingrun.spec import parse
 
 pytestmark = pytest.mark.usefixtures("no_operator")

@@ -10,7 +10,7 @@ from cluster_objects import TOKEN, pod, run
 from command_line import Run
 from log_objects import dashboard, live_run, spoken
 
-from trainingrun.progress import AttemptEnded
+from trainingrun.contract.records import AttemptEnded
 
 
 @pytest.fixture(autouse=True)

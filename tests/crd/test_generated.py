@@ -11,12 +11,12 @@ from typing import get_args
 import pytest
 import yaml
 
-from trainingrun.conditions import ConditionType, Reason
 from trainingrun.crd.definition import custom_resource_definition
 from trainingrun.crd.files import CHART_DEFINITION, DEFINITION, generated_files, stale_files, write_files
-from trainingrun.crd.status import RunStatus
 from trainingrun.spec.policy import FailureClass
 from trainingrun.spec.run import Run
+from trainingrun.status.conditions import ConditionType, Reason
+from trainingrun.status.fields import RunStatus
 
 ROOT = Path(__file__).parents[2]
 

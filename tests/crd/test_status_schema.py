@@ -10,12 +10,12 @@ import jsonschema
 import pytest
 from schemas import json_schema
 
-from trainingrun.conditions import Reason
+from trainingrun.contract.labels import ATTEMPT_KEY
 from trainingrun.crd.definition import run_schema
-from trainingrun.crd.status import RunStatus
-from trainingrun.labels import ATTEMPT_KEY
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, ray_job_of, run_object_of
-from trainingrun.status import status_of
+from trainingrun.status.conditions import Reason
+from trainingrun.status.fields import RunStatus
 
 SCHEMA = run_schema()["properties"]["status"]
 VALIDATOR = jsonschema.Draft4Validator(json_schema(SCHEMA))

@@ -14,9 +14,9 @@ import yaml
 from documents import ROOT
 from go_binaries import binaries, kuberay_files, version_of
 
-from trainingrun import labels
-from trainingrun.conditions import ConditionType
+from trainingrun.contract import labels
 from trainingrun.spec.documents import load_runs
+from trainingrun.status.conditions import ConditionType
 
 PROGRAMS = ("kubectl", "helm")
 _CHART = "charts/trainingrun-operator"

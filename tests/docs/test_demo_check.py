@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from documents import ROOT
 
-from trainingrun.progress import AttemptEnded, EpochEnded, Record, Stall
+from trainingrun.contract.records import AttemptEnded, EpochEnded, Record, Stall
 
 NO_STALL = Stall(total_percent=0.0, steady_percent=0.0)
 EPOCH = EpochEnded(

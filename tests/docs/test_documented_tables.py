@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from documents import DOCUMENTS, ROOT, inline_code, table
 
-from trainingrun.progress import KINDS
+from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun.contract.records import KINDS
 from trainingrun.spec.recipe import Format, Recipe
 from trainingrun_trainer import hooks
-from trainingrun_trainer.exits import OUTCOMES, Exit
 
 README = ROOT / "README.md"
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from documents import ROOT, table
 
-from trainingrun.engine.parts import assemble
+from trainingrun.engine.assembly import assemble
 from trainingrun.engine.settings import Settings, flag_of, variable_of
 
 PAGE = ROOT / "docs" / "operator.md"

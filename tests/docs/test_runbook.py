@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 from documents import ROOT, table
 
-from trainingrun.conditions import REFUSALS, Reason
+from trainingrun.contract.records import Stall
 from trainingrun.failures import DEADLINE_EXCEEDED
 from trainingrun.history.advice import CAUSE_MEANINGS, stall_advice
-from trainingrun.progress import Stall
 from trainingrun.spec.policy import FailureClass
-from trainingrun.status_page.words import FAILURE_REMEDIES, REMEDIES
+from trainingrun.status.conditions import REFUSALS, Reason
+from trainingrun.status_page.advice import FAILURE_REMEDIES, REMEDIES
 
 PAGE = ROOT / "docs" / "runbook.md"
 _SECTION = re.compile(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)

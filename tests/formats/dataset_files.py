@@ -20,13 +20,14 @@ import pytest
 import webdataset
 from PIL import Image
 
+from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import from_numpy
-from trainingrun_trainer.data.order import ROW_ID, Consumed, Piece, epoch_order
+from trainingrun_trainer.data.order import epoch_order
 from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.transform import columns_of
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 HEIGHT, WIDTH = 4, 6
 CLASSES = 3

@@ -8,7 +8,7 @@ import pytest
 from dataset_files import pieces_of, read_epoch, source_of, write_parquet
 
 from trainingrun_trainer.data.files import find_files, is_local, open_file
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from PIL import Image
 from torchvision import datasets
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from trainingrun_trainer.data.collate import Collate
+from trainingrun_trainer.data.batches import Collate
+from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import images
-from trainingrun_trainer.data.order import Consumed
 from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.vision import normalize

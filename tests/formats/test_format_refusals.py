@@ -16,7 +16,7 @@ from trainingrun_trainer.data.layout import from_numpy
 from trainingrun_trainer.data.pipeline import list_dataset
 from trainingrun_trainer.data.reading import inspect
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 
 def while_reading(source: Source) -> str:

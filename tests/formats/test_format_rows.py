@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from dataset_files import CLASSES, FORMATS, pieces_of, read_epoch, source_of
 
+from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import format_of, images, parquet, text, webdataset
-from trainingrun_trainer.data.order import Consumed
 from trainingrun_trainer.data.reading import SAMPLE_ROWS, inspect
 from trainingrun_trainer.data.source import Source
 

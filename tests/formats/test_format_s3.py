@@ -10,7 +10,7 @@ from dataset_files import FORMATS, pieces_of, read_epoch, source_of
 
 from trainingrun_trainer.data.files import find_files
 from trainingrun_trainer.data.reading import inspect
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 ROWS = 60
 

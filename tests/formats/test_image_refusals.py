@@ -15,7 +15,7 @@ from PIL import Image
 
 from trainingrun_trainer.data.formats.images import decode
 from trainingrun_trainer.data.reading import inspect
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 
 def test_images_of_one_class_only(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from trainingrun.labels import QUEUE_KEY
+from trainingrun.contract.labels import QUEUE_KEY
 from trainingrun.naming import ray_job_name
 from trainingrun.observed import Pod, RayCluster, RayJob, RunObject
 from trainingrun.spec import Run, parse

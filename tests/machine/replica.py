@@ -10,9 +10,9 @@ from datetime import datetime
 
 from cluster_model import World
 
+from trainingrun.lifecycle import Plan, desired_state, transitions
+from trainingrun.lifecycle.new_status import status_of, written_part
 from trainingrun.observed import Observed, RunObject
-from trainingrun.plan import Plan, desired_state, transitions
-from trainingrun.status import status_of, written_part
 
 KINDS = ("run", "jobs", "clusters", "pods")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from seen_objects import NOW, QUEUED, a_run, entry, ray_said, seen
 
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, RunObject
-from trainingrun.status import status_of
 
 Object = dict[str, Any]
 _NOTHING = Observed()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from trainingrun.engine import attempts
+from trainingrun.engine import create_attempt
 from trainingrun.observed import RunObject, reading
 from trainingrun.render import RenderSettings
 from trainingrun.spec import Run
@@ -22,7 +22,7 @@ Body = dict[str, Any]
 def remember(patch: pytest.MonkeyPatch) -> None:
     """Put the remembering functions in the place of the real ones."""
     patch.setattr(reading, "parse", _parsing(reading.parse))
-    patch.setattr(attempts, "ray_job", _rendering(attempts.ray_job))
+    patch.setattr(create_attempt, "ray_job", _rendering(create_attempt.ray_job))
 
 
 def _parsing(parse: Callable[[Body], Run]) -> Callable[[Body], Run]:

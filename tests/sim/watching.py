@@ -10,9 +10,9 @@ from typing import Any
 from network import Network
 from server import Server
 
-from trainingrun.engine.parts import Parts
+from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE
+from trainingrun.engine.assembly import Parts
 from trainingrun.kube.resources import WATCHED
-from trainingrun.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE
 
 Body = dict[str, Any]
 _KINDS = {resource.plural: resource.kind for resource in WATCHED}

@@ -11,7 +11,7 @@ from server import Server
 from virtual_time import now
 from watching import Delivery, Watch
 
-from trainingrun.engine.parts import Parts, assemble
+from trainingrun.engine.assembly import Parts, assemble
 from trainingrun.engine.settings import Settings
 
 NAMESPACE = "team"

@@ -13,7 +13,7 @@ from driving import HOOKS, write_rows
 
 _CLUSTER = """
 import sys
-from trainingrun_trainer.local.cluster import virtual_cluster
+from trainingrun_trainer.local.virtual_cluster import virtual_cluster
 from trainingrun_trainer.local.machine import Size
 size = Size(trainers=3, trainer_nodes=3, cpus_per_trainer=1, gpus_per_trainer=0, data_nodes=1, data_cpus=1,
             object_store_bytes=128 << 20)

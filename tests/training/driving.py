@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from trainingrun.progress import AttemptEnded, Record, parse_line
+from trainingrun.contract.records import AttemptEnded, Record, parse_line
 from trainingrun_trainer.data import layout
 
 HOOKS = Path(__file__).parent

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from driving import document, seen_rows, start
 
-from trainingrun.progress import AttemptStarted, Placement, Progress
+from trainingrun.contract.records import AttemptStarted, Placement, Progress
 
 pytestmark = pytest.mark.timeout(600)
 

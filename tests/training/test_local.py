@@ -13,7 +13,7 @@ import pytest
 from driving import HOOKS, document, local
 from moto.server import ThreadedMotoServer
 
-from trainingrun.progress import AttemptStarted, EpochEnded, Progress, parse_line
+from trainingrun.contract.records import AttemptStarted, EpochEnded, Progress, parse_line
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from driving import document, folder_of, local, start
 
-from trainingrun.progress import (
+from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,

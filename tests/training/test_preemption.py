@@ -22,8 +22,8 @@ import yaml
 from driving import document, folder_of, write_rows
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from trainingrun.progress import AttemptEnded, AttemptStarted, CheckpointSaved, Progress, Record, parse_line
-from trainingrun_trainer.processes import RayNode, drivers, ray_nodes, training_workers
+from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Progress, Record, parse_line
+from trainingrun_trainer.drain.processes import RayNode, drivers, ray_nodes, training_workers
 
 pytestmark = pytest.mark.timeout(600)
 

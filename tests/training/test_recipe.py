@@ -8,7 +8,7 @@ import pytest
 import torch
 from driving import SIDE, document, start, write_rows
 
-from trainingrun.progress import CheckpointSaved, EpochEnded, Notice, Placement
+from trainingrun.contract.records import CheckpointSaved, EpochEnded, Notice, Placement
 from trainingrun_trainer.storage import RunStorage
 
 pytestmark = pytest.mark.timeout(600)

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from trainingrun.labels import QUEUE_KEY
+from trainingrun.contract.labels import QUEUE_KEY
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.naming import ray_job_name
 from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, run_object_of
-from trainingrun.status import status_of
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
 UID = "5f4c1f0a"

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainingrun_trainer.convert import ConvertError, UsageError, arrange, convert
-from trainingrun_trainer.convert.arrange import Arranged
+from trainingrun_trainer.convert import ConvertError, UsageError, convert, shuffle
 from trainingrun_trainer.convert.parquet import sizes_for
+from trainingrun_trainer.convert.shuffle import Arranged
 from trainingrun_trainer.data.layout import layouts_of, to_numpy
 
 KIB, MIB = 1024, 1024 * 1024
@@ -48,7 +48,7 @@ def labels_in(folder: Path) -> list[int]:
 @pytest.fixture
 def small_window(monkeypatch: pytest.MonkeyPatch) -> int:
     """Shrink the window of rows that pass once; 16 bytes a row."""
-    monkeypatch.setattr(arrange, "WINDOW_BYTES", 1600)
+    monkeypatch.setattr(shuffle, "WINDOW_BYTES", 1600)
     return 100
 
 
@@ -90,8 +90,8 @@ def test_a_limit_takes_a_sample_of_what_can_be_indexed(tmp_path: Path, source: A
 @given(st.integers(1, 10**8), st.integers(1, 4 * MIB), st.booleans())
 def test_there_are_eight_files_as_soon_as_they_are_worth_it(rows: int, row_bytes: int, known: bool) -> None:
     columns = {"image": np.zeros((1, row_bytes), np.uint8)}
-    arranged = Arranged(iter(()), rows if known else None, rows)
-    sizes = sizes_for(columns, arranged)
+    shuffled = Arranged(iter(()), rows if known else None, rows)
+    sizes = sizes_for(columns, shuffled)
     files = -(-rows // sizes.file_rows)
     assert sizes.file_rows * row_bytes <= max(128 * MIB, row_bytes)
     assert sizes.row_group_rows <= min(16_384, sizes.file_rows)

@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 from trainingrun_trainer.convert import ConvertError, UsageError, convert
-from trainingrun_trainer.data.layout import LayoutError
+from trainingrun_trainer.failures.errors import LayoutError
 
 ZERO = np.zeros((2, 2), np.uint8)
 

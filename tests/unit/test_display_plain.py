@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from record_samples import SAMPLES, complete_run, resumed_run, sample
 
-from trainingrun.display import JsonDisplay, PlainDisplay, Sink, display_for, summary_lines
-from trainingrun.progress import (
+from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     EpochEnded,
@@ -25,11 +24,12 @@ from trainingrun.progress import (
     WorkersRestarted,
     parse_line,
 )
+from trainingrun.display import JsonDisplay, PlainDisplay, Sink, display_for, summary_lines
 
 SHOW = """
 import sys
 from trainingrun.display import display_for
-from trainingrun.progress import parse_line
+from trainingrun.contract.records import parse_line
 display = display_for(sys.stdout, json=sys.argv[1] == "json")
 for line in sys.stdin:
     display.emit(parse_line(line))

@@ -16,7 +16,7 @@ import pytest
 from record_samples import complete_run, sample
 from test_display_plain import SHOW
 
-from trainingrun.progress import Notice, Progress, Record, WorkersRestarted
+from trainingrun.contract.records import Notice, Progress, Record, WorkersRestarted
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

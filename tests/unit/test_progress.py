@@ -8,7 +8,7 @@ import math
 import pytest
 from record_samples import SAMPLES, complete_run, resumed_run, sample
 
-from trainingrun.progress import KINDS, Notice, Progress, Record, Stall, parse_line
+from trainingrun.contract.records import KINDS, Notice, Progress, Record, Stall, parse_line
 
 
 def test_every_kind_has_a_sample():

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_samples import complete_run, resumed_run, sample
 
+from trainingrun.contract.records import AttemptStarted, Progress, Stall
 from trainingrun.history import history_of
-from trainingrun.progress import AttemptStarted, Progress, Stall
 from trainingrun.report.attempts import attempts_chart
 from trainingrun.report.axes import LARGEST, step_axis, time_axis, value_axis
-from trainingrun.report.charts import Chart
+from trainingrun.report.charts import Chart, thin
 from trainingrun.report.curves import metric_chart, metric_names
 from trainingrun.report.stall import UNATTRIBUTED, stall_chart
-from trainingrun.report.thinning import thin
 from trainingrun.report.throughput import throughput_chart
 
 

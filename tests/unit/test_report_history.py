@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 from record_samples import complete_run, resumed_run, sample, write_run
 
-from trainingrun.history import NoRecords, history_of, read_records
-from trainingrun.history.advice import next_step, stall_advice
-from trainingrun.history.run import mean_stall
-from trainingrun.progress import (
+from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
@@ -21,6 +18,9 @@ from trainingrun.progress import (
     Record,
     Stall,
 )
+from trainingrun.history import NoRecords, history_of, read_records
+from trainingrun.history.advice import next_step, stall_advice
+from trainingrun.history.run import mean_stall
 
 
 def stall_of(total: float, steady: float, causes: dict[str, float]) -> Stall:

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_samples import SAMPLES, complete_run, resumed_run, sample, write_run
 
-from trainingrun.history import NoRecords
-from trainingrun.progress import (
+from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
@@ -25,6 +24,7 @@ from trainingrun.progress import (
     Stall,
     WorkersRestarted,
 )
+from trainingrun.history import NoRecords
 from trainingrun.report import build_report, write_report
 
 HOSTILE = "</title></style><script>alert(1)</script><b onclick='x'>\"&{{ 7*7 }}{% raw %}\x1b[31m"

@@ -5,7 +5,7 @@ Reads the run's file, trains, and ends with one of the codes in `exits`. Everyth
 
 import sys
 
-from trainingrun_trainer.entrypoint import main
+from trainingrun_trainer.driver.entrypoint import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -11,8 +11,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from trainingrun_trainer.errors import InvalidConfiguration
-from trainingrun_trainer.tracebacks import user_traceback
+from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.failures.tracebacks import user_traceback
 
 # What each hook is called with; the text goes into error messages and the documentation.
 SIGNATURES = {

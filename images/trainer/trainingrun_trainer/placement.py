@@ -10,8 +10,8 @@ from typing import Any
 
 import ray
 
-from trainingrun.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun.contract.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 DATA_SELECTOR = {RAY_DATA_KEY: RAY_DATA_VALUE}
 TRAINER_SELECTOR = {RAY_GROUP_KEY: RAY_TRAINER_VALUE}

@@ -27,8 +27,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from trainingrun.spec import Run
-from trainingrun_trainer import options
-from trainingrun_trainer.entrypoint import prepare_environment
+from trainingrun_trainer.driver import options
+from trainingrun_trainer.driver.entrypoint import prepare_environment
 
 
 def main(
@@ -44,10 +44,10 @@ def main(
     from ray.train.torch import TorchTrainer
 
     from trainingrun_trainer.data.pipeline import on_data_group
-    from trainingrun_trainer.driver import Job
-    from trainingrun_trainer.launch import launch
-    from trainingrun_trainer.plan import storage_of
-    from trainingrun_trainer.trainer import trainer_options
+    from trainingrun_trainer.driver.attempt import Job
+    from trainingrun_trainer.driver.launch import launch
+    from trainingrun_trainer.driver.plan import storage_of
+    from trainingrun_trainer.driver.torch_trainer import trainer_options
 
     chosen = options.parse([])
 
@@ -107,6 +107,6 @@ def should_stop() -> bool:
 def _hub() -> Any:
     import ray
 
-    from trainingrun_trainer.hub import HUB_NAME
+    from trainingrun_trainer.driver.hub import HUB_NAME
 
     return ray.get_actor(HUB_NAME)

@@ -14,7 +14,7 @@ from typing import Any
 import fsspec
 import pyarrow.fs
 
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 # Ray Train's own list of the checkpoints that it keeps.
 _SNAPSHOT = "checkpoint_manager_snapshot.json"

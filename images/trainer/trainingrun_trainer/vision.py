@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from trainingrun_trainer.marks import on_trainer
+from trainingrun_trainer.transform_marks import on_trainer
 
 
 @on_trainer

@@ -29,7 +29,7 @@ from trainingrun.kube import (
     load_configuration,
 )
 from trainingrun.kube.resources import TRAINING_RUNS
-from trainingrun.status_page.words import Caller
+from trainingrun.status_page.advice import Caller
 
 T = TypeVar("T")
 _INTERRUPTED = 130

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from trainingrun.cli.problems import ClusterError
+from trainingrun.contract.labels import GROUP, KIND
 from trainingrun.kube import ApiError, Conflict, Forbidden, NotFound, Rejected, Transient, Unauthorized
-from trainingrun.labels import GROUP, KIND
 
 # As the API server says it: User "x" cannot list resource "pods" in API group "" in the namespace "y"
 _ANONYMOUS = '"system:anonymous"'

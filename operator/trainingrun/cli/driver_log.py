@@ -17,11 +17,11 @@ from urllib.parse import quote
 
 from trainingrun.cli.cluster import Session
 from trainingrun.cli.log_source import NotYet, Unavailable
+from trainingrun.contract.labels import RAY_GROUP_KEY, RAY_HEAD_VALUE
 from trainingrun.kube import ApiError, Forbidden, NotFound, Resource, Transient
 from trainingrun.kube.errors import error_of
 from trainingrun.kube.resources import RAY_JOBS
 from trainingrun.kube.transport import Request, Response
-from trainingrun.labels import RAY_GROUP_KEY, RAY_HEAD_VALUE
 
 _SECRETS = Resource("", "v1", "secrets", "Secret")
 _TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from trainingrun.cli.cluster import Session
 from trainingrun.cli.log_lines import LinePrinter
-from trainingrun.cli.log_source import GROUPS, NotYet, Source, Unavailable, sources_of
+from trainingrun.cli.log_source import GROUPS, NotYet, Source, Unavailable
 from trainingrun.cli.outcome import outcome_of
+from trainingrun.cli.pod_log import sources_of
 from trainingrun.cli.problems import ClusterError
 from trainingrun.kube import NotFound, Transient, Unauthorized
 from trainingrun.kube.resources import TRAINING_RUNS

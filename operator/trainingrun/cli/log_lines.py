@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from trainingrun.contract.records import parse_line
 from trainingrun.display.sentences import sentence_of
 from trainingrun.history.figures import moment
-from trainingrun.progress import parse_line
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
 

@@ -69,7 +69,8 @@ async def _print(session: Session, view: RunView, following: Following) -> None:
     """Print what there is now, one source after the other."""
     from contextlib import aclosing
 
-    from trainingrun.cli.log_source import NotYet, Unavailable, sources_of
+    from trainingrun.cli.log_source import NotYet, Unavailable
+    from trainingrun.cli.pod_log import sources_of
     from trainingrun.kube import Transient
 
     attempt = _attempt(view, following.attempt, session)

@@ -41,7 +41,7 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
 def command(**flags: Any) -> None:
     """Run the operator, in a cluster or against one."""
     from trainingrun.engine.log import configure_logs
-    from trainingrun.engine.process import run_operator
+    from trainingrun.engine.run import run_operator
     from trainingrun.engine.settings import InvalidSettings, load_settings
     from trainingrun.kube import NoCluster
 

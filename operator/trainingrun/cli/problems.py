@@ -11,7 +11,7 @@ import difflib
 
 import click
 
-from trainingrun.labels import KIND
+from trainingrun.contract.labels import KIND
 
 RUN_FAILED, INVALID_FILE, RUN_SUSPENDED, CLUSTER_REFUSED, OUT_OF_TIME = 1, 2, 3, 4, 124
 

@@ -17,7 +17,7 @@ def _goal(context: click.Context, parameter: click.Parameter, value: str | None)
     wanted = value.removeprefix("condition=").lower()
     if wanted in ("delete", _DELETED):
         return _DELETED
-    from trainingrun.conditions import ConditionType
+    from trainingrun.status.conditions import ConditionType
 
     for condition in ConditionType:
         if condition.lower() == wanted:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import get_args
 
-from trainingrun.conditions import ConditionType, Reason
 from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure
 from trainingrun.failures.policy import action_for
 from trainingrun.spec.policy import FailureClass
 from trainingrun.spec.run import RunSpec
 from trainingrun.spec.storage import Storage
+from trainingrun.status.conditions import ConditionType, Reason
 
 _INTRODUCTION = """# Conditions
 

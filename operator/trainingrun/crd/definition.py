@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainingrun.contract.labels import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
 from trainingrun.crd.rules import rules_by_model
-from trainingrun.crd.status import status_schema
 from trainingrun.crd.structural import Structural
-from trainingrun.labels import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
 from trainingrun.spec.run import Run, RunSpec
+from trainingrun.status.fields import RunStatus
 
 Schema = dict[str, Any]
+
+# kstatus takes a run without status for a healthy one. No generation is -1, so this one is never up to date.
+UNSEEN = {"observedGeneration": -1}
 
 
 def _metric(name: str) -> str:
@@ -99,3 +102,21 @@ def _columns() -> list[Schema]:
         {"name": name, "type": kind, "jsonPath": where, "description": words, "priority": priority}
         for (name, kind, where, words), priority in shown
     ]
+
+
+# As metav1.Condition has it: others may add conditions of their own.
+_CONDITION = {
+    "type": {"maxLength": 316, "pattern": r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"},
+    "reason": {"minLength": 1, "pattern": r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"},
+}
+
+
+def status_schema() -> dict[str, Any]:
+    """The schema of `status`. None of its fields must be there: two managers write it, and first of all neither."""
+    schema = Structural(RunStatus, fills_in=False).schema()
+    del schema["required"]
+    condition = schema["properties"]["conditions"]["items"]["properties"]
+    for name, limits in _CONDITION.items():
+        condition[name] |= limits
+        condition[name].pop("enum", None)
+    return {**schema, "default": UNSEEN}

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from trainingrun.contract.labels import PLURAL
 from trainingrun.crd.conditions_page import conditions_page
 from trainingrun.crd.definition import custom_resource_definition
 from trainingrun.crd.reference import api_page
-from trainingrun.labels import PLURAL
 
 DEFINITION = f"manifests/base/crd/{PLURAL}.yaml"
 # Helm reads no file outside of the chart.

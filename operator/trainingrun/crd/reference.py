@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from trainingrun.contract.labels import API_VERSION, KIND, SHORT_NAME
 from trainingrun.crd.definition import COLUMNS, WIDE_COLUMNS
 from trainingrun.crd.rules import PARSE_ONLY, RULES
-from trainingrun.crd.status import RunStatus
-from trainingrun.labels import API_VERSION, KIND, SHORT_NAME
 from trainingrun.spec.model import PATTERN_WORDS
 from trainingrun.spec.run import RunSpec
+from trainingrun.status.fields import RunStatus
 
 Schema = dict[str, Any]
 

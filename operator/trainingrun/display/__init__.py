@@ -3,7 +3,7 @@
 It must not read files or decide anything about the run.
 """
 
-from trainingrun.display.jsonlines import JsonDisplay
+from trainingrun.display.lines import JsonDisplay
 from trainingrun.display.plain import PlainDisplay
 from trainingrun.display.sink import Sink, display_for
 from trainingrun.display.summary import summary_lines

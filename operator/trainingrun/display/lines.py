@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
+from trainingrun.contract.records import Record
+
 
 class LineWriter:
     """Writes whole lines, each at once. A reader that leaves (`| head`) is no error; it then stays silent."""
@@ -31,3 +33,17 @@ def _discard_further_output(stream: TextIO) -> None:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, stream.fileno())
     os.close(devnull)
+
+
+class JsonDisplay:
+    """Each record as its JSON line, as soon as it arrives."""
+
+    def __init__(self, stream: TextIO):
+        self._lines = LineWriter(stream)
+
+    def emit(self, record: Record) -> None:
+        """Write the record's line."""
+        self._lines.write(record.to_json())
+
+    def close(self) -> None:
+        """Nothing is held back, so nothing is left to write."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TextIO
 
+from trainingrun.contract.records import Progress, Record
 from trainingrun.display.lines import LineWriter
-from trainingrun.display.memory import Memory
 from trainingrun.display.sentences import sentence_of
-from trainingrun.display.summary import summary_lines
+from trainingrun.display.summary import Memory, summary_lines
 from trainingrun.history.figures import moment
-from trainingrun.progress import Progress, Record
 
 SECONDS_BETWEEN_PROGRESS = 10.0
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trainingrun.history.figures import count, duration, metric, one_line, percent, plural, rate, ratio, size
-from trainingrun.progress import (
+from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
@@ -16,6 +15,7 @@ from trainingrun.progress import (
     Record,
     WorkersRestarted,
 )
+from trainingrun.history.figures import count, duration, metric, one_line, percent, plural, rate, ratio, size
 
 _MOST_METRICS = 6
 

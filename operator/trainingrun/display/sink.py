@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from trainingrun.display.jsonlines import JsonDisplay
+from trainingrun.contract.records import Record
+from trainingrun.display.lines import JsonDisplay
 from trainingrun.display.plain import PlainDisplay
 from trainingrun.display.terminal import RichDisplay
-from trainingrun.progress import Record
 
 
 class Sink(Protocol):

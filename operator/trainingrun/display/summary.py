@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from trainingrun.display.sentences import metric_parts
+from trainingrun.contract.records import CheckpointSaved, Notice, Placement, Progress, Record
+from trainingrun.display.sentences import metric_parts, sentence_of
 from trainingrun.history import History, history_of
 from trainingrun.history.advice import main_cause, next_step, stall_advice
 from trainingrun.history.figures import UNKNOWN, count, duration, one_line, percent, plural, rate, size
-from trainingrun.progress import CheckpointSaved, Record
 
 _LABEL_WIDTH = 17
 
@@ -77,3 +77,24 @@ def _checkpoint(saved: CheckpointSaved | None, missing: str) -> str:
         return missing
     place = f"epoch {saved.epoch + 1}, step {count(saved.step)}"
     return f"{one_line(saved.path)} ({place}, {size(saved.size_bytes)})"
+
+
+class Memory:
+    """Keeps no notices, the newest of successive `Progress` records, and all records of the other kinds."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._placed = ""
+
+    def keep(self, record: Record) -> bool:
+        """Remember one record. False when it only repeats which nodes are used: that is worth no line."""
+        if isinstance(record, Notice):
+            return True
+        if isinstance(record, Placement):
+            placed, self._placed = self._placed, sentence_of(record)
+            if placed == self._placed:
+                return False
+        if isinstance(record, Progress) and self.records and isinstance(self.records[-1], Progress):
+            self.records.pop()
+        self.records.append(record)
+        return True

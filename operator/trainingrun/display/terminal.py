@@ -13,11 +13,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from trainingrun.display.memory import Memory
+from trainingrun.contract.records import AttemptEnded, EpochEnded, Notice, Progress, Record, WorkersRestarted
 from trainingrun.display.sentences import progress_parts, sentence_of
-from trainingrun.display.summary import summary_lines
+from trainingrun.display.summary import Memory, summary_lines
 from trainingrun.history.figures import finite
-from trainingrun.progress import AttemptEnded, EpochEnded, Notice, Progress, Record, WorkersRestarted
 
 _NARROWEST_BAR, _WIDEST_BAR = 8, 40
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from trainingrun.contract.labels import RUN_UID_KEY
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.labels import RUN_UID_KEY
 from trainingrun.observed import (
     Observed,
     Pod,

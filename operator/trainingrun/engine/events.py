@@ -9,11 +9,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from trainingrun.contract.labels import API_VERSION, FIELD_MANAGER, KIND
 from trainingrun.kube import Api, ApiError
 from trainingrun.kube.resources import EVENTS
-from trainingrun.labels import API_VERSION, FIELD_MANAGER, KIND
+from trainingrun.lifecycle import Event
 from trainingrun.observed import RunObject
-from trainingrun.plan import Event
 
 logger = logging.getLogger(__name__)
 

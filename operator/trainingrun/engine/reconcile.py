@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from trainingrun.engine.attempts import Attempts, confirm_current
+from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.create_attempt import Attempts, confirm_current
 from trainingrun.engine.events import EventPoster
 from trainingrun.kube import Api, Body, Conflict, NotFound, Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.labels import FIELD_MANAGER
+from trainingrun.lifecycle import ObjectReference, desired_state, transitions
+from trainingrun.lifecycle.new_status import status_of, written_part
 from trainingrun.observed import Observed, RunObject
-from trainingrun.plan import ObjectReference, desired_state, transitions
-from trainingrun.status import status_of, written_part
 
 _RESOURCES: dict[str, Resource] = {resource.kind: resource for resource in (RAY_JOBS, RAY_CLUSTERS, PODS)}
 

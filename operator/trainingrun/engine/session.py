@@ -11,7 +11,7 @@ import aiohttp
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-from trainingrun.engine.watches import Watches
+from trainingrun.engine.watch_health import Watches
 
 # No object can have this name.
 _NOTHING = "metadata.name=-"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from trainingrun.engine.certificate import Certificate
+from trainingrun.engine.progress.certificate import Certificate
 from trainingrun.render import PROGRESS_AUDIENCE, RenderSettings
 
 PREFIX = "TRAININGRUN_OPERATOR_"

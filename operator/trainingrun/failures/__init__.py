@@ -4,9 +4,14 @@ Pure: evidence in, verdict out. It must not know what a status looks like.
 """
 
 from trainingrun.failures.classify import classify
+from trainingrun.failures.evidence import (
+    doubled_head,
+    head_failure,
+    image_that_cannot_heal,
+    is_image_trouble,
+    trainer_failure,
+)
 from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure
-from trainingrun.failures.images import image_that_cannot_heal, is_image_trouble
-from trainingrun.failures.pods import doubled_head, head_failure, trainer_failure
 from trainingrun.failures.policy import LONGEST_BACKOFF, UNCOUNTED_BACKOFF, action_for, backoff
 
 __all__ = [

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from trainingrun.failures import pods as evidence
+from trainingrun.failures import evidence as evidence
+from trainingrun.failures.evidence import image_failure
 from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure, shell_code
-from trainingrun.failures.images import image_failure
-from trainingrun.failures.words import driver_words, joined
+from trainingrun.failures.last_words import driver_words, joined
 from trainingrun.observed import Pod, RayJob
 from trainingrun.spec.run import RunSpec
 

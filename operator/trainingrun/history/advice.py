@@ -5,9 +5,9 @@ Advice names the field to change. It must not claim a cause that no record state
 
 from __future__ import annotations
 
+from trainingrun.contract.records import Stall
 from trainingrun.history.figures import count, finite, one_line, percent
 from trainingrun.history.run import History
-from trainingrun.progress import Stall
 
 LOW_STALL_PERCENT = 5.0
 

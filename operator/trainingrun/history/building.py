@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trainingrun.history.run import Attempt, History, Resumption
-from trainingrun.progress import (
+from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
@@ -19,6 +18,7 @@ from trainingrun.progress import (
     Record,
     WorkersRestarted,
 )
+from trainingrun.history.run import Attempt, History, Resumption
 
 
 def history_of(records: Iterable[Record]) -> History:

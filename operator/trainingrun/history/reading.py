@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trainingrun.progress import LOG_DIRECTORY, Record, parse_line
+from trainingrun.contract.records import LOG_DIRECTORY, Record, parse_line
 
 _ATTEMPT_FILE = re.compile(r"attempt-(\d+)\.jsonl")
 

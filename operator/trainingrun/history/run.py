@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trainingrun.history.figures import finite, ratio
-from trainingrun.progress import (
+from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
@@ -18,6 +17,7 @@ from trainingrun.progress import (
     Stall,
     WorkersRestarted,
 )
+from trainingrun.history.figures import finite, ratio
 
 
 @dataclass

@@ -15,10 +15,10 @@ from typing import Any
 
 import orjson
 
+from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.kube.errors import ApiError, Expired, error_of
 from trainingrun.kube.resources import PODS, TOKEN_REVIEWS, Resource
 from trainingrun.kube.transport import APPLY, MERGE, Request, Response, Transport
-from trainingrun.labels import FIELD_MANAGER
 
 Body = dict[str, Any]
 # (verb, plural, HTTP status or 0)

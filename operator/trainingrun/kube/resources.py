@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from trainingrun import labels
+from trainingrun.contract import labels
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ It must accept whatever an API server may send: fields that are missing are empt
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from trainingrun.contract.labels import ATTEMPT_KEY, RAY_GROUP_KEY, RUN_UID_KEY
 from trainingrun.errors import InvalidSpec, Problem
-from trainingrun.labels import ATTEMPT_KEY, RAY_GROUP_KEY, RUN_UID_KEY
 from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination
-from trainingrun.observed.sharing import shared
 from trainingrun.spec import Run, parse
 
 # Of the 20,000 characters of logs that Ray puts into a message, the last are what a person reads.
@@ -188,3 +188,14 @@ def _time(text: object) -> datetime | None:
         return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None
     except ValueError:
         return None
+
+
+def shared(value: Any) -> Any:
+    """A copy of a JSON value whose texts are one with all equal texts; they are forgotten with their last use."""
+    if type(value) is str:
+        return sys.intern(value)
+    if type(value) is dict:
+        return {sys.intern(key): shared(item) for key, item in value.items()}
+    if type(value) is list:
+        return [shared(item) for item in value]
+    return value

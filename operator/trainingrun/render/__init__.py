@@ -5,6 +5,6 @@ raises nothing for a valid run.
 """
 
 from trainingrun.render.manifests import ray_cluster, ray_job
-from trainingrun.render.settings import PROGRESS_AUDIENCE, RenderSettings
+from trainingrun.render.pod_environment import PROGRESS_AUDIENCE, RenderSettings
 
 __all__ = ["PROGRESS_AUDIENCE", "RenderSettings", "ray_cluster", "ray_job"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trainingrun.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
+from trainingrun.contract.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
 from trainingrun.render.pods import Attempt, CommonParts, PodTemplate, common_parts, data_pod, head_pod, trainer_pod
 from trainingrun.spec.groups import Data, Trainer
 

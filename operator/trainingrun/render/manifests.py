@@ -8,14 +8,14 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from trainingrun.labels import API_VERSION, KIND, KUEUE_KEYS, QUEUE_KEY, RAY_API_VERSION
+from trainingrun.contract import pods as contract_pods
+from trainingrun.contract.labels import API_VERSION, KIND, KUEUE_KEYS, QUEUE_KEY, RAY_API_VERSION
 from trainingrun.naming import object_labels, ray_job_name
 from trainingrun.observed import RunObject
-from trainingrun.render import agreement
 from trainingrun.render.cluster import cluster_of
+from trainingrun.render.pod_environment import RenderSettings
 from trainingrun.render.pods import Attempt
-from trainingrun.render.settings import RenderSettings
-from trainingrun.render.text import rendered
+from trainingrun.render.template_engine import rendered
 from trainingrun.spec.groups import Trainer
 from trainingrun.spec.patches import PodTemplatePatch
 
@@ -70,7 +70,7 @@ def _common_values(attempt: Attempt) -> dict[str, Any]:
 
 def _entrypoint(trainer: Trainer) -> str:
     """The command, for the shell that Ray gives it to."""
-    return shlex.join([*trainer.command, *trainer.args]) if trainer.command else agreement.ENTRYPOINT
+    return shlex.join([*trainer.command, *trainer.args]) if trainer.command else contract_pods.ENTRYPOINT
 
 
 def _cluster_ttl_seconds(attempt: Attempt) -> int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from trainingrun.labels import RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
+from trainingrun.contract import pods as contract_pods
+from trainingrun.contract.labels import RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
 from trainingrun.naming import object_labels
 from trainingrun.observed import RunObject
-from trainingrun.render import agreement, variables
-from trainingrun.render.configuration import configuration
-from trainingrun.render.settings import RenderSettings
+from trainingrun.render import pod_environment
+from trainingrun.render.pod_environment import RenderSettings, configuration
 from trainingrun.spec import Run
 from trainingrun.spec.environment import EnvironmentVariable
 from trainingrun.spec.groups import Resources
@@ -100,9 +100,12 @@ def head_pod(attempt: Attempt, *, has_autoscaler: bool) -> PodTemplate:
         annotations={
             **_PINNED,
             **_progress_ca(attempt),
-            agreement.CONFIGURATION_ANNOTATION: configuration(attempt.run),
+            contract_pods.CONFIGURATION_ANNOTATION: configuration(attempt.run),
         },
-        ours={**variables.driver_variables(attempt.number, _drain_seconds(attempt)), **_progress_variables(attempt)},
+        ours={
+            **pod_environment.driver_variables(attempt.number, _drain_seconds(attempt)),
+            **_progress_variables(attempt),
+        },
         has_autoscaler=has_autoscaler,
     )
 
@@ -142,8 +145,8 @@ def _pod(
         container="ray-head" if is_head else "ray-worker",
         labels={**object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
         annotations=annotations or {},
-        env=variables.merged(
-            {**variables.common_variables(_drain_seconds(attempt)), **(ours or {})}, attempt.run.spec.env, authors
+        env=pod_environment.merged(
+            {**pod_environment.common_variables(_drain_seconds(attempt)), **(ours or {})}, attempt.run.spec.env, authors
         ),
         limits=limits,
         # What the author does not reserve is reserved whole: memory that is only a limit gets pods killed.
@@ -155,11 +158,11 @@ def _pod(
 
 
 def _drain_seconds(attempt: Attempt) -> int:
-    return attempt.run.spec.termination_grace_period_seconds - agreement.STOP_SECONDS
+    return attempt.run.spec.termination_grace_period_seconds - contract_pods.STOP_SECONDS
 
 
 def _progress_variables(attempt: Attempt) -> dict[str, str]:
-    return variables.progress_variables(attempt.owner, attempt.settings)
+    return pod_environment.progress_variables(attempt.owner, attempt.settings)
 
 
 def _progress_ca(attempt: Attempt) -> dict[str, str]:
@@ -167,4 +170,4 @@ def _progress_ca(attempt: Attempt) -> dict[str, str]:
     certificates = attempt.settings.progress_ca
     if attempt.settings.progress_url is None or certificates is None:
         return {}
-    return {agreement.PROGRESS_CA_ANNOTATION: certificates}
+    return {contract_pods.PROGRESS_CA_ANNOTATION: certificates}

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from trainingrun.report.axes import Axis
-from trainingrun.report.thinning import Point, thin
 
 PLANE = 1000.0
 _STRETCHES = 240
@@ -111,3 +110,27 @@ def upright(look: str, x: float, hint: str, top: float = 0.0, bottom: float = PL
 def box(look: str, left: float, right: float, top: float, bottom: float, hint: str = "") -> Shape:
     """A filled rectangle."""
     return Shape(look, f"M{left:.1f} {top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}z", hint)
+
+
+Point = tuple[float, float]
+
+
+def thin(points: Sequence[Point], stretches: int) -> list[Point]:
+    """At most four points for each of `stretches` equal parts of the x range, in order; few points all stay.
+
+    `points` must be in the order of x and finite.
+    """
+    if len(points) <= stretches * 4:
+        return list(points)
+    low, high = points[0][0], points[-1][0]
+    width = (high - low) / stretches or 1.0
+    parts: list[list[Point]] = [[] for _ in range(stretches)]
+    for point in points:
+        parts[min(int((point[0] - low) / width), stretches - 1)].append(point)
+    return [point for part in parts if part for point in _outline(part)]
+
+
+def _outline(part: list[Point]) -> list[Point]:
+    values = [value for _, value in part]
+    kept = {0, values.index(min(values)), values.index(max(values)), len(part) - 1}
+    return [part[index] for index in sorted(kept)]

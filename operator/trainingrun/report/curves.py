@@ -11,6 +11,7 @@ from trainingrun.report.axes import Axis, drawable, step_axis, value_axis
 from trainingrun.report.charts import (
     PLANE,
     Chart,
+    Point,
     Shape,
     Table,
     box,
@@ -23,7 +24,6 @@ from trainingrun.report.charts import (
     x_labels,
     y_labels,
 )
-from trainingrun.report.thinning import Point
 
 MOST_CHARTS = 12
 _VALIDATION = "validation_"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from trainingrun.contract.records import Progress
 from trainingrun.history import History
 from trainingrun.history.figures import finite
-from trainingrun.progress import Progress
 from trainingrun.report.axes import Axis, time_axis
 from trainingrun.report.charts import Shape, place_x, upright
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from trainingrun.contract.records import Record
 from trainingrun.history import history_of, read_records
-from trainingrun.progress import Record
 from trainingrun.report.view import view_of
 
 REPORT_NAME = "report.html"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from statistics import median
 
+from trainingrun.contract.records import Stall
 from trainingrun.history import History
 from trainingrun.history.advice import CAUSE_MEANINGS
 from trainingrun.history.figures import duration, one_line, percent
 from trainingrun.history.run import mean_stall
-from trainingrun.progress import Stall
 from trainingrun.report.axes import Axis, share_axis
 from trainingrun.report.charts import PLANE, Chart, Shape, Table, box, grid, place_y, x_labels, y_labels
 from trainingrun.report.over_time import begin_of, restart_marks, run_axis, stretches_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainingrun.contract.records import EpochEnded
 from trainingrun.history import Attempt, History
 from trainingrun.history.advice import main_cause
 from trainingrun.history.figures import (
@@ -19,7 +20,6 @@ from trainingrun.history.figures import (
     ratio,
     size,
 )
-from trainingrun.progress import EpochEnded
 from trainingrun.report.charts import Table
 
 NONE = "-"

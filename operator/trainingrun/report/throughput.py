@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from trainingrun.contract.records import Progress
 from trainingrun.history import History
 from trainingrun.history.figures import duration, finite, rate
-from trainingrun.progress import Progress
 from trainingrun.report.axes import rate_axis
-from trainingrun.report.charts import Chart, Table, grid, line, x_labels, y_labels
+from trainingrun.report.charts import Chart, Point, Table, grid, line, x_labels, y_labels
 from trainingrun.report.over_time import begin_of, restart_marks, run_axis, stretches_of
-from trainingrun.report.thinning import Point
 
 _MOST_ROWS = 20
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from trainingrun.contract.labels import API_VERSION, KIND
 from trainingrun.errors import InvalidSpec, Problem
-from trainingrun.labels import API_VERSION, KIND
 from trainingrun.spec.nodes import Document, Position, TooComplex, documents_of
 from trainingrun.spec.parse import parse
 from trainingrun.spec.paths import split_path

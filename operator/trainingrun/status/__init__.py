@@ -1,9 +1,4 @@
-"""A run's status: what it remembers, what is true now, and what follows. Pure; the time is an argument.
+"""The API of status: its fields and conditions, and reading them back from what was recorded. Pure.
 
-It must not say what is to be created or deleted: the plan does, from what is decided here.
+Nothing is decided here: `trainingrun.lifecycle` does that.
 """
-
-from trainingrun.status.compose import status_of, written_part
-from trainingrun.status.model import Attempt, Status
-
-__all__ = ["Attempt", "Status", "status_of", "written_part"]

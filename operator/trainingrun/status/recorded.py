@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainingrun.conditions import Condition, ConditionType, conditions_of
-from trainingrun.status.model import MAX_COUNT, MAX_INDEX, Attempt, Outputs, StatusModel, Time, Usage
+from trainingrun.status.conditions import Condition, ConditionType, conditions_of
+from trainingrun.status.fields import MAX_COUNT, MAX_INDEX, Attempt, Outputs, StatusModel, Time, Usage
 
 Part = TypeVar("Part", bound=StatusModel)
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)

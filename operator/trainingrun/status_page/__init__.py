@@ -3,6 +3,7 @@
 Pure: no clock, no files, no API server. It must not decide anything about the run; it says what status says.
 """
 
+from trainingrun.status_page.advice import Caller
 from trainingrun.status_page.overview import (
     OVERVIEW_COLUMNS,
     TOP_COLUMNS,
@@ -14,7 +15,6 @@ from trainingrun.status_page.overview import (
 from trainingrun.status_page.page import status_page
 from trainingrun.status_page.reading import run_view_of
 from trainingrun.status_page.view import AttemptView, Condition, RunView
-from trainingrun.status_page.words import Caller
 
 __all__ = [
     "OVERVIEW_COLUMNS",

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from trainingrun.history.advice import main_cause, stall_advice
 from trainingrun.history.figures import count, duration, finite, metric, percent, plural, rate
+from trainingrun.status_page.advice import Caller, next_steps, reason_of
 from trainingrun.status_page.attempts import Attempts, last_words
 from trainingrun.status_page.view import ENDED_STATES, RunView
-from trainingrun.status_page.words import Caller, next_steps, reason_of
 
 _LABEL_WIDTH = 11
 _BAR_WIDTH = 30

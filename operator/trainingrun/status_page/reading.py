@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from trainingrun.contract.labels import QUEUE_KEY
+from trainingrun.contract.records import Stall
 from trainingrun.history.figures import one_line
-from trainingrun.labels import QUEUE_KEY
-from trainingrun.progress import Stall
 from trainingrun.status_page.view import AttemptView, Condition, RunView
 
 _CAUSES = ("Production", "Transfer", "Collate")

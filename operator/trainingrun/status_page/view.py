@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from trainingrun.progress import Stall
+from trainingrun.contract.records import Stall
 
 # The states of a run whose attempts are over for good; a suspended run may be resumed.
 ENDED_STATES = frozenset({"Complete", "Failed", "Invalid"})

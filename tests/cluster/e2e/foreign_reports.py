@@ -14,8 +14,8 @@ from namespaces import Namespace
 from plain_pods import start_pod
 from run_on_cluster import TrainingRun
 
-from trainingrun.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE, RUN_UID_KEY
-from trainingrun.render.agreement import PROGRESS_CA_ANNOTATION, PROGRESS_DIRECTORY
+from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE, RUN_UID_KEY
+from trainingrun.contract.pods import PROGRESS_CA_ANNOTATION, PROGRESS_DIRECTORY
 
 Object = dict[str, Any]
 

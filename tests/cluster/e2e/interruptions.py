@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trainingrun.progress import AttemptStarted, CheckpointSaved, Progress, Record, WorkersRestarted
+from trainingrun.contract.records import AttemptStarted, CheckpointSaved, Progress, Record, WorkersRestarted
 
 # A run that has begun anew has lost everything: its loss is that of a guess, for digits 2.3. One that goes on may
 # lose some steps, and one batch is not like another.

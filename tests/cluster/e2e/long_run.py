@@ -14,7 +14,7 @@ from namespaces import Namespace
 from run_on_cluster import TrainingRun
 from timings import Timings
 
-from trainingrun.progress import AttemptStarted, CheckpointSaved, Progress, WorkersRestarted
+from trainingrun.contract.records import AttemptStarted, CheckpointSaved, Progress, WorkersRestarted
 
 ROWS_PER_EPOCH = 1437
 # Enough for a checkpoint, and for the next rows of a data pod.

@@ -18,7 +18,7 @@ import yaml
 from cluster_client import Cluster
 from run_on_cluster import TrainingRun
 
-from trainingrun.progress import LOG_DIRECTORY
+from trainingrun.contract.records import LOG_DIRECTORY
 
 _SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 _KINDS = ("trainingruns", "rayjobs", "rayclusters", "pods", "events", "persistentvolumeclaims", "services")

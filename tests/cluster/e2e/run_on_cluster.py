@@ -15,7 +15,7 @@ from typing import Any
 
 from cluster_client import Cluster, wait_until
 
-from trainingrun.progress import LOG_DIRECTORY, EpochEnded, Progress, Record, parse_line
+from trainingrun.contract.records import LOG_DIRECTORY, EpochEnded, Progress, Record, parse_line
 
 _RUN_NAME = "trainingrun.dev/run-name"
 

@@ -15,7 +15,7 @@ from namespaces import Namespace
 from run_on_cluster import TrainingRun, seconds_between
 from timings import Timings
 
-from trainingrun.progress import EpochEnded
+from trainingrun.contract.records import EpochEnded
 
 # From the moment at which the cause can be known.
 _SOON = 30.0

@@ -20,8 +20,8 @@ from run_on_cluster import TrainingRun
 from s3_server import ObjectStore
 from timings import Timings
 
-from trainingrun.labels import RAY_GROUP_KEY, RUN_NAME_KEY, RUN_UID_KEY
-from trainingrun.progress import LOG_DIRECTORY, EpochEnded, Notice, Placement, Record, parse_line
+from trainingrun.contract.labels import RAY_GROUP_KEY, RUN_NAME_KEY, RUN_UID_KEY
+from trainingrun.contract.records import LOG_DIRECTORY, EpochEnded, Notice, Placement, Record, parse_line
 
 pytestmark = pytest.mark.extended
 

@@ -16,7 +16,7 @@ from nodes import TRAINER_NODE
 from run_on_cluster import TrainingRun
 from timings import Timings
 
-from trainingrun.progress import CheckpointSaved, Progress
+from trainingrun.contract.records import CheckpointSaved, Progress
 
 # Longer than Kubernetes waits before it calls a node unreachable, shorter than it waits to evict its pods.
 _FROZEN_SECONDS = 70.0

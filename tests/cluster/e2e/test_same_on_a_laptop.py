@@ -13,7 +13,7 @@ from run_on_cluster import records_in
 from timings import Timings
 from watched_run import WatchedRun
 
-from trainingrun.progress import AttemptStarted, EpochEnded, Record
+from trainingrun.contract.records import AttemptStarted, EpochEnded, Record
 from trainingrun.spec import parse
 
 pytestmark = pytest.mark.extended

@@ -17,7 +17,7 @@ from namespaces import Namespace
 from run_on_cluster import TrainingRun
 from timings import Timings
 
-from trainingrun.progress import EpochEnded
+from trainingrun.contract.records import EpochEnded
 
 _EPOCHS = 12
 

@@ -14,7 +14,7 @@ from namespaces import Namespace
 from run_on_cluster import TrainingRun
 from timings import Timings
 
-from trainingrun.progress import AttemptStarted, CheckpointSaved
+from trainingrun.contract.records import AttemptStarted, CheckpointSaved
 
 pytestmark = pytest.mark.extended
 

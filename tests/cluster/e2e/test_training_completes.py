@@ -9,13 +9,8 @@ import pyarrow.parquet as pq
 from cluster_client import Cluster, wait_until
 from watched_run import WatchedRun
 
-from trainingrun.labels import (
-    RAY_DATA_KEY,
-    RAY_DATA_VALUE,
-    RAY_GROUP_KEY,
-    RAY_TRAINER_VALUE,
-)
-from trainingrun.progress import AttemptEnded, EpochEnded, Placement, Record
+from trainingrun.contract.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
+from trainingrun.contract.records import AttemptEnded, EpochEnded, Placement, Record
 
 # What the cluster's configuration calls its nodes.
 _DATA_NODE = "trainingrun-worker"

@@ -21,7 +21,7 @@ from ray_view import RayView
 from run_on_cluster import TrainingRun
 from timings import Timings
 
-from trainingrun.progress import Record
+from trainingrun.contract.records import Record
 
 Object = dict[str, Any]
 

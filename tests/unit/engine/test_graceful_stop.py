@@ -11,15 +11,15 @@ import virtual_time
 from answering import NAMESPACE, Connection, never, run_body
 from seen_objects import a_run
 
-from trainingrun.engine import process
+from trainingrun.engine import run
+from trainingrun.engine.assembly import Parts, assemble
 from trainingrun.engine.cache import Key
-from trainingrun.engine.handlers import STOP_SECONDS
-from trainingrun.engine.parts import Parts, assemble
-from trainingrun.engine.process import Operator
-from trainingrun.engine.progress_report import Report
+from trainingrun.engine.kopf_watch import STOP_SECONDS
+from trainingrun.engine.progress.report import Report
+from trainingrun.engine.run import Operator
 from trainingrun.engine.settings import Settings
 from trainingrun.kube.resources import WATCHED
-from trainingrun.plan import Event
+from trainingrun.lifecycle import Event
 
 SETTINGS = Settings(lease_namespace="system", workers=2)
 
@@ -45,9 +45,9 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async def serve(*_: Any) -> Runner:
         return Runner()
 
-    monkeypatch.setattr(process.health, "serve", serve)
-    monkeypatch.setattr(process, "watch", watching)
-    monkeypatch.setattr(process, "_on_signals", lambda stop: None)
+    monkeypatch.setattr(run.health, "serve", serve)
+    monkeypatch.setattr(run, "watch", watching)
+    monkeypatch.setattr(run, "_on_signals", lambda stop: None)
 
 
 Script = Callable[[Parts, Connection], Awaitable[None]]

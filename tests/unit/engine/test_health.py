@@ -12,11 +12,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from answering import Connection
 
 from trainingrun.engine import health
+from trainingrun.engine.assembly import Parts, assemble
 from trainingrun.engine.metrics import Metrics
-from trainingrun.engine.parts import Parts, assemble
-from trainingrun.engine.process import Operator
+from trainingrun.engine.run import Operator
 from trainingrun.engine.settings import Settings
-from trainingrun.engine.watches import LIMIT_SECONDS, WATCH_SECONDS, Stream, Watches
+from trainingrun.engine.watch_health import LIMIT_SECONDS, WATCH_SECONDS, Stream, Watches
 from trainingrun.kube.resources import WATCHED
 
 SETTINGS = Settings(lease_namespace="system")

@@ -10,7 +10,7 @@ import pytest
 import virtual_time
 from answering import Connection
 
-from trainingrun.engine.kinds import Kinds
+from trainingrun.engine.discovery import Kinds
 from trainingrun.kube import Api, Resource
 from trainingrun.kube.resources import RAY_CLUSTERS, RAY_JOBS, WATCHED
 from trainingrun.kube.transport import Request, Response

@@ -10,9 +10,9 @@ import virtual_time
 from answering import NAMESPACE, Connection, child_body, run_body
 from prometheus_client.parser import text_string_to_metric_families
 
+from trainingrun.engine.assembly import Parts, assemble
 from trainingrun.engine.cache import Key
 from trainingrun.engine.metrics import Metrics, requests_made
-from trainingrun.engine.parts import Parts, assemble
 from trainingrun.engine.settings import Settings
 from trainingrun.kube import Api, NotFound, Transient
 from trainingrun.kube.resources import PODS, WATCHED

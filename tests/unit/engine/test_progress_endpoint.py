@@ -13,13 +13,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from answering import NAMESPACE, Connection, child_body, run_body
 from seen_objects import NOW, at
 
-from trainingrun.engine import progress_writer
 from trainingrun.engine.cache import Cache
 from trainingrun.engine.metrics import Metrics
-from trainingrun.engine.progress import ProgressEndpoint
-from trainingrun.engine.progress_report import MAX_BYTES
-from trainingrun.engine.progress_writer import ProgressWriter
-from trainingrun.engine.tokens import TokenReviewer
+from trainingrun.engine.progress import writer
+from trainingrun.engine.progress.endpoint import ProgressEndpoint
+from trainingrun.engine.progress.report import MAX_BYTES
+from trainingrun.engine.progress.tokens import TokenReviewer
+from trainingrun.engine.progress.writer import ProgressWriter
 from trainingrun.kube import Api
 from trainingrun.kube.transport import Request, Response
 
@@ -192,7 +192,7 @@ def test_a_pod_that_reports_too_often_is_told_to_wait(monkeypatch: pytest.Monkey
 
 
 def test_a_report_that_waits_for_its_turn_is_accepted_and_not_written_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_writer, "INTERVAL_SECONDS", 1e6)
+    monkeypatch.setattr(writer, "INTERVAL_SECONDS", 1e6)
 
     async def script(client: TestClient[Any, Any], cluster: Cluster, cache: Cache) -> None:
         put_run()(cluster, cache)

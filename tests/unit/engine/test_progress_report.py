@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seen_objects import NOW
 
-from trainingrun.engine.progress_report import InvalidReport, report_of
+from trainingrun.engine.progress.report import InvalidReport, report_of
 
 
 def body(**trainer: Any) -> bytes:

@@ -14,8 +14,8 @@ import virtual_time
 from answering import Connection, never
 from seen_objects import a_run
 
-from trainingrun.engine.progress_report import Report, report_of
-from trainingrun.engine.progress_writer import BURST, ProgressWriter
+from trainingrun.engine.progress.report import Report, report_of
+from trainingrun.engine.progress.writer import BURST, ProgressWriter
 from trainingrun.kube import Api, Conflict, Transient
 from trainingrun.kube.transport import Request, Response
 

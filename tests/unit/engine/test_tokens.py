@@ -10,7 +10,7 @@ import pytest
 import virtual_time
 from answering import Connection
 
-from trainingrun.engine.tokens import Bearer, TokenReviewer
+from trainingrun.engine.progress.tokens import Bearer, TokenReviewer
 from trainingrun.kube import Api, Transient
 from trainingrun.kube.transport import Request, Response
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seen_objects import a_run, job, pod, ray_said
 
+from trainingrun.contract.records import AttemptEnded, Notice
 from trainingrun.failures import classify
-from trainingrun.failures.words import MAX_BYTES, driver_words, joined, last_words
+from trainingrun.failures.last_words import MAX_BYTES, driver_words, joined, last_words
 from trainingrun.observed import Pod, Termination, ray_job_of
-from trainingrun.progress import AttemptEnded, Notice
 from trainingrun.spec.run import RunSpec
 
 MAX_MESSAGE = 4096

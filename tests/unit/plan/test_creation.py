@@ -24,9 +24,9 @@ from seen_objects import (
     verdict,
 )
 
+from trainingrun.lifecycle import Plan, desired_state
 from trainingrun.observed import Observed, RunObject
-from trainingrun.plan import Plan, desired_state
-from trainingrun.status.model import MAX_INDEX
+from trainingrun.status.fields import MAX_INDEX
 
 REFUSAL = ("Forbidden", "exceeded quota: gpus")
 STRANGER = job("New", uid="job-of-a-stranger", owner_uid="somebody")

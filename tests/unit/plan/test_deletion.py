@@ -24,8 +24,8 @@ from seen_objects import (
     verdict,
 )
 
+from trainingrun.lifecycle import ObjectReference, desired_state
 from trainingrun.observed import Observed, RunObject
-from trainingrun.plan import ObjectReference, desired_state
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", endTime=text_of(NOW), retryTime=text_of(at(10)))
 FINAL = entry(0, "Failed", failureClass="UserError", endTime=text_of(NOW))

@@ -22,8 +22,8 @@ from seen_objects import (
     verdict,
 )
 
+from trainingrun.lifecycle import desired_state
 from trainingrun.observed import Observed, RunObject
-from trainingrun.plan import desired_state
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, endTime=text_of(NOW))
 FINAL = entry(0, "Failed", failureClass="UserError", endTime=text_of(NOW))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from seen_objects import NOTHING, QUEUED, a_run, after_look, at, entry, job, pod, pods, seen, status, text_of
 
+from trainingrun.lifecycle import transitions
 from trainingrun.observed import Observed, RunObject
-from trainingrun.plan import transitions
 
 
 def condition(kind: str, holds: str, reason: str, message: str = "words") -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jinja2 import nodes
 
-from trainingrun.render.text import environment, json_text, rendered
+from trainingrun.render.template_engine import environment, json_text, rendered
 
 TEMPLATES = environment().list_templates()
 
@@ -72,7 +72,7 @@ def one_template(monkeypatch) -> None:
         "choice": "{% if value %}a: 1{% endif %}",
     }
     overlay = environment().overlay(loader=jinja2.DictLoader(templates))
-    monkeypatch.setattr("trainingrun.render.text.environment", lambda: overlay)
+    monkeypatch.setattr("trainingrun.render.template_engine.environment", lambda: overlay)
 
 
 @pytest.mark.usefixtures("one_template")

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendered_runs import SETTINGS, WITH_ENDPOINT, cluster_spec, ray_container, run_object, templates, variables_of
 
+import trainingrun_trainer.drain.__main__ as drain
 from trainingrun.render import ray_job
-from trainingrun_trainer import drain, options
+from trainingrun_trainer.driver import options
+from trainingrun_trainer.driver.plan import workers_of
+from trainingrun_trainer.driver.progress_push import Endpoint
 from trainingrun_trainer.placement import Node, data_slots
 from trainingrun_trainer.placement import check as check_placement
-from trainingrun_trainer.plan import workers_of
-from trainingrun_trainer.sinks.operator_push import Endpoint
 
 REQUIREMENTS = Path(__file__).parents[3] / "requirements" / "trainer.txt"
 

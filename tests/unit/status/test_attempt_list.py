@@ -23,8 +23,8 @@ from seen_objects import (
     text_of,
 )
 
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, Pod, RunObject, Termination
-from trainingrun.status import status_of
 
 
 def newest(run: RunObject, observed: Observed, seconds: float = 0) -> dict[str, Any]:

@@ -23,10 +23,10 @@ from seen_objects import (
     verdict,
 )
 
-from trainingrun.conditions import ConditionType
 from trainingrun.errors import Problem
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, RunObject
-from trainingrun.status import status_of
+from trainingrun.status.conditions import ConditionType
 
 
 def condition(written: dict[str, Any], kind: str) -> dict[str, Any]:

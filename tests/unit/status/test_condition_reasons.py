@@ -22,10 +22,10 @@ from seen_objects import (
     text_of,
 )
 
-from trainingrun.conditions import REFUSALS, Reason
+from trainingrun.lifecycle.new_status import status_of
+from trainingrun.lifecycle.waiting import refusal_reason
 from trainingrun.observed import Observed, RunObject, Termination
-from trainingrun.status import status_of
-from trainingrun.status.refusals import refusal_reason
+from trainingrun.status.conditions import REFUSALS, Reason
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, retryTime=text_of(at(40)))
 SCHEDULER = "0/7 nodes are available: 7 Insufficient nvidia.com/gpu. preemption: not eligible."

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from seen_objects import NOW, QUEUED, a_run, after_look, at, cluster, entry, job, pod, pods, seen, status
 
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, Pod, RunObject, Termination
-from trainingrun.status import status_of
 
 OLD_HEAD = "uid-mnist-0-head"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from seen_objects import NOTHING, NOW, QUEUED, UID, a_run, after_look, at, entry, pods, seen, status, text_of
 
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, RunObject
-from trainingrun.status import status_of
 
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "mountPath": "/mnt"}}
 

@@ -24,10 +24,10 @@ from seen_objects import (
     verdict,
 )
 
-from trainingrun.conditions import ConditionType
 from trainingrun.errors import Problem
+from trainingrun.lifecycle.new_status import status_of, written_part
 from trainingrun.observed import Observed, RunObject
-from trainingrun.status import status_of, written_part
+from trainingrun.status.conditions import ConditionType
 
 INVALID = replace(a_run(), run=None, problems=(Problem("spec.image", "nothing", "an image"),))
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, retryTime=text_of(at(40)))

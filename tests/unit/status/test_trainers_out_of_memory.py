@@ -6,8 +6,8 @@ from typing import Any
 
 from seen_objects import NOW, a_run, cluster, entry, job, pod, pods, status
 
+from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, Termination
-from trainingrun.status import status_of
 
 
 def looked_at(observed: Observed, **spec: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rich.console import Console
 from status_page_runs import CHECKPOINT, NOW, STATES, attempt, condition, run, running
 
 from trainingrun.spec.policy import FailureClass
-from trainingrun.status.model import State
+from trainingrun.status.fields import State
 from trainingrun.status_page import Caller, run_view_of, status_page
 
 PAGES = Path(__file__).parent / "pages"

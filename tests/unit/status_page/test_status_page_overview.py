@@ -10,7 +10,7 @@ import yaml
 from status_page_runs import NOW, STATES, running
 
 from trainingrun.status_page import OVERVIEW_COLUMNS, TOP_COLUMNS, WIDE_COLUMNS, overview_row, run_view_of, top_row
-from trainingrun.status_page.ages import age
+from trainingrun.status_page.overview import age
 
 DEFINITION = Path(__file__).parents[3] / "manifests" / "base" / "crd" / "trainingruns.yaml"
 

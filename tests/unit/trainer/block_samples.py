@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.data.consumed import ROW_ID, Piece, row_ids
 from trainingrun_trainer.data.layout import from_numpy
-from trainingrun_trainer.data.order import ROW_ID, Piece, row_ids
 
 
 def pictures(rows: int, shape: tuple[int, ...] = (4, 6)) -> np.ndarray:

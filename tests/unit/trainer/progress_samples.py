@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainingrun.progress import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Progress, Stall
+from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Progress, Stall
 
 
 def progress(step: int, **fields: Any) -> Progress:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from trainingrun_trainer.backend import torch_config
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.driver.torch_trainer import torch_config
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.placement import Workers
 
 ON_GPUS = Workers(count=2, gpus=1, cpus=1)

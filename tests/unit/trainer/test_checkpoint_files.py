@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from trainingrun_trainer.data.order import Consumed, Piece, row_ids
-from trainingrun_trainer.train.checkpoint import (
+from trainingrun_trainer.data.consumed import Consumed, Piece, row_ids
+from trainingrun_trainer.train import checkpoint_files
+from trainingrun_trainer.train.checkpoint_files import (
     STATE_FILE,
     Position,
     TornCheckpoint,
@@ -132,9 +133,7 @@ def test_a_checkpoint_of_more_ranks_needs_all_of_them(tmp_path: Path) -> None:
 
 
 def test_a_manifest_of_another_version_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainingrun_trainer.train import checkpoint
-
-    monkeypatch.setattr(checkpoint, "asdict", lambda position: {"epoch": 1, "renamed": 2})
+    monkeypatch.setattr(checkpoint_files, "asdict", lambda position: {"epoch": 1, "renamed": 2})
     write(tmp_path)
     with pytest.raises(TornCheckpoint, match=r"manifest-0\.json is of another version"):
         verify(tmp_path)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from block_samples import block, pictures
 
-from trainingrun_trainer.data.collate import Collate
-from trainingrun_trainer.data.order import ROW_ID
+from trainingrun_trainer.data.batches import Collate
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.transform import table_of
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 
 def test_a_block_becomes_a_batch() -> None:

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from trainingrun_trainer.connections import as_connected
+from trainingrun_trainer.drain.connections import as_connected
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from trainingrun.labels import RAY_DATA_KEY, RAY_DATA_VALUE
-from trainingrun_trainer import drain as hook
-from trainingrun_trainer import processes
-from trainingrun_trainer.drain import drain, main
-from trainingrun_trainer.processes import RayNode, drivers, training_workers
+from trainingrun.contract.labels import RAY_DATA_KEY, RAY_DATA_VALUE
+from trainingrun_trainer.drain import __main__ as hook
+from trainingrun_trainer.drain import processes
+from trainingrun_trainer.drain.__main__ import drain, main
+from trainingrun_trainer.drain.processes import RayNode, drivers, training_workers
 
 HEAD = "192.0.2.7:6379"
 JOB = {"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}", "RAY_ADDRESS": HEAD, "TRAININGRUN_CONFIG": "/etc/trainingrun/run.json"}

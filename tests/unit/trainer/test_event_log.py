@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from progress_samples import ended, notice, progress
 
-from trainingrun.progress import Notice, parse_line
-from trainingrun_trainer.sinks.event_log import EventLog, log_name, next_attempt
+from trainingrun.contract.records import Notice, parse_line
+from trainingrun_trainer.driver.event_log import EventLog, log_name, next_attempt
 from trainingrun_trainer.storage import RunStorage
 
 

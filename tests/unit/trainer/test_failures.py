@@ -6,10 +6,16 @@ import pytest
 import ray
 import torch
 
-from trainingrun_trainer.data.layout import LayoutError
-from trainingrun_trainer.errors import DataError, InvalidConfiguration, NodesLost, UserCodeError
-from trainingrun_trainer.exits import OUTCOMES, Exit, Failure
-from trainingrun_trainer.failures import failure_of
+from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.failures.errors import (
+    DataError,
+    Failure,
+    InvalidConfiguration,
+    LayoutError,
+    NodesLost,
+    UserCodeError,
+)
 
 
 def caused(outer: BaseException, inner: BaseException) -> BaseException:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trainingrun_trainer import hooks
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 FIELD = "spec.recipe.model.function"
 

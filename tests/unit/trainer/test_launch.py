@@ -10,14 +10,14 @@ import pytest
 import yaml
 from run_samples import run_of, trainer
 
-from trainingrun.progress import AttemptEnded, parse_line
-from trainingrun_trainer import launch as launching
+from trainingrun.contract.exits import Exit
+from trainingrun.contract.records import AttemptEnded, parse_line
 from trainingrun_trainer import placement
-from trainingrun_trainer.driver import StopRequest
-from trainingrun_trainer.entrypoint import prepare_environment
-from trainingrun_trainer.errors import InvalidConfiguration, NodesLost
-from trainingrun_trainer.exits import Exit
-from trainingrun_trainer.options import parse
+from trainingrun_trainer.driver import launch as launching
+from trainingrun_trainer.driver.attempt import StopRequest
+from trainingrun_trainer.driver.entrypoint import prepare_environment
+from trainingrun_trainer.driver.options import parse
+from trainingrun_trainer.failures.errors import InvalidConfiguration, NodesLost
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node, Workers
 from trainingrun_trainer.storage import RunStorage
 
@@ -66,8 +66,8 @@ def test_what_nobody_has_foreseen_is_told_with_its_traceback(tmp_path: Path) -> 
     file.write_text(yaml.safe_dump(document(tmp_path)))
     code = f"""
 import sys
-from trainingrun_trainer.launch import launch
-from trainingrun_trainer.options import parse
+from trainingrun_trainer.driver.launch import launch
+from trainingrun_trainer.driver.options import parse
 sys.exit(launch(parse(["--config", {str(file)!r}, "--json"]), lambda run, attempt: 1 / 0))
 """
     exit_code, last = last_word("-c", code)

@@ -11,10 +11,10 @@ import fsspec
 import pytest
 import torch
 
-from trainingrun_trainer.data.order import Consumed
+from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.checkpoint import STATE_FILE, Position, TornCheckpoint, verify, write_rank
-from trainingrun_trainer.train.leftovers import Writer, delete_torn, is_whole
+from trainingrun_trainer.train.checkpoint_files import STATE_FILE, Position, TornCheckpoint, verify, write_rank
+from trainingrun_trainer.train.torn_checkpoints import Writer, delete_torn, is_whole
 
 NOW = Writer(attempt=3, generation=2)
 

@@ -12,9 +12,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from progress_samples import ended, notice, progress
 
-from trainingrun.progress import Record, parse_line
-from trainingrun_trainer.sinks.event_log import EventLog
-from trainingrun_trainer.sinks.log_upload import BoundedLines, LogUpload
+from trainingrun.contract.records import Record, parse_line
+from trainingrun_trainer.driver.event_log import EventLog
+from trainingrun_trainer.driver.log_upload import BoundedLines, LogUpload
 from trainingrun_trainer.storage import RunStorage
 
 LOG = "progress/attempt-0001.jsonl"

@@ -13,7 +13,7 @@ import pytest
 from https_receiver import Receiver, https_receiver
 from progress_samples import ended, notice, progress, saved, started
 
-from trainingrun_trainer.sinks.operator_push import Endpoint, OperatorPush
+from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
 
 
 @pytest.fixture

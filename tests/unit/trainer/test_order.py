@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainingrun_trainer.data.order import Consumed, Piece, epoch_order, group, row_ids, row_order
+from trainingrun_trainer.data.consumed import Consumed, Piece, row_ids
+from trainingrun_trainer.data.order import epoch_order, group, row_order
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 

@@ -16,11 +16,11 @@ import ray
 import s3fs
 from moto.server import ThreadedMotoServer
 
+from trainingrun.contract.exits import Exit
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
-from trainingrun_trainer.exits import Exit, Failure
-from trainingrun_trainer.failures import failure_of
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.failures.errors import DataError, Failure, InvalidConfiguration
 
 
 def busy(status: int) -> Exception:

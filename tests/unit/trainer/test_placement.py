@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node, Workers, check, data_slots
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from trainingrun_trainer import placement, preemption
+from trainingrun_trainer import placement
+from trainingrun_trainer.driver import preemption
+from trainingrun_trainer.driver.preemption import PreemptionWatch
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node
-from trainingrun_trainer.preemption import PreemptionWatch
 
 NODES = [
     Node("id-head", "head", 0, 0, {}),

@@ -9,10 +9,10 @@ import pytest
 import torch
 from block_samples import block
 
-from trainingrun_trainer.data.order import ROW_ID
-from trainingrun_trainer.data.probe import Probe, probe
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.transform import Transform
-from trainingrun_trainer.errors import InvalidConfiguration, UserCodeError
+from trainingrun_trainer.data.transform_check import Probe, probe
+from trainingrun_trainer.failures.errors import InvalidConfiguration, UserCodeError
 
 
 @pytest.fixture(autouse=True)

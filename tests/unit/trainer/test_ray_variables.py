@@ -8,7 +8,7 @@ import pytest
 from ray._common.usage import usage_constants, usage_lib
 from ray._private import ray_constants
 
-from trainingrun.render.variables import common_variables
+from trainingrun.render.pod_environment import common_variables
 
 
 def test_ray_is_told_not_to_wait_before_it_ends() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.datasource import task_count
-from trainingrun_trainer.data.order import Piece
 
 MIB = 1 << 20
 RATES = st.just(0.0) | st.floats(0.001, 1e9)  # 0 until it is measured

@@ -12,9 +12,9 @@ import torch
 from block_samples import block
 
 from trainingrun_trainer.data.transform import Transform
-from trainingrun_trainer.errors import UserCodeError
+from trainingrun_trainer.failures.errors import UserCodeError
+from trainingrun_trainer.failures.tracebacks import last_lines_first, user_traceback
 from trainingrun_trainer.placement import check
-from trainingrun_trainer.tracebacks import last_lines_first, user_traceback
 
 
 def raised(function: Callable[[], object]) -> Exception:

@@ -11,10 +11,10 @@ from block_samples import block, pictures
 from PIL import Image
 from torchvision.transforms import Compose, Normalize, ToTensor
 
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import layouts_of
-from trainingrun_trainer.data.order import ROW_ID
 from trainingrun_trainer.data.transform import Transform, columns_of
-from trainingrun_trainer.errors import DataError, InvalidConfiguration, UserCodeError
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, UserCodeError
 
 FORMATS = ["NumPy", "Torch"]
 

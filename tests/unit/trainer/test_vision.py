@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from trainingrun_trainer.marks import runs_on_trainer
+from trainingrun_trainer.transform_marks import runs_on_trainer
 from trainingrun_trainer.vision import accuracy, normalize, resnet18
 
 RNG = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from typing import Any
 from trainingrun.history.figures import plural, size
 from trainingrun_trainer.convert import Converted, ConvertError, SourceFailed, UsageError, convert
 from trainingrun_trainer.convert.display import progress_display
-from trainingrun_trainer.data.layout import LayoutError
+from trainingrun_trainer.failures.errors import LayoutError
 
 WRONG_USAGE = 2
 BAD_DATA = 12

@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from trainingrun_trainer.convert.arrange import Arranged, arrange
 from trainingrun_trainer.convert.checks import checked
 from trainingrun_trainer.convert.destinations import Destination, open_destination
 from trainingrun_trainer.convert.errors import ConvertError, UsageError
-from trainingrun_trainer.convert.holding import TRAIN, hold_out, require_hold_out
+from trainingrun_trainer.convert.hold_out import TRAIN, hold_out, require_hold_out
 from trainingrun_trainer.convert.images import PictureFormat
 from trainingrun_trainer.convert.opening import Access, open_source
 from trainingrun_trainer.convert.parquet import Written, class_metadata, sizes_for, write_parts
+from trainingrun_trainer.convert.shuffle import Arranged, arrange
 from trainingrun_trainer.convert.sources import Naming
 
 Progress = Callable[[int, int | None], None]

@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from trainingrun_trainer.convert import datasets, pictures, tables
+from trainingrun_trainer.convert import datasets, image_folder, tables
 from trainingrun_trainer.convert.errors import ConvertError, SourceFailed, UsageError
 from trainingrun_trainer.convert.sources import Naming, Source, from_arrays, from_items, from_rows
 
@@ -54,7 +54,7 @@ def open_source(source: Any, access: Access, naming: Naming) -> Source:
     if form == "sklearn" and colon:
         return datasets.from_sklearn(name, naming)
     if form == "folder" and colon:
-        return pictures.from_folder(Path(name), access.split, naming)
+        return image_folder.from_folder(Path(name), access.split, naming)
     if Path(source).exists() or not colon:
         return _from_path(Path(source), access, naming)
     return _from_function(source, access.options, naming)
@@ -62,7 +62,7 @@ def open_source(source: Any, access: Access, naming: Naming) -> Source:
 
 def _from_path(path: Path, access: Access, naming: Naming) -> Source:
     if path.is_dir():
-        return pictures.from_folder(path, access.split, naming)
+        return image_folder.from_folder(path, access.split, naming)
     if path.suffix not in tables.SUFFIXES | {".npy", ".npz"}:
         raise UsageError(f"SOURCE: found {path}, allowed: {FORMS}")
     if not path.is_file():

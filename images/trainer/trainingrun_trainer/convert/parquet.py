@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainingrun_trainer.convert.arrange import Arranged
 from trainingrun_trainer.convert.columns import Column, Columns, concatenate, count, rows_within, take
 from trainingrun_trainer.convert.destinations import Destination
 from trainingrun_trainer.convert.errors import ConvertError
+from trainingrun_trainer.convert.shuffle import Arranged
 from trainingrun_trainer.data.layout import from_numpy, schema_of
 
 MIB = 1024 * 1024

@@ -14,8 +14,9 @@ import ray
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
+from trainingrun_trainer.data.consumed import Consumed, Piece
 from trainingrun_trainer.data.layout import ArrayLayout
-from trainingrun_trainer.data.order import Consumed, Piece, group
+from trainingrun_trainer.data.order import group
 from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.placement import DATA_SELECTOR, data_slots, live_nodes

@@ -15,7 +15,7 @@ from typing import IO, Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 _MARKERS = (".", "_")
 

@@ -18,11 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer.data import nested_lists
-from trainingrun_trainer.data.nested_lists import LayoutError
+from trainingrun_trainer.failures.errors import LayoutError
 
 __all__ = [
     "ArrayLayout",
-    "LayoutError",
     "from_numpy",
     "infer_list_layout",
     "layouts_of",

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.failures.errors import LayoutError
+
 Values = np.ndarray[Any, np.dtype[Any]]
 
 DEEPEST = 4
@@ -20,10 +22,6 @@ DEEPEST = 4
 BLOCK = 65_536
 # torch has no full support for wider unsigned integers.
 NARROW_INTEGERS = (np.uint8, np.int16, np.int32, np.int64)
-
-
-class LayoutError(ValueError):
-    """A column cannot be read as arrays of one shape and dtype; its data must change, or its layout."""
 
 
 def shape_text(shape: Sequence[int]) -> str:

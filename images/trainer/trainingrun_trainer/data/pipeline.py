@@ -15,13 +15,13 @@ import ray.train
 from ray.data import DataContext
 
 from trainingrun_trainer import placement
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.datasource import EpochDatasource, warm_up
 from trainingrun_trainer.data.formats import format_of
-from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.reading import Inspection, inspect
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.transform import Transform
-from trainingrun_trainer.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 # Blocks so large that their overhead is lost in the noise, so small that the first one is there soon.
 _BLOCK_BYTES = 16 << 20

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import (
     ArrayLayout,
-    LayoutError,
     from_numpy,
     infer_list_layout,
     layouts_of,
     to_numpy,
 )
-from trainingrun_trainer.data.order import ROW_ID, Consumed, Piece, row_ids, row_order
+from trainingrun_trainer.data.order import row_order
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError
 
 SAMPLE_ROWS = 512
 _SAMPLE_FILES = 8

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer import hooks
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import NUMBER_KINDS, from_numpy, layouts_of, to_numpy
-from trainingrun_trainer.data.order import ROW_ID
-from trainingrun_trainer.errors import DataError, UserCodeError
-from trainingrun_trainer.tracebacks import user_traceback
+from trainingrun_trainer.failures.errors import DataError, UserCodeError
+from trainingrun_trainer.failures.tracebacks import user_traceback
 
 
 @dataclass(frozen=True)

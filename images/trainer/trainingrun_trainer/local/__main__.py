@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from trainingrun.contract.exits import Exit
+from trainingrun.contract.records import LOG_DIRECTORY
 from trainingrun.display import display_for
 from trainingrun.errors import InvalidSpec
-from trainingrun.progress import LOG_DIRECTORY
 from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
-from trainingrun_trainer import options as training
-from trainingrun_trainer.exits import Exit
-from trainingrun_trainer.local import options as command_line
+from trainingrun_trainer.driver import options as training
+from trainingrun_trainer.driver.plan import storage_of, workers_of
 from trainingrun_trainer.local.adapt import Adapted, adapt
-from trainingrun_trainer.local.cluster import virtual_cluster
 from trainingrun_trainer.local.machine import Size, size, this_machine
-from trainingrun_trainer.local.options import Options
 from trainingrun_trainer.local.supervisor import Launch, Supervisor, notice, python_path
-from trainingrun_trainer.plan import storage_of, workers_of
+from trainingrun_trainer.local.virtual_cluster import virtual_cluster
 from trainingrun_trainer.storage import RunStorage
+
+
+@dataclass(frozen=True)
+class Options:
+    """See the help texts in `parse`."""
+
+    file: Path
+    address: str | None
+    trainers: int | None
+    data_cpus: int | None
+    volume: Path | None
+    json: bool
+    verbose: bool
+
+
+def parse(arguments: list[str]) -> Options:
+    """The options. `trainingrun local` has checked them already and shows their help."""
+    parser = argparse.ArgumentParser(prog="trainingrun local")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--address")
+    parser.add_argument("--trainers", type=int)
+    parser.add_argument("--data-cpus", type=int)
+    parser.add_argument("--volume", type=Path)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    return Options(**vars(parser.parse_args(arguments)))
 
 
 def main(arguments: list[str]) -> int:
     """Train the run of a file on this machine; returns the exit code."""
-    options = command_line.parse(arguments)
+    options = parse(arguments)
     try:
         runs = load_runs(options.file)
     except InvalidSpec as error:

@@ -17,12 +17,12 @@ from typing import Protocol
 
 import yaml
 
-from trainingrun.progress import AttemptEnded, Notice, Record, parse_line
+from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun.contract.records import AttemptEnded, Notice, Record, parse_line
 from trainingrun.spec import Run
-from trainingrun_trainer import options
-from trainingrun_trainer.exits import OUTCOMES, Exit
+from trainingrun_trainer.driver import options
+from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.local.process import Driver
-from trainingrun_trainer.sinks.event_log import EventLog, next_attempt
 from trainingrun_trainer.storage import RunStorage
 
 

@@ -13,9 +13,8 @@ import ray.train
 import torch
 
 from trainingrun.spec.recipe import Recipe
-from trainingrun_trainer.data.collate import Collate
-from trainingrun_trainer.data.loading import Loading
-from trainingrun_trainer.data.order import ROW_ID, Consumed
+from trainingrun_trainer.data.batches import Collate, Loading
+from trainingrun_trainer.data.consumed import ROW_ID, Consumed
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.train.lockstep import Agreement, Lockstep
 from trainingrun_trainer.train.stall import blocked_by_cause

@@ -16,8 +16,8 @@ import ray.train.torch
 import torch
 
 from trainingrun_trainer import hooks
-from trainingrun_trainer.failures import failure_of
-from trainingrun_trainer.train import build
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.train import recipe_objects
 from trainingrun_trainer.train.session import LoopConfig, Session
 from trainingrun_trainer.train.steps import Stepper, Sums
 
@@ -44,16 +44,16 @@ class _Training:
         self._recipe = recipe = session.recipe
         self._checkpoints = session.run.spec.storage.checkpoints
         torch.manual_seed(recipe.seed)
-        model = build.build_model(recipe)
+        model = recipe_objects.build_model(recipe)
         self._model = ray.train.torch.prepare_model(model, move_to_device=session.device)
         self._bare_model = getattr(self._model, "module", self._model)
-        optimizer = build.build_optimizer(recipe, self._bare_model)
-        self._scheduler = build.build_scheduler(recipe, optimizer)
+        optimizer = recipe_objects.build_optimizer(recipe, self._bare_model)
+        self._scheduler = recipe_objects.build_scheduler(recipe, optimizer)
         compiled: Any = torch.compile(self._model) if recipe.torch_compile else self._model
         # Dropout must differ between ranks; the weights, made above, must not.
         torch.manual_seed(recipe.seed + 1 + session.rank)
         self._stepper = Stepper(
-            session, recipe, compiled, optimizer, build.build_loss(recipe), build.build_metric(recipe)
+            session, recipe, compiled, optimizer, recipe_objects.build_loss(recipe), recipe_objects.build_metric(recipe)
         )
 
     def run(self) -> None:

@@ -32,14 +32,14 @@ import torch
 
 from trainingrun.spec import parse
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.checkpoint import Position, consumed_rows, restore_random
+from trainingrun_trainer.train.checkpoint_files import Position, consumed_rows, restore_random
+from trainingrun_trainer.train.checkpointing import Restored, Saver
 from trainingrun_trainer.train.feed import Batch, Feed
-from trainingrun_trainer.train.leftovers import Writer
 from trainingrun_trainer.train.lockstep import Lockstep
-from trainingrun_trainer.train.news import Reporter
-from trainingrun_trainer.train.saving import Restored, Saver
+from trainingrun_trainer.train.progress_meter import Meter
+from trainingrun_trainer.train.reporter import Reporter
 from trainingrun_trainer.train.stall import StallClock
-from trainingrun_trainer.train.status import Meter
+from trainingrun_trainer.train.torn_checkpoints import Writer
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from trainingrun.progress import Stall
+from trainingrun.contract.records import Stall
 
 # Ray's counters by what a person can do about them.
 _CAUSES = {

@@ -16,9 +16,9 @@ import torch.distributed as dist
 
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
-from trainingrun_trainer.marks import runs_on_trainer
 from trainingrun_trainer.train.feed import Batch
 from trainingrun_trainer.train.session import Session, Step
+from trainingrun_trainer.transform_marks import runs_on_trainer
 
 _AUTOCAST = {"BF16": torch.bfloat16, "FP16": torch.float16}
 _BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from trainingrun.crd.rules.fields import FIELD_RULES
-from trainingrun.crd.rules.immutable import MUTABLE, immutability_rules
+from trainingrun.crd.rules.fields import FIELD_RULES, MUTABLE, immutability_rules
 from trainingrun.crd.rules.resources import resource_rules
 from trainingrun.crd.rules.rule import Rule
 from trainingrun.spec.plain import MAX_DEPTH, MAX_ENTRIES, MAX_VALUES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
@@ -166,3 +168,21 @@ _SPEC = (
     ),
 )
 FIELD_RULES = (*_PARTS, *_GROUPS, *_SPEC)
+
+
+MUTABLE = ("suspend",)
+
+
+def immutability_rules() -> Iterator[Rule]:
+    """A rule for each field that may not change."""
+    for field in RunSpec.model_fields.values():
+        name = str(field.alias)
+        if name not in MUTABLE:
+            yield Rule(
+                RunSpec,
+                "",
+                f"""has(self.{name}) == has(oldSelf.{name})
+                    && (!has(self.{name}) || self.{name} == oldSelf.{name})""",
+                f"`{name}` may not be changed after creation; create a TrainingRun with another name instead",
+                field=name,
+            )

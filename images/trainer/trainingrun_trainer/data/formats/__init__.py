@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from trainingrun_trainer.data.order import Piece
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.source import Source
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer.data import READ_BYTES, layout
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import find_files, open_file
-from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _FILES_PER_PIECE = 256

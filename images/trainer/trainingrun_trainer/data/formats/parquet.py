@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainingrun_trainer.data import READ_BYTES
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import File, find_files, is_local, open_file
-from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 _FOOTER_READERS = 16
 _WIDTHS = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}

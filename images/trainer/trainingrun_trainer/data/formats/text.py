@@ -9,10 +9,10 @@ import pyarrow.csv
 import pyarrow.json
 
 from trainingrun_trainer.data import READ_BYTES
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import find_files, open_file
-from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.errors import DataError
+from trainingrun_trainer.failures.errors import DataError
 
 
 class Csv:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import find_files, open_file
 from trainingrun_trainer.data.formats.images import SUFFIXES, decode, same_shape, table_of
-from trainingrun_trainer.data.order import Piece
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 _ROWS_PER_TABLE = 1024
 _TAR_BLOCK = 512

@@ -1,0 +1,1 @@
+"""The preStop hook. Stays empty: what the hook loads must cost no time, so neither torch nor Ray."""

@@ -1,0 +1,248 @@
+"""Runs one attempt: starts training, passes its news on, and turns every way it can end into an outcome.
+
+`fit` runs in a thread of its own, so that this process's main thread can always hear signals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.train.torch import TorchTrainer
+
+from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun.contract.records import (
+    KINDS,
+    AttemptEnded,
+    AttemptStarted,
+    Notice,
+    Placement,
+    Progress,
+    Record,
+    WorkersRestarted,
+)
+from trainingrun.spec import Run
+from trainingrun_trainer import placement
+from trainingrun_trainer.data.consumed import Piece
+from trainingrun_trainer.data.transform_check import Probe
+from trainingrun_trainer.driver.hub import News, create_hub
+from trainingrun_trainer.driver.plan import shown_configuration, versions
+from trainingrun_trainer.driver.preemption import PreemptionWatch
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.failures.errors import Failure
+from trainingrun_trainer.failures.tracebacks import last_lines_first
+from trainingrun_trainer.storage import RunStorage
+
+_POLL_SECONDS = 0.5
+# After an error a worker's peers may still be about to say that a machine was lost.
+_JUDGEMENT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an attempt runs. `trainer` makes Ray Train's trainer once there is a hub to talk to.
+
+    `probe` starts a task that tries the run's transform, or returns None. `is_complete` says that nothing is left.
+    `is_finished_by_return` is for training functions of which nothing more is known than that they have returned.
+    """
+
+    run: Run
+    storage: RunStorage
+    workers: placement.Workers
+    trainer: Callable[[Any], TorchTrainer]
+    datasets: dict[str, list[Piece]] = field(default_factory=dict)
+    probe: Callable[[], Any] = lambda: None
+    is_complete: Callable[[], bool] = lambda: False
+    is_finished_by_return: bool = False
+
+
+@dataclass
+class StopRequest:
+    """Set by a signal handler: with which exit code the attempt should end once a checkpoint is saved."""
+
+    exit: Exit | None = None
+
+
+class Attempt:
+    """One attempt at a run. `emit` receives every record."""
+
+    def __init__(self, job: Job, attempt: int, emit: Callable[[Record], None], stop: StopRequest):
+        self._job = job
+        self._attempt = attempt
+        self._emit = emit
+        self._stop = stop
+        self._began = time.time()
+        self._preemption = PreemptionWatch()
+        self._is_stop_passed_on = False
+        self._last_status: dict[str, Any] | None = None
+        self._rows_read: dict[str, int] = {}
+        self._failures: list[tuple[float, Failure]] = []
+        self._world: dict[str, list[int]] = {}
+
+    def run(self) -> AttemptEnded:
+        """Train until the end, whatever it is; returns the attempt's last record, which is not emitted."""
+        for sentence in self._job.storage.repair():
+            self._tell(Notice, level="Warning", message=sentence)
+        if self._job.is_complete():
+            return self._end(Failure(Exit.COMPLETE, "all epochs were trained before; there was nothing to do"))
+        if self._job.is_finished_by_return:
+            self._tell_start(epochs=None, first_epoch=0, first_step=0, resumed_from=None)
+        hub = create_hub(self._job.datasets)
+        probing = self._job.probe()
+        fitting = _Fit(self._job.trainer(hub))
+        while fitting.is_alive():
+            fitting.join(_POLL_SECONDS)
+            self._pass_on(hub)
+            probing = self._hear_probe(probing, hub)
+            if (failure := self._fatal_failure()) is not None:
+                return self._end(failure)
+        self._pass_on(hub)
+        return self._end(self._verdict(fitting.error, ray.get(hub.news.remote())))
+
+    def _hear_probe(self, probing: Any, hub: Any) -> Any:
+        if probing is None or not ray.wait([probing], timeout=0)[0]:
+            return probing
+        try:
+            result: Probe = ray.get(probing)
+        except Exception as error:  # anything that the author's transform raises
+            self._failures.append((0.0, failure_of(error)))
+            return None
+        hub.measured.remote(result.rows_per_second)
+        if result.advice:
+            self._tell(Notice, level="Info", message=result.advice)
+        return None
+
+    def _pass_on(self, hub: Any) -> None:
+        """Turn the hub's news into records, and a signal or a preemption into a request to stop."""
+        if not self._is_stop_passed_on and (why := self._why_stop()):
+            self._is_stop_passed_on = True
+            hub.request_stop.remote()
+            self._tell(Notice, level="Info", message=f"stopping after a checkpoint: {why}")
+        news: News = ray.get(hub.news.remote())
+        for kind, values in news.events:
+            self._record_event(kind, values)
+        if news.status is not None:
+            self._last_status = news.status
+            self._tell(Progress, **news.status)
+        self._rows_read = news.rows_read
+        self._failures += [(time.monotonic(), failure) for failure in news.failures]
+
+    def _why_stop(self) -> str | None:
+        if self._stop.exit is Exit.ABORTED:
+            return "SIGINT was received; a second SIGINT stops at once"
+        if self._stop.exit is not None:
+            return "SIGTERM was received"
+        leaving = self._preemption.leaving(self._world)
+        return f"taken away from the training: {', '.join(leaving)}" if leaving else None
+
+    def _record_event(self, kind: str, values: dict[str, Any]) -> None:
+        if kind != "Started":
+            self._tell(KINDS[kind], **values)
+            return
+        self._world = values.pop("ranks")
+        if values.pop("generation") > 1:
+            # The same attempt: Ray has replaced lost workers, and training goes on from the last checkpoint.
+            self._failures.clear()
+            where = values["resumed_from"] or "the beginning"
+            self._tell(WorkersRestarted, reason=f"training workers were lost; continuing from {where}")
+            return
+        self._tell_start(**values)
+
+    def _tell_start(self, **values: Any) -> None:
+        job = self._job
+        self._tell(
+            AttemptStarted,
+            run=job.run.metadata.name,
+            world_size=job.workers.count,
+            storage=job.storage.location,
+            versions=versions(),
+            configuration=shown_configuration(job.run),
+            **values,
+        )
+
+    def _fatal_failure(self) -> Failure | None:
+        """A failure that another try cannot mend, once the other ranks had time to say that a machine was lost."""
+        if any(failure.exit is Exit.INFRASTRUCTURE for _, failure in self._failures):
+            return None  # Ray Train replaces the workers, as often as the run allows
+        now = time.monotonic()
+        for at, failure in self._failures:
+            patience = _JUDGEMENT_SECONDS if self._job.workers.count > 1 and at else 0.0
+            if now - at >= patience:
+                return failure
+        return None
+
+    def _verdict(self, error: BaseException | None, news: News) -> Failure:
+        if error is not None:
+            told = sorted((failure for _, failure in self._failures), key=lambda f: f.exit is Exit.INFRASTRUCTURE)
+            return told[0] if told else failure_of(error)
+        if news.finished or (self._job.is_finished_by_return and not self._is_stop_passed_on):
+            return Failure(Exit.COMPLETE, "all epochs are trained")
+        stopped = self._stop.exit or Exit.PREEMPTED
+        return Failure(stopped, "stopped after saving a checkpoint; run it again to continue from there")
+
+    def _end(self, verdict: Failure) -> AttemptEnded:
+        names = {node.node_id: node.name for node in placement.live_nodes()}
+        self._tell(
+            Placement,
+            data_rows={names.get(node, node): rows for node, rows in self._rows_read.items()},
+            trainer_ranks={names.get(node, node): ranks for node, ranks in self._world.items()},
+        )
+        return ended(verdict, self._attempt, self._began)
+
+    def _tell(self, kind: type[Record], **values: Any) -> None:
+        self._emit(kind(time=time.time(), attempt=self._attempt, **values))
+
+
+def ended(verdict: Failure, attempt: int, began: float) -> AttemptEnded:
+    """An attempt's last record; `began` is in seconds since 1970."""
+    now = time.time()
+    message = last_lines_first(verdict.text)
+    if verdict.text not in message:
+        print(verdict.text, file=sys.stderr)
+    return AttemptEnded(
+        time=now,
+        attempt=attempt,
+        outcome=OUTCOMES[verdict.exit],
+        exit_code=int(verdict.exit),
+        message=message,
+        seconds=now - began,
+    )
+
+
+class _Fit(threading.Thread):
+    """`trainer.fit()` in the background. `error` is what it raised, after it has ended."""
+
+    def __init__(self, trainer: TorchTrainer):
+        super().__init__(name="trainingrun-fit", daemon=True)
+        self._trainer = trainer
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """See threading.Thread."""
+        try:
+            self._trainer.fit()
+        except BaseException as error:
+            self.error = error
+
+
+@contextlib.contextmanager
+def connected(address: str | None, environment: dict[str, str]) -> Iterator[None]:
+    """A connection to Ray at `address` (None: whatever the environment says), closed at the end."""
+    ray.init(
+        address=address or "auto",
+        log_to_driver=True,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": environment} if environment else None,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()

@@ -1,0 +1,42 @@
+"""What `python -m trainingrun_trainer` does: one attempt at the run's recipe."""
+
+from __future__ import annotations
+
+import os
+
+from trainingrun.spec import Run
+from trainingrun_trainer.driver import options
+
+
+def main(arguments: list[str]) -> int:
+    """Train the run that the arguments name; returns the process's exit code."""
+    chosen = options.parse(arguments)
+    prepare_environment()
+    from trainingrun_trainer.driver.attempt import Job
+    from trainingrun_trainer.driver.launch import launch
+    from trainingrun_trainer.driver.plan import plan_of
+    from trainingrun_trainer.driver.torch_trainer import start_probe, torch_trainer
+
+    def job_of(run: Run, attempt: int) -> Job:
+        plan = plan_of(run, chosen.workers(run))
+        return Job(
+            run=run,
+            storage=plan.storage,
+            workers=plan.workers,
+            trainer=lambda hub: torch_trainer(plan, hub, attempt),
+            datasets={name: listing.pieces for name, listing in plan.listings.items()},
+            probe=lambda: start_probe(plan),
+            is_complete=lambda: plan.storage.trained_epochs() >= plan.recipe.epochs,
+        )
+
+    return int(launch(chosen, job_of))
+
+
+def prepare_environment() -> None:
+    """Settings that Ray Train reads when it is imported: lost workers are noticed within a second.
+
+    The driver itself looks for nodes that are taken away; what of this the environment sets otherwise is respected.
+    """
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "1")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "120")

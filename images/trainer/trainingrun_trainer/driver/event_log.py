@@ -1,0 +1,114 @@
+"""Keeps every record of an attempt in the run's folder, for the report and for whoever looks later.
+
+A run must neither fail nor wait because its log cannot be written: after an error it says so once and goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Protocol
+
+from trainingrun.contract.records import LOG_DIRECTORY, Progress, Record
+from trainingrun_trainer.driver.log_upload import LogUpload
+from trainingrun_trainer.storage import RunStorage
+
+_PROGRESS_SECONDS = 2.0
+_LOG = re.compile(r"attempt-(\d+)\.jsonl")
+
+
+class _Writer(Protocol):
+    """Where lines go."""
+
+    def write(self, line: str) -> None:
+        """Keep a line, which has its line end."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+def log_name(attempt: int) -> str:
+    """The log file of an attempt, relative to the run's folder."""
+    return f"{LOG_DIRECTORY}/attempt-{attempt:04d}.jsonl"
+
+
+def next_attempt(storage: RunStorage) -> int:
+    """One more than the attempts that have left a log."""
+    logs = (_LOG.fullmatch(name) for name in storage.list_files(LOG_DIRECTORY))
+    return max((int(log[1]) for log in logs if log), default=0) + 1
+
+
+class EventLog:
+    """JSON lines of one attempt: appended to a local file as they come, or uploaded from a thread of its own."""
+
+    def __init__(self, storage: RunStorage, attempt: int):
+        name = log_name(attempt)
+        directory = storage.local_directory
+        self._writer: _Writer = LogUpload(storage, name) if directory is None else _LocalFile(directory / name, name)
+        self._next_progress = 0.0
+
+    def emit(self, record: Record) -> None:
+        """Keep a record. Of progress, one every two seconds is enough for any chart."""
+        if isinstance(record, Progress):
+            if time.monotonic() < self._next_progress:
+                return
+            self._next_progress = time.monotonic() + _PROGRESS_SECONDS
+        self._writer.write(record.to_json() + "\n")
+
+    def close(self) -> None:
+        """Write what is left, within a bounded time."""
+        self._writer.close()
+
+
+class _LocalFile:
+    """Appends each line at once. After an error it writes no more, since half a line may lie in the file."""
+
+    def __init__(self, path: Path, name: str):
+        self._path = path
+        self._name = name
+        self._file: IO[str] | None = None
+        self._is_broken = False
+        self._guarded(self._open)
+
+    def write(self, line: str) -> None:
+        """See _Writer."""
+        self._guarded(lambda: self._append(line))
+
+    def close(self) -> None:
+        """See _Writer."""
+        if self._file is not None:
+            self._guarded(self._file.close)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        if self._is_broken:
+            return
+        try:
+            action()
+        except OSError as error:
+            self._is_broken = True
+            print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        is_torn = _is_torn(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
+        if is_torn:
+            self._file.write("\n")
+
+    def _append(self, line: str) -> None:
+        if self._file is not None:
+            self._file.write(line)
+            self._file.flush()
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether a killed driver has left half a line, which must not swallow the next one."""
+    size = path.stat().st_size if path.exists() else 0
+    if not size:
+        return False
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        return file.read() != b"\n"

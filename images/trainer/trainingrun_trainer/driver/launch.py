@@ -1,0 +1,137 @@
+"""Surrounds one attempt with what every training process needs: signals, records to all who listen, a connection to
+Ray, and the check that the cluster has what the run needs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Protocol
+
+from trainingrun.contract.exits import Exit
+from trainingrun.contract.records import Record
+from trainingrun.display import display_for
+from trainingrun.errors import InvalidSpec
+from trainingrun.spec import Run
+from trainingrun.spec.documents import load_runs
+from trainingrun_trainer import placement
+from trainingrun_trainer.driver import options
+from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest, connected, ended
+from trainingrun_trainer.driver.event_log import EventLog, next_attempt
+from trainingrun_trainer.driver.options import Options
+from trainingrun_trainer.driver.plan import storage_of
+from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.failures.errors import Failure, InvalidConfiguration, NodesLost
+
+# Nodes that are just joining must not fail a run; those that never come must, soon.
+_NODES_SECONDS = 15.0
+# Those of a cluster that was made for the run do come: after the loss of its head, Ray takes a minute to notice that
+# on each node, and the node starts again.
+_OWN_NODES_SECONDS = 180.0
+
+
+class Sink(Protocol):
+    """Takes records as they come."""
+
+    def emit(self, record: Record) -> None:
+        """Take one record."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
+    """Run one attempt at the run that `chosen` names; `job_of` makes the job of (run, attempt)."""
+    stop = StopRequest()
+    _listen(stop)
+    display = display_for(sys.stdout, json=chosen.json)
+    keepers: list[Sink] = []
+    attempt = chosen.attempt if chosen.attempt is not None else 1
+    began = time.time()
+    try:
+        run = _read(chosen.config)
+        storage = storage_of(run)
+        storage.check()
+        attempt = chosen.attempt if chosen.attempt is not None else next_attempt(storage)
+        keepers.append(EventLog(storage, attempt))
+        if endpoint := Endpoint.from_environment():
+            keepers.append(OperatorPush(endpoint))
+        job = job_of(run, attempt)
+        with connected(chosen.address, _worker_environment()):
+            _listen(stop)  # again: connecting puts Ray's own handler of SIGTERM in place
+            _await_nodes(job.workers, chosen, stop)
+            if stop.exit is None:
+                last = Attempt(job, attempt, _fan_out([display, *keepers]), stop).run()
+            else:
+                last = ended(Failure(stop.exit, "stopped before training began"), attempt, began)
+            _fan_out(keepers)(last)
+    except Exception as error:
+        invalid = Failure(Exit.INVALID_CONFIGURATION, str(error)) if isinstance(error, InvalidSpec) else None
+        last = ended(invalid or failure_of(error), attempt, began)
+        _fan_out(keepers)(last)
+    for keeper in keepers:
+        keeper.close()
+    # At the very end of the output: the operator reads it in the few last lines that Ray keeps of a job's log.
+    display.emit(last)
+    display.close()
+    return Exit(last.exit_code)
+
+
+def _listen(stop: StopRequest) -> None:
+    """The first signal asks for a checkpoint and an end, a second SIGINT ends the process at once.
+
+    A second SIGTERM does not: Ray's job manager and the pod's hook each send one where a pod is taken away.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.exit is None:
+            stop.exit = Exit.ABORTED if number == signal.SIGINT else Exit.PREEMPTED
+        elif number == signal.SIGINT:
+            os._exit(128 + number)
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+
+
+def _read(path: str | None) -> Run:
+    if not path:
+        raise InvalidConfiguration(f"no run given: use --config FILE or set {options.CONFIG}")
+    runs = load_runs(path)
+    if len(runs) != 1:
+        raise InvalidConfiguration(f"{path}: found {len(runs)} TrainingRuns, allowed: exactly one")
+    return runs[0].run
+
+
+def _worker_environment() -> dict[str, str]:
+    """What Ray's processes need to find the author's modules."""
+    return {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+
+
+def _await_nodes(workers: placement.Workers, chosen: Options, stop: StopRequest) -> None:
+    """Wait until the cluster can hold the workers, or a stop is requested. Raises InvalidConfiguration, NodesLost."""
+    is_own = chosen.num_workers is None
+    deadline = time.monotonic() + (_OWN_NODES_SECONDS if is_own else _NODES_SECONDS)
+    while stop.exit is None:
+        try:
+            return placement.check(placement.live_nodes(), workers)
+        except InvalidConfiguration as error:
+            if time.monotonic() <= deadline:
+                time.sleep(0.2)
+            elif is_own:
+                # The cluster was made for the run as it is, so what it lacks has been lost since.
+                raise NodesLost(str(error)) from None
+            else:
+                raise
+
+
+def _fan_out(sinks: list[Sink]) -> Callable[[Record], None]:
+    def emit(record: Record) -> None:
+        for sink in sinks:
+            sink.emit(record)
+
+    return emit

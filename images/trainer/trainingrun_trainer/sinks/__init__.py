@@ -1,1 +1,0 @@
-"""Where the driver's records go besides the terminal: the run's own log, and the operator."""

@@ -1,0 +1,31 @@
+"""What pods and the training image have agreed on: versions, variables, files and seconds.
+
+The image's side is in trainingrun_trainer, which this package must not import; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from trainingrun.contract.labels import GROUP
+
+# The version in the training image (requirements/trainer.txt): KubeRay chooses probes and authentication by it.
+RAY_VERSION = "2.60.0"
+
+ENTRYPOINT = "python -m trainingrun_trainer"
+
+# Where Ray's agent on each node says whether Ray is well there.
+HEALTH_PATH = "/api/healthz"
+HEALTH_PORT = 52365
+
+CONFIGURATION_ANNOTATION = f"{GROUP}/run"
+CONFIGURATION_FIELD = f"metadata.annotations['{CONFIGURATION_ANNOTATION}']"
+CONFIGURATION_DIRECTORY = "/etc/trainingrun"
+CONFIGURATION_FILE = "run.json"
+
+PROGRESS_CA_ANNOTATION = f"{GROUP}/progress-ca"
+PROGRESS_CA_FIELD = f"metadata.annotations['{PROGRESS_CA_ANNOTATION}']"
+PROGRESS_DIRECTORY = f"/var/run/secrets/{GROUP}/progress"
+PROGRESS_PATH = "/apis/v1beta1/namespaces/{namespace}/trainingruns/{name}/status"
+
+# Of the time that a pod has which must go, Ray needs this much to stop. All before it is the hook's, which waits for
+# the checkpoint.
+STOP_SECONDS = 10

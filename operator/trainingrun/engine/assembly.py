@@ -1,0 +1,133 @@
+"""Makes the parts of the operator and ties them together. Nothing here runs or talks to anyone yet."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.create_attempt import Attempts
+from trainingrun.engine.events import EventPoster
+from trainingrun.engine.health import Heartbeat
+from trainingrun.engine.intake import Intake
+from trainingrun.engine.lease import Lease, LeaseSettings
+from trainingrun.engine.metrics import Metrics
+from trainingrun.engine.progress.writer import ProgressWriter
+from trainingrun.engine.queue import WorkQueue
+from trainingrun.engine.reconcile import Reconciler
+from trainingrun.engine.resync import Resync
+from trainingrun.engine.settings import InvalidSettings, Settings
+from trainingrun.engine.watch_health import Watches
+from trainingrun.engine.worker import Worker
+from trainingrun.kube import Api, own_namespace
+from trainingrun.kube.resources import WATCHED
+from trainingrun.kube.transport import Transport
+
+_RANDOM = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the operator consists of. `lease` is None when replicas are not to take turns."""
+
+    settings: Settings
+    api: Api
+    lease: Lease | None
+    metrics: Metrics
+    cache: Cache
+    queue: WorkQueue[Key]
+    intake: Intake
+    resync: Resync
+    watches: Watches
+    events: EventPoster
+    worker: Worker
+    writer: ProgressWriter
+    heartbeat: Heartbeat
+
+
+def now() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+def jitter() -> float:
+    """A factor that keeps apart what would otherwise happen at the same time."""
+    return _RANDOM.uniform(0.8, 1.2)
+
+
+def assemble(
+    settings: Settings,
+    transport: Transport,
+    *,
+    now: Callable[[], datetime] = now,
+    jitter: Callable[[], float] = jitter,
+) -> Parts:
+    """The parts, for these settings. Only writes about runs wait for leadership; see `Lease.ensure_leading`."""
+    metrics, cache = Metrics(), Cache()
+    queue: WorkQueue[Key] = WorkQueue(jitter)
+    intake = Intake(cache, queue)
+    identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    api = Api(transport, max_writes=settings.max_writes, observe=metrics.observe_request)
+    # A renewal must not wait behind other writes.
+    urgent = Api(transport, observe=metrics.observe_request)
+    lease = Lease(urgent, lease_settings(settings, identity), now) if settings.leader_election else None
+    leading = api.guarded(lease.ensure_leading) if lease is not None else api
+    namespaces = settings.namespaces or (None,)
+    resync = Resync(api, cache, intake, metrics, namespaces)
+    events = EventPoster(api, now, identity)
+    attempts = Attempts(leading, cache, settings.render_settings())
+    parts = Parts(
+        settings=settings,
+        api=api,
+        lease=lease,
+        metrics=metrics,
+        cache=cache,
+        queue=queue,
+        intake=intake,
+        resync=resync,
+        watches=Watches(WATCHED, namespaces, resync.want),
+        events=events,
+        worker=Worker(Reconciler(leading, cache, attempts, events, now), cache, queue, metrics),
+        writer=ProgressWriter(api, now),
+        heartbeat=Heartbeat(),
+    )
+    _add_gauges(parts)
+    return parts
+
+
+def lease_settings(settings: Settings, identity: str) -> LeaseSettings:
+    """The Lease's settings. Raises `InvalidSettings` when nothing says where it is."""
+    namespace = settings.lease_namespace or own_namespace()
+    if namespace is None:
+        raise InvalidSettings("--lease-namespace: found none, allowed: a namespace, or --no-leader-election")
+    duration = float(settings.lease_seconds)
+    return LeaseSettings(
+        namespace=namespace,
+        name=settings.lease_name,
+        identity=identity,
+        duration=duration,
+        deadline=duration * 2 / 3,
+        interval=duration / 7.5,
+    )
+
+
+def _add_gauges(parts: Parts) -> None:
+    kinds = tuple(resource.kind for resource in WATCHED)
+    plurals = {resource.kind: resource.plural for resource in WATCHED}
+    metrics = parts.metrics
+    metrics.gauge("queue_depth", "Runs that wait for a worker", parts.queue.depth)
+    metrics.gauge("queue_oldest_seconds", "For how long the oldest run waits or is worked on", parts.queue.oldest)
+    metrics.gauge("leader", "1 while this replica may act", lambda: 1.0 if _is_leading(parts) else 0.0)
+    metrics.gauge_by_kind("cache_objects", "Objects remembered", lambda kind: parts.cache.sizes()[kind], kinds)
+    metrics.gauge_by_kind(
+        "watch_age_seconds", "Seconds since the watch connected", lambda kind: parts.watches.age(plurals[kind]), kinds
+    )
+    metrics.gauge_by_kind("last_event_age_seconds", "Seconds since the last event", parts.intake.age, kinds)
+
+
+def _is_leading(parts: Parts) -> bool:
+    return parts.lease is None or parts.lease.is_leading

@@ -1,0 +1,1 @@
+"""The endpoint to which training reports its progress."""

@@ -1,0 +1,146 @@
+"""The progress endpoint: pods of a run tell how far training is, by Kubeflow Trainer's protocol.
+
+A pod may report for its own run and nothing else; who it is, the API server says. Any replica serves it, because
+it needs no more than the Kubernetes API. It must not decide anything about runs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from aiohttp import web
+
+from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE
+from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.metrics import Metrics
+from trainingrun.engine.progress.report import MAX_BYTES, InvalidReport, report_of
+from trainingrun.engine.progress.tokens import Bearer, TokenReviewer
+from trainingrun.engine.progress.writer import ProgressWriter
+from trainingrun.kube import Api, ApiError, Conflict, NotFound
+from trainingrun.kube.resources import PODS, TRAINING_RUNS
+from trainingrun.observed import Pod, RunObject, pod_of, run_object_of
+
+logger = logging.getLogger(__name__)
+
+ROUTE = "/apis/v1beta1/namespaces/{namespace}/trainingruns/{name}/status"
+
+
+class _Refused(Exception):
+    """The request is answered with this status and sentence."""
+
+    def __init__(self, status: int, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class ProgressEndpoint:
+    """Checks each request and hands its report on."""
+
+    def __init__(
+        self,
+        api: Api,
+        cache: Cache,
+        reviewer: TokenReviewer,
+        writer: ProgressWriter,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+    ):
+        self._api = api
+        self._cache = cache
+        self._reviewer = reviewer
+        self._writer = writer
+        self._metrics = metrics
+        self._now = now
+
+    def application(self) -> web.Application:
+        """The web application. From now on reports can arrive."""
+        self._begin()
+        app = web.Application(client_max_size=MAX_BYTES)
+        app.router.add_post(ROUTE, self._answer)
+        return app
+
+    def _begin(self) -> None:
+        """What has not arrived before says nothing about training; times of status are whole seconds."""
+        self._cache.reports_since = self._now().replace(microsecond=0)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            status, sentence = await self._take(request)
+        except _Refused as refused:
+            status, sentence = refused.status, refused.sentence
+        except web.HTTPRequestEntityTooLarge:
+            status, sentence = 413, f"The body is too long: at most {MAX_BYTES} bytes are allowed."
+        except NotFound:
+            status, sentence = 404, "There is no such run."
+        except Conflict:
+            status, sentence = 409, "The run has been replaced by another one of its name."
+        except ApiError as error:
+            logger.warning("a progress report could not be taken: %s", error)
+            self._begin()
+            status, sentence = 503, "The Kubernetes API is not available; report again later."
+        self._metrics.reports.labels(str(status)).inc()
+        headers = {"Retry-After": "10"} if status in (429, 503) else None
+        return web.Response(
+            status=status, text=json.dumps({"message": sentence}), content_type="application/json", headers=headers
+        )
+
+    async def _take(self, request: web.Request) -> tuple[int, str]:
+        key = Key(request.match_info["namespace"], request.match_info["name"])
+        bearer = await self._bearer(request)
+        if bearer.namespace != key.namespace:
+            raise _Refused(403, "The pod is in another namespace than the run.")
+        pod = await self._pod(bearer)
+        run = await self._run(key)
+        if run.uid != pod.run_uid:
+            raise _Refused(403, f"Pod {pod.name} does not belong to run {run.name}.")
+        if run.deleting:
+            raise _Refused(409, f"Run {run.name} is being deleted.")
+        if not self._writer.may_report(run.uid):
+            raise _Refused(429, "Too many reports: one a second is allowed.")
+        newest = max((_index(attempt) for attempt in run.status.get("attempts") or ()), default=0)
+        if pod.attempt < newest:
+            raise _Refused(409, f"Attempt {pod.attempt} is over: attempt {newest} is the newest.")
+        try:
+            report = report_of(await request.read())
+        except InvalidReport as error:
+            raise _Refused(422, f"The report is not valid: {error}.") from error
+        is_written = await self._writer.take(run, pod.attempt, report)
+        return (200, "Taken.") if is_written else (202, "Taken; it is written when the next write is due.")
+
+    async def _bearer(self, request: web.Request) -> Bearer:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _Refused(401, "A token is missing: send `Authorization: Bearer <token>`.")
+        bearer = await self._reviewer.bearer(token.strip())
+        if bearer is None:
+            raise _Refused(401, "The token is not valid here, or not bound to a pod.")
+        return bearer
+
+    async def _pod(self, bearer: Bearer) -> Pod:
+        """The pod, from the cache or from the API server: a replica that does not lead has no cache."""
+        pod = self._cache.pod(bearer.pod_uid)
+        if pod is not None:
+            return pod
+        try:
+            body = await self._api.get(PODS, bearer.namespace, bearer.pod)
+        except NotFound as error:
+            raise _Refused(403, f"Pod {bearer.pod} does not exist any more.") from error
+        labels = body["metadata"].get("labels") or {}
+        if body["metadata"]["uid"] != bearer.pod_uid or labels.get(MANAGED_BY_KEY) != MANAGED_BY_VALUE:
+            raise _Refused(403, f"Pod {bearer.pod} is not a pod of a run.")
+        return pod_of(body)
+
+    async def _run(self, key: Key) -> RunObject:
+        run = self._cache.run(key)
+        if run is not None:
+            return run
+        return run_object_of(await self._api.get(TRAINING_RUNS, key.namespace, key.name))
+
+
+def _index(attempt: object) -> int:
+    index = attempt.get("index") if isinstance(attempt, dict) else None
+    return index if isinstance(index, int) else 0

@@ -1,0 +1,88 @@
+"""The Kubernetes events that a change of status is worth: one for each condition that turns, attempt that fails,
+and head or machine that is lost. The same status twice gives none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from trainingrun.status.conditions import REFUSALS, Condition, ConditionType, Reason, conditions_of
+from trainingrun.status.fields import Attempt
+from trainingrun.status.recorded import recorded_of
+
+# Events hold no more: the API server refuses longer notes.
+MAX_NOTE = 1024
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_WARNINGS = frozenset({ConditionType.DATA_STARVED, ConditionType.FAILED})
+# Turning true, and turning false, of these is news. Of Reconciling, Stalled and the like others tell already.
+_TOLD_WHEN_TRUE = frozenset(
+    {
+        ConditionType.ACCEPTED,
+        ConditionType.ADMITTED,
+        ConditionType.PODS_READY,
+        ConditionType.DATA_STARVED,
+        ConditionType.SUSPENDED,
+        ConditionType.COMPLETE,
+        ConditionType.FAILED,
+    }
+)
+_TROUBLES = REFUSALS | {Reason.CONTAINER_ERROR, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL}
+
+
+@dataclass(frozen=True)
+class Event:
+    """A Kubernetes event about a run."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def transitions(old_status: Mapping[str, Any], new_status: Mapping[str, Any]) -> tuple[Event, ...]:
+    """The events of the change from one status to the next."""
+    old, new = recorded_of(old_status, _EPOCH), recorded_of(new_status, _EPOCH)
+    before = {attempt.index: attempt for attempt in old.attempts}
+    events = [event for attempt in new.attempts for event in _of_attempt(before.get(attempt.index), attempt)]
+    was, turned = conditions_of(old_status.get("conditions"), _EPOCH), new.conditions
+    for kind, condition in turned.items():
+        events += _of_condition(was.get(kind), condition)
+    return tuple(Event(event.type, event.reason, event.message[:MAX_NOTE]) for event in events)
+
+
+def _of_attempt(before: Attempt | None, attempt: Attempt) -> Iterator[Event]:
+    if attempt.head_restarts > (before.head_restarts if before else 0):
+        words = f"The head of attempt {attempt.index} was lost and replaced; training goes on from its last checkpoint."
+        yield Event("Warning", Reason.HEAD_LOST, words)
+    if attempt.preemptions > (before.preemptions if before else 0):
+        words = f"The machines of attempt {attempt.index} were taken away; it goes on when it gets others."
+        yield Event("Warning", Reason.PREEMPTED, words)
+    if attempt.outcome == "Failed" and (before is None or before.outcome != "Failed"):
+        where = f" on node {attempt.node}" if attempt.node else ""
+        code = f" (exit code {attempt.exit_code})" if attempt.exit_code is not None else ""
+        words = f"Attempt {attempt.index} failed{where}{code}: {attempt.message or attempt.failure_class}"
+        yield Event("Warning", attempt.failure_class or Reason.INFRASTRUCTURE, words)
+
+
+def _of_condition(before: Condition | None, condition: Condition) -> Iterator[Event]:
+    was = before.status if before else "Unknown"
+    if condition.status == "True":
+        if was != "True" and condition.type in _TOLD_WHEN_TRUE:
+            kind: Literal["Normal", "Warning"] = "Warning" if condition.type in _WARNINGS else "Normal"
+            yield Event(kind, _told_reason(condition), condition.message)
+        return
+    is_other = before is None or before.reason != condition.reason
+    if condition.type is ConditionType.ACCEPTED and condition.status == "False" and is_other:
+        yield Event("Warning", condition.reason, condition.message)
+    elif condition.type is ConditionType.PODS_READY and condition.reason in _TROUBLES and is_other:
+        yield Event("Warning", condition.reason, condition.message)
+    elif condition.type is ConditionType.ADMITTED and condition.reason == Reason.QUEUED and is_other:
+        yield Event("Normal", condition.reason, condition.message)
+    elif condition.type is ConditionType.SUSPENDED and was == "True" and condition.reason != Reason.FINISHED:
+        yield Event("Normal", "Resumed", "The run goes on from its last checkpoint.")
+
+
+def _told_reason(condition: Condition) -> str:
+    return condition.reason if condition.reason else str(condition.type)

@@ -1,0 +1,142 @@
+"""Puts a run's status together: the attempts first, then the state, and everything else from these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from trainingrun.lifecycle.attempt import job_of
+from trainingrun.lifecycle.attempt_list import Ledger, ledger_of
+from trainingrun.lifecycle.condition_rules import Findings, final_findings, invalid_findings, ongoing_findings
+from trainingrun.lifecycle.deadlines import usage_at
+from trainingrun.lifecycle.endings import Verdict
+from trainingrun.lifecycle.state import activity_of, state_of
+from trainingrun.lifecycle.view import View, view_of
+from trainingrun.lifecycle.waiting import pods_counted
+from trainingrun.observed import Observed, RunObject
+from trainingrun.status.conditions import Condition, ConditionType, condition
+from trainingrun.status.fields import DataStatus, Links, Outputs, State, Status
+from trainingrun.status.recorded import Recorded, recorded_of
+from trainingrun.status.trainer_report import checkpoint_uri
+
+_MOST_TEXT = 1024
+_OURS = {field.alias for field in Status.model_fields.values()}
+_OUR_CONDITIONS = frozenset(str(kind) for kind in ConditionType)
+_OURS_OF_DATA = {field.alias for field in DataStatus.model_fields.values()}
+
+
+def status_of(run: RunObject, observed: Observed, now: datetime) -> dict[str, Any]:
+    """The whole status that the operator writes. A run that is being deleted keeps the one it has."""
+    if run.deleting:
+        return written_part(run.status)
+    if run.run is None:
+        return _without_spec(run, now.replace(microsecond=0))
+    view = view_of(run, run.run.spec, observed, now)
+    return _status(view, ledger_of(view)).to_json()
+
+
+def written_part(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a status, what the operator writes, for a comparison; the rest is the progress endpoint's and others'."""
+    ours = {key: value for key, value in status.items() if key in _OURS}
+    if isinstance(conditions := ours.get("conditions"), list):
+        ours["conditions"] = [entry for entry in conditions if not _is_of_another_controller(entry)]
+    data = ours.get("dataStatus")
+    if isinstance(data, Mapping):
+        ours["dataStatus"] = {key: value for key, value in data.items() if key in _OURS_OF_DATA}
+        if not ours["dataStatus"]:
+            del ours["dataStatus"]
+    return ours
+
+
+def _is_of_another_controller(entry: object) -> bool:
+    return isinstance(entry, Mapping) and entry.get("type") not in _OUR_CONDITIONS
+
+
+def _status(view: View, ledger: Ledger) -> Status:
+    state = state_of(view, ledger)
+    findings = ongoing_findings(view, ledger, state) if ledger.verdict is None else final_findings(ledger.verdict, ())
+    current = ledger.current
+    count = pods_counted(view, current.index) if current is not None and current.is_live else None
+    recorded = view.recorded
+    start = recorded.start_time
+    if start is None and state in ("Starting", "Running"):
+        start = view.now
+    return Status(
+        observed_generation=view.run.generation,
+        state=state,
+        conditions=_conditions(view.run, findings, recorded, view.now),
+        start_time=start,
+        completion_time=_completion_time(recorded, ledger.verdict, ledger, view.now),
+        attempts=ledger.attempts or None,
+        failures=ledger.failures,
+        nodes=str(count) if count is not None else None,
+        usage=usage_at(recorded.usage, activity_of(state), view.now),
+        outputs=_outputs(view),
+        data_status=DataStatus(ready_nodes=count.ready_data if count is not None else 0),
+        links=_links(view, ledger),
+    )
+
+
+def _without_spec(run: RunObject, now: datetime) -> dict[str, Any]:
+    """The status of a run whose spec is invalid. What is remembered stays: a later operator may accept the spec."""
+    recorded = recorded_of(run.status, now)
+    latched = recorded.verdict
+    state: State = "Invalid"
+    if latched is None:
+        findings = invalid_findings(run.problems)
+    else:
+        findings = final_findings(Verdict(latched.type, latched.reason, latched.message), run.problems)
+        state = "Complete" if latched.type == "Complete" else "Failed"
+    kept = Status(
+        observed_generation=run.generation,
+        state=state,
+        conditions=_conditions(run, findings, recorded, now),
+        start_time=recorded.start_time,
+        completion_time=recorded.completion_time,
+        attempts=recorded.attempts or None,
+        failures=recorded.failures,
+        usage=recorded.usage,
+        outputs=recorded.outputs,
+        data_status=DataStatus(),
+    )
+    return kept.to_json()
+
+
+def _conditions(run: RunObject, findings: Findings, recorded: Recorded, now: datetime) -> tuple[Condition, ...]:
+    return tuple(
+        condition(
+            kind,
+            finding.holds,
+            finding.reason,
+            finding.message,
+            generation=run.generation,
+            now=now,
+            before=recorded.conditions,
+        )
+        for kind, finding in findings.items()
+    )
+
+
+def _completion_time(recorded: Recorded, verdict: Verdict | None, ledger: Ledger, now: datetime) -> datetime | None:
+    if verdict is None:
+        return None
+    ended = ledger.current.end_time if ledger.current is not None else None
+    return recorded.completion_time or ended or now
+
+
+def _outputs(view: View) -> Outputs:
+    checkpoint = view.report.checkpoint
+    if checkpoint is None:
+        return view.recorded.outputs
+    return Outputs(checkpoint_uri=checkpoint_uri(view.spec.storage, view.run.uid, checkpoint))
+
+
+def _links(view: View, ledger: Ledger) -> Links | None:
+    """Ray's dashboard, as long as there is a cluster that serves it."""
+    entry = ledger.current
+    job = job_of(view, entry) if entry is not None else None
+    if entry is None or job is None or not job.dashboard_url or not view.children.clusters_of(entry.index):
+        return None
+    url = job.dashboard_url if "://" in job.dashboard_url else f"http://{job.dashboard_url}"
+    return Links(dashboard_url=url[:_MOST_TEXT])

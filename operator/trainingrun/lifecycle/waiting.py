@@ -1,0 +1,157 @@
+"""Why not all pods are ready, in the words of whoever holds them back: quota, scheduler, kubelet, KubeRay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainingrun.contract.labels import QUEUE_KEY, RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
+from trainingrun.failures import is_image_trouble
+from trainingrun.failures.last_words import joined, last_words
+from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, is_paused
+from trainingrun.lifecycle.view import View
+from trainingrun.observed import Pod, RayJob
+from trainingrun.status.conditions import REFUSALS, ConditionType, Reason
+from trainingrun.status.fields import Attempt
+
+
+@dataclass(frozen=True)
+class Words:
+    """A reason and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class PodCount:
+    """Ready pods of an attempt, and how many it is to have."""
+
+    ready: int
+    wanted: int
+    ready_data: int
+    is_complete: bool
+
+    def __str__(self) -> str:
+        return f"{self.ready}/{self.wanted}"
+
+
+def pods_counted(view: View, attempt: int) -> PodCount:
+    """The attempt's pods. It is complete when every group has at least the size that the spec gives it."""
+    ready = [pod.group for pod in view.children.pods_of(attempt) if pod.ready and not pod.deleting]
+    needed = {
+        RAY_HEAD_VALUE: 1,
+        RAY_TRAINER_VALUE: view.spec.trainer.num_nodes,
+        RAY_DATA_VALUE: view.spec.data.num_nodes,
+    }
+    workers = [cluster.desired_workers for cluster in view.children.clusters_of(attempt) if not cluster.deleting]
+    return PodCount(
+        ready=len(ready),
+        wanted=max([sum(needed.values()), *(1 + desired for desired in workers)]),
+        ready_data=ready.count(RAY_DATA_VALUE),
+        is_complete=all(ready.count(group) >= count for group, count in needed.items()),
+    )
+
+
+def creation_words(view: View, attempt: int) -> Words | None:
+    """What keeps the attempt's RayJob from being created, if anything does."""
+    conflict = view.conflict_with(attempt)
+    if conflict is not None:
+        words = f"RayJob {conflict.name} exists and is not the run's own; delete it, or create the run by another name."
+        return Words(Reason.NAME_CONFLICT, words)
+    if view.refusal is not None:
+        return Words(refusal_reason(*view.refusal), view.refusal[1])
+    return _recorded_refusal(view)
+
+
+def _recorded_refusal(view: View) -> Words | None:
+    """The words of a refusal that this operator has not met itself, or has forgotten in a restart."""
+    entry = view.recorded.attempts[-1] if view.recorded.attempts else None
+    recorded = view.recorded.conditions.get(ConditionType.PODS_READY)
+    if entry is None or recorded is None or not is_paused(view, entry) or recorded.reason not in REFUSALS:
+        return None
+    return Words(recorded.reason, recorded.message)
+
+
+def queue_words(view: View, entry: Attempt, job: RayJob) -> Words:
+    """What holds a suspended RayJob back."""
+    queue = view.run.labels.get(QUEUE_KEY)
+    reason = Reason.PREEMPTED if entry.preemptions else Reason.QUEUED
+    if queue is None:
+        hint = f"the run has no label {QUEUE_KEY}, which may be required here"
+        return Words(reason, f"RayJob {job.name} is suspended, and not by the operator; {hint}.")
+    again = "again " if entry.preemptions else ""
+    return Words(reason, f'RayJob {job.name} waits to be admitted {again}by queue "{queue}".')
+
+
+def pod_words(view: View, entry: Attempt, job: RayJob) -> Words:
+    """What the pods of an admitted attempt wait for."""
+    clusters = [cluster for cluster in view.children.clusters_of(entry.index) if not cluster.deleting]
+    for cluster in clusters:
+        if cluster.replica_failure is not None:
+            return Words(refusal_reason(*cluster.replica_failure), cluster.replica_failure[1])
+    pods = sorted(
+        (pod for pod in view.children.pods_of(entry.index) if not pod.deleting), key=lambda pod: (pod.created, pod.name)
+    )
+    trouble = _container_words(pods) or _scheduler_words(pods)
+    if trouble is not None:
+        return trouble
+    if job.deployment_status == "" and view.now >= job.created + KUBERAY_GRACE:
+        words = f"KubeRay has not acted on RayJob {job.name}; is its operator running and watching this namespace?"
+        return Words(Reason.RAY_UNAVAILABLE, words)
+    count = pods_counted(view, entry.index)
+    return Words(Reason.PODS_STARTING, f"{count.ready} of {count.wanted} pods are ready.")
+
+
+def _container_words(pods: list[Pod]) -> Words | None:
+    waiting = sorted((pod for pod in pods if pod.waiting), key=lambda pod: not is_image_trouble(pod))
+    for pod in waiting:
+        reason, message = pod.waiting or ("", "")
+        kind = Reason.IMAGE_PULL if is_image_trouble(pod) else Reason.CONTAINER_ERROR
+        words = f"{reason}: {message}" if message else reason
+        return Words(kind, f"Pod {pod.name}: {words}{_last_end(pod)}")
+    return None
+
+
+def _last_end(pod: Pod) -> str:
+    """How a container of the pod that is started again and again ended, and the last line that it wrote."""
+    if not pod.terminations:
+        return ""
+    end = pod.terminations[-1]
+    said = joined(f"exit code {end.exit_code}", end.reason, last_words(end.message).rpartition("\n")[2])
+    return f"; container {end.container} ended with {said}"
+
+
+def _scheduler_words(pods: list[Pod]) -> Words | None:
+    for pod in pods:
+        if pod.unschedulable is not None:
+            return Words(Reason.UNSCHEDULABLE, f"Pod {pod.name}: {pod.unschedulable}")
+    return None
+
+
+# What the API server's admission plugins and authorizer write, most telling first.
+_WORDS: tuple[tuple[str, Reason], ...] = (
+    ("exceeded quota", Reason.QUOTA_EXCEEDED),
+    ("failed quota", Reason.QUOTA_EXCEEDED),
+    ("violates podsecurity", Reason.POD_SECURITY_DENIED),
+    ("admission webhook", Reason.ADMISSION_DENIED),
+    ("validatingadmissionpolicy", Reason.ADMISSION_DENIED),
+    ("cannot create resource", Reason.PERMISSION_DENIED),
+    ("cannot delete resource", Reason.PERMISSION_DENIED),
+    ("no matches for kind", Reason.RAY_UNAVAILABLE),
+    ("could not find the requested resource", Reason.RAY_UNAVAILABLE),
+)
+
+
+_REASONS = {
+    "NameConflict": Reason.NAME_CONFLICT,
+    "NotFound": Reason.RAY_UNAVAILABLE,
+    "Invalid": Reason.RENDER_REJECTED,
+    "BadRequest": Reason.RENDER_REJECTED,
+}
+
+
+def refusal_reason(reason: str, message: str) -> Reason:
+    """The reason for the words of a refusal: the API server's own reason alone says little (Forbidden)."""
+    lowered = message.lower()
+    found = next((known for words, known in _WORDS if words in lowered), None)
+    return found or _REASONS.get(reason, Reason.REFUSED)

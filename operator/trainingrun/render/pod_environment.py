@@ -1,0 +1,101 @@
+"""The environment variables of pods: the operator's, then the author's.
+
+Of the author's, a group's win over the run's. None can replace the operator's, or those by which the nodes of a
+cluster find and trust each other: what has such a name is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trainingrun.contract import pods as contract_pods
+from trainingrun.observed import RunObject
+from trainingrun.render.template_engine import json_text
+from trainingrun.spec import Run
+from trainingrun.spec.environment import EnvironmentVariable
+
+# KubeRay sets these where they are missing, so that an author's would open the cluster or tear it apart.
+CLUSTER_VARIABLES = frozenset({"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_PORT"})
+
+
+def common_variables(drain_seconds: int) -> dict[str, str]:
+    """The operator's variables of every pod. The file system is read-only but for /tmp."""
+    return {
+        "HOME": "/tmp",  # noqa: S108 - the pod's own
+        # At its end Ray waits 30 s for replicas of Serve. What has to be waited for here, the hook before has done.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        # Nothing is told to Ray's makers, as locally; collecting it would also take a process of its own.
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TRAININGRUN_DRAIN_SECONDS": str(drain_seconds),
+    }
+
+
+def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
+    """What the driver of an attempt and its head read; a driver has `drain_seconds` to stop."""
+    return {
+        "RAY_JOB_STOP_WAIT_TIME_S": str(drain_seconds),
+        # A node that refuses five checks in a row is lost; one that only answers late has as long as ever.
+        "RAY_health_check_period_ms": "1000",
+        "TRAININGRUN_CONFIG": f"{contract_pods.CONFIGURATION_DIRECTORY}/{contract_pods.CONFIGURATION_FILE}",
+        "TRAININGRUN_ATTEMPT": str(attempt),
+        "TRAININGRUN_JSON": "1",
+    }
+
+
+def progress_variables(run: RunObject, settings: RenderSettings) -> dict[str, str]:
+    """Kubeflow Trainer's variables of the progress protocol; none without an endpoint."""
+    if settings.progress_url is None:
+        return {}
+    path = contract_pods.PROGRESS_PATH.format(namespace=run.namespace, name=run.name)
+    variables = {
+        "KUBEFLOW_TRAINER_SERVER_URL": settings.progress_url.rstrip("/") + path,
+        "KUBEFLOW_TRAINER_SERVER_TOKEN": f"{contract_pods.PROGRESS_DIRECTORY}/token",
+    }
+    if settings.progress_ca is not None:
+        variables["KUBEFLOW_TRAINER_SERVER_CA_CERT"] = f"{contract_pods.PROGRESS_DIRECTORY}/ca.crt"
+    return variables
+
+
+def merged(ours: dict[str, str], *authors: tuple[EnvironmentVariable, ...]) -> list[dict[str, Any]]:
+    """A container's `env`. Ours come first, so that the author's may refer to them as $(NAME)."""
+    given = {variable.name: variable for variables in authors for variable in variables}
+    return [{"name": name, "value": value} for name, value in ours.items()] + [
+        variable.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name, variable in given.items()
+        if name not in ours and name not in CLUSTER_VARIABLES
+    ]
+
+
+PROGRESS_AUDIENCE = "trainingrun.dev"
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """Where pods report their progress to, if they do.
+
+    `progress_url` is the endpoint's base (`https://trainingrun-progress.trainingrun-system.svc`), `progress_audience`
+    the audience of the token that pods send, `progress_ca` the PEM certificates that the endpoint's own is checked
+    against; None leaves that to the certificates in the training image.
+    """
+
+    progress_url: str | None = None
+    progress_audience: str = PROGRESS_AUDIENCE
+    progress_ca: str | None = None
+
+
+_METADATA = ("name", "namespace", "uid")
+
+
+_NOT_THE_DRIVERS = ("env", "imagePullSecrets", "podTemplatePatches", "terminationGracePeriodSeconds")
+
+
+def configuration(run: Run) -> str:
+    """A TrainingRun document in JSON; `trainingrun.spec.parse` accepts it."""
+    document = run.to_document()
+    document["metadata"] = {key: value for key, value in document["metadata"].items() if key in _METADATA}
+    spec = {key: value for key, value in document["spec"].items() if key not in _NOT_THE_DRIVERS}
+    for group in ("trainer", "data"):
+        if group in spec:
+            spec[group] = {key: value for key, value in spec[group].items() if key != "env"}
+    return json_text({**document, "spec": spec})

@@ -1,0 +1,223 @@
+"""The fields of `status` as the reconciler writes them, and nothing of how they come about.
+
+`trainerStatus` and the measured part of `dataStatus` are not here: the progress endpoint writes those. What an
+attempt's entry holds must suffice to go on after a restart of the operator, since nothing else is remembered.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from trainingrun.status.conditions import Condition
+
+MAX_ATTEMPTS = 10
+# A RayJob's label and name must be able to hold the number.
+MAX_INDEX = 99_999_999
+MAX_COUNT = 1_000_000_000
+MAX_METRICS = 256
+# What every JSON reader can hold.
+MAX_SECONDS = 2**53 - 1
+
+Outcome = Literal["Pending", "Running", "Complete", "Failed", "Suspended"]
+State = Literal[
+    "Pending",
+    "Queued",
+    "Starting",
+    "Running",
+    "Restarting",
+    "Suspending",
+    "Suspended",
+    "Complete",
+    "Failed",
+    "Invalid",
+]
+Activity = Literal["Queued", "Startup", "Training", "Restarting", "Suspended"]
+
+
+def _usable(time: datetime) -> datetime:
+    """Refuse times that arithmetic could push beyond the calendar; the API has whole seconds."""
+    if not 2000 <= time.year <= 2200:
+        raise ValueError("a year from 2000 to 2200")
+    return time.astimezone(UTC).replace(microsecond=0)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_usable)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Text = Annotated[str, Field(max_length=1024)]
+Percentage = Annotated[int, Field(ge=0, le=100)]
+
+
+class StatusModel(BaseModel):
+    """A part of status: camelCase in JSON; fields of other versions are left out when it is read."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, validate_by_name=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, without what is not known."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class HeadFailure(StatusModel):
+    """What was seen of the end of the head's pod before KubeRay replaces it."""
+
+    failure_class: Text = Field(description="Class of the failure.")
+    message: Text = Field(default="", description="The words of Kubernetes, at most 1024 characters.")
+    node: Text = Field(default="", description="Node of the pod.")
+    pod: Text = Field(default="", description="Name of the pod.")
+
+
+class Attempt(StatusModel):
+    """One attempt, that is one RayJob."""
+
+    index: int = Field(ge=0, le=MAX_INDEX, description="Number of the attempt; the first is 0.")
+    ray_job_name: Text = Field(default="", description="Name of its RayJob.")
+    ray_job_uid: Text | None = Field(
+        default=None, alias="rayJobUID", description="Uid of its RayJob; missing until the RayJob has been seen."
+    )
+    outcome: Outcome = Field(description="How it stands or how it ended.")
+    failure_class: Text | None = Field(default=None, description="Class of the failure, when it failed.")
+    exit_code: int | None = Field(default=None, description="Exit code of the driver, when it failed with one.")
+    node: Text | None = Field(default=None, description="Node on which the cause of the failure was seen.")
+    pod: Text | None = Field(default=None, description="Pod on which the cause of the failure was seen.")
+    message: Text | None = Field(default=None, description="Why it failed, at most 1 KiB.")
+    recorded_time: Time | None = Field(default=None, description="When the attempt was decided.")
+    start_time: Time | None = Field(default=None, description="When its RayJob was first seen admitted.")
+    end_time: Time | None = Field(default=None, description="When it ended.")
+    resumed_from: Text | None = Field(default=None, description="Checkpoint that it went on from, as it reported.")
+    head_restarts: Count = Field(default=0, description="Times that its head was lost and replaced.")
+    preemptions: Count = Field(default=0, description="Times that its machines were taken away and it went on.")
+    counted: bool = Field(default=False, description="Whether its failure counts against backoffLimit.")
+    retry_time: Time | None = Field(
+        default=None,
+        description="When it failed: the earliest time of the next attempt. While Pending: of the next try to create.",
+    )
+    admitted: bool = Field(default=False, description="Whether its RayJob is admitted, not suspended by a queue.")
+    stopping: bool = Field(default=False, description="Whether it is being ended because the run was suspended.")
+    missing_since: Time | None = Field(default=None, description="Since when its RayJob is not to be found.")
+    ray_cluster_name: Text | None = Field(default=None, description="RayCluster of the head that was last seen.")
+    head_pod_uid: Text | None = Field(default=None, alias="headPodUID", description="Uid of the head's pod.")
+    former_head_pod_uids: tuple[Text, ...] | None = Field(
+        default=None,
+        alias="formerHeadPodUIDs",
+        max_length=10,
+        description="Uids of the heads before it, the last 10, so that none is taken for a new one.",
+    )
+    head_time: Time | None = Field(default=None, description="When this head was first seen.")
+    head_failure: HeadFailure | None = Field(default=None, description="What was seen of this head's end.")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has ended for good: its outcome never changes again."""
+        return self.outcome in ("Complete", "Failed", "Suspended")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its RayJob is meant to exist and to train."""
+        return not self.is_finished and not self.stopping
+
+
+class Usage(StatusModel):
+    """How the run's time was spent, up to `since`; what is going on since then is `activity`."""
+
+    queued_seconds: Count = Field(default=0, description="Seconds in a queue.")
+    startup_seconds: Count = Field(default=0, description="Seconds from admission to the start of training.")
+    training_seconds: Count = Field(default=0, description="Seconds in which the training program ran.")
+    restarting_seconds: Count = Field(default=0, description="Seconds of ending attempts and between attempts.")
+    suspended_seconds: Count = Field(default=0, description="Seconds suspended, with all machines given back.")
+    active_seconds: Count = Field(
+        default=0, description="Seconds of startup, training and restarting: what activeDeadlineSeconds limits."
+    )
+    activity: Activity | None = Field(default=None, description="What the run does now; missing when it is over.")
+    since: Time | None = Field(default=None, description="Since when it does that.")
+
+
+class Outputs(StatusModel):
+    """What the run has produced."""
+
+    checkpoint_uri: Annotated[str, Field(max_length=4096)] | None = Field(
+        default=None, alias="checkpointURI", description="Where the newest checkpoint lies."
+    )
+
+
+class DataStatus(StatusModel):
+    """The data group; the progress endpoint writes the measured fields beside it."""
+
+    ready_nodes: Count = Field(default=0, description="Pods of the data group that are ready.")
+
+
+class Links(StatusModel):
+    """Where to look further."""
+
+    dashboard_url: Text | None = Field(
+        default=None, alias="dashboardURL", description="Ray's dashboard, inside the cluster."
+    )
+
+
+class Status(StatusModel):
+    """What the operator says of a run."""
+
+    observed_generation: int = Field(description="Generation of the run that all of this is about.")
+    state: State = Field(description="A word for people; programs should read the conditions.")
+    conditions: tuple[Condition, ...] = Field(max_length=16, description="What holds and what does not.")
+    start_time: Time | None = Field(default=None, description="When the first attempt was admitted.")
+    completion_time: Time | None = Field(default=None, description="When the run completed or failed.")
+    attempts: tuple[Attempt, ...] | None = Field(
+        default=None, max_length=MAX_ATTEMPTS, description="The last 10 attempts, oldest first."
+    )
+    failures: Count = Field(default=0, description="Failures so far that count against backoffLimit.")
+    nodes: Text | None = Field(default=None, description="Ready pods of all pods, as in 5/7.")
+    usage: Usage | None = Field(default=None, description="How the run's time was spent.")
+    outputs: Outputs | None = Field(default=None, description="What the run has produced.")
+    data_status: DataStatus | None = Field(default=None, description="How the data group does.")
+    links: Links | None = Field(default=None, description="Where to look further.")
+
+
+class Metric(StatusModel):
+    """A figure of the training program."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="What it is, 1 to 128 characters.")
+    value: Annotated[str, Field(max_length=1024)] = Field(
+        description="Its newest value as text, at most 1024 characters."
+    )
+
+
+class TrainerStatus(StatusModel):
+    """What the training program reports. The fields are those of Kubeflow's TrainJob."""
+
+    progress_percentage: Percentage | None = Field(
+        default=None, description="Share of the training that is done, in percent, 0 to 100."
+    )
+    estimated_remaining_seconds: Annotated[int, Field(ge=0, le=MAX_SECONDS)] | None = Field(
+        default=None, description="Seconds until the training is done, estimated, 0 or more."
+    )
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=MAX_METRICS)] | None = Field(
+        default=None, description="Figures of the training program, at most 256."
+    )
+    last_updated_time: Time | None = Field(default=None, description="When this was reported.")
+
+
+class MeasuredDataStatus(DataStatus):
+    """How the data group does, and whether it keeps up."""
+
+    stall_percentage: Percentage | None = Field(
+        default=None, description="Share of their time that trainers wait for data, in percent, 0 to 100."
+    )
+    cause: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None, description="What most of the waiting is for, at most 128 characters."
+    )
+    rows_per_second: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="Rows that are trained on per second, 0 or more."
+    )
+
+
+class RunStatus(Status):
+    """What is known of a run. observedGeneration is -1 until the operator has seen it."""
+
+    trainer_status: TrainerStatus | None = Field(default=None, description="What the training program reports.")
+    data_status: MeasuredDataStatus | None = Field(
+        default=None, description="How the data group does, and whether it keeps up."
+    )

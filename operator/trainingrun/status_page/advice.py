@@ -1,0 +1,203 @@
+"""What a run's state means, and what its owner can do: a sentence or two each.
+
+The reasons are the operator's own words, from conditions; only where status has none does this module speak.
+Advice names a command or a field. It must not promise what the operator does not do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from trainingrun.contract.labels import RUN_NAME_KEY
+from trainingrun.history.figures import duration, plural
+from trainingrun.status_page.view import RunView
+
+# A new run is seen within seconds; after this long its operator is worth a look.
+_UNSEEN_SECONDS = 30.0
+
+# The operator's pods carry this label in manifests/ and in the chart.
+_OPERATOR_NAME = "trainingrun-operator"
+
+# A spec cannot be changed, and storage is kept by the identity of a run, not by its name.
+_ANEW = "A run's spec cannot be changed: submit the corrected file under another name."
+
+# Which conditions say why a run is in a state, the first that has words first.
+_SPEAKERS = {
+    "Pending": ("Accepted", "Reconciling"),
+    "Queued": ("Admitted", "Reconciling"),
+    "Starting": ("PodsReady", "Reconciling"),
+    "Running": ("Reconciling", "PodsReady"),
+    "Restarting": ("Reconciling", "PodsReady"),
+    "Suspending": ("Suspended", "Reconciling"),
+    "Suspended": ("Suspended",),
+    "Complete": ("Complete",),
+    "Failed": ("Failed", "Stalled"),
+    "Invalid": ("Accepted", "Stalled"),
+}
+
+# By the class of failure that ended a run; docs/runbook.md has the same words, and more.
+FAILURE_REMEDIES = {
+    "UserError": "Correct what the message names, in the code, the image or the recipe",
+    "InvalidConfig": "Correct the field or file that the message names; a retry alone cannot help",
+    "OutOfMemory": "Raise memory in the group's resourcesPerNode, or lower spec.recipe.globalBatchSize",
+    "ImagePull": "Correct spec.image, or give its registry's Secret in spec.imagePullSecrets",
+    "Hang": "Look in the logs for a rank that waits for ever, or raise spec.progressDeadlineSeconds for slow steps",
+    "AcceleratorFault": "Have the node in the table checked and cordoned: its accelerator reported a fault",
+    "HeadLost": "Give the head more memory in spec.head.resources if it was killed for it, and look at its node",
+    "Infrastructure": "Look at the node and the events of the pods; raise spec.backoffLimit if such losses are usual",
+    "Preempted": "Run it at a higher priority, or where nodes are not taken away",
+    "DeadlineExceeded": "Raise spec.activeDeadlineSeconds",
+}
+
+
+# By the reason of a condition that says what a run waits for; these too are in docs/runbook.md.
+REMEDIES = {
+    "Unschedulable": "No node fits a pod: free or add one, ask for less in resourcesPerNode, or choose other nodes in "
+    "podTemplatePatches.",
+    "ImagePull": "The image cannot be pulled: check spec.image and spec.imagePullSecrets.",
+    "ContainerError": "A container cannot start: check the image, the Secrets and the volume that the message names.",
+    "RayUnavailable": "See whether KubeRay is installed and its operator runs.",
+    "QuotaExceeded": "A quota of the namespace refuses pods: {quotas} shows what is used.",
+    "PodSecurityDenied": "The namespace's Pod Security level refuses the pods: ask its owner which level it has.",
+    "AdmissionDenied": "An admission policy or webhook refuses what the run needs: ask the owner of the one that the "
+    "message names.",
+    "PermissionDenied": "The operator lacks a right: install its roles again, by the chart or from "
+    "manifests/base/rbac.",
+    "RenderRejected": "The API server does not take the RayJob: see whether KubeRay and its definitions are 1.6 or "
+    "newer.",
+    "Refused": "The message says what the API server refuses: once it does not, the run goes on within 5 minutes.",
+    "NameConflict": "Another RayJob has the name that this run needs: rename one of the two.",
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """How the user called: `program`, and the `flags` that choose the cluster, which every shown command repeats."""
+
+    program: str
+    flags: str = ""
+
+    def command(self, verb: str, view: RunView) -> str:
+        """The subcommand about this run."""
+        return f"{self.program} {verb} {view.name} -n {view.namespace}{self.flags}"
+
+    def kubectl(self, words: str) -> str:
+        """The command of kubectl."""
+        return f"kubectl {words}{self.flags}"
+
+
+def reason_of(view: RunView, now: datetime) -> str:
+    """Why the run is in its state."""
+    if view.deleting:
+        return "It is being deleted; its pods save a checkpoint before they end."
+    if not view.is_seen:
+        return _unseen(view, now)
+    for name in _SPEAKERS.get(view.state, ("Reconciling",)):
+        condition = view.condition(name)
+        if condition and condition.words:
+            return condition.words
+    return "The operator gave no reason."
+
+
+def _unseen(view: RunView, now: datetime) -> str:
+    if view.conditions:
+        return "The operator has not looked at the last change yet."
+    if not _is_unseen_for_long(view, now):
+        return "The operator has not looked at it yet."
+    return f"The operator has not looked at it for {duration(_waited(view, now))}: it may not be running."
+
+
+def _is_unseen_for_long(view: RunView, now: datetime) -> bool:
+    return not view.is_seen and not view.conditions and _waited(view, now) > _UNSEEN_SECONDS
+
+
+def _waited(view: RunView, now: datetime) -> float:
+    return (now - view.created).total_seconds() if view.created else 0.0
+
+
+def next_steps(view: RunView, now: datetime, caller: Caller) -> list[str]:
+    """What the run's owner can do now, the most useful first; empty where there is nothing to do."""
+    if view.deleting:
+        return []
+    if _is_unseen_for_long(view, now):
+        pods = caller.kubectl(f"get pods -A -l app.kubernetes.io/name={_OPERATOR_NAME}")
+        return [f"See whether the operator runs: {pods}"]
+    advise = _ADVICE.get(view.state)
+    return advise(view, caller) if advise else []
+
+
+def _pending(view: RunView, caller: Caller) -> list[str]:
+    return _remedies(view, caller)
+
+
+def _queued(view: RunView, caller: Caller) -> list[str]:
+    queue = f"queue {view.queue}" if view.queue else "its queue"
+    return [
+        f"{caller.kubectl(f'get workloads -n {view.namespace}')} shows what waits in {queue}.",
+        "It starts by itself once there is room.",
+    ]
+
+
+def _starting(view: RunView, caller: Caller) -> list[str]:
+    pods = caller.kubectl(f"get pods -n {view.namespace} -l {RUN_NAME_KEY}={view.name}")
+    return [*_remedies(view, caller), f"{pods} shows its pods."]
+
+
+def _remedies(view: RunView, caller: Caller) -> list[str]:
+    reasons = dict.fromkeys(condition.reason for condition in view.conditions.values())
+    quotas = caller.kubectl(f"describe resourcequota -n {view.namespace}")
+    return [REMEDIES[reason].format(quotas=quotas) for reason in reasons if reason in REMEDIES]
+
+
+def _running(view: RunView, caller: Caller) -> list[str]:
+    return [f"{caller.command('logs', view)} -f shows what it does."]
+
+
+def _restarting(view: RunView, caller: Caller) -> list[str]:
+    used = (
+        f" {plural(view.failures, 'failure')} so far, of {view.backoff_limit} that are tried again."
+        if view.failures
+        else ""
+    )
+    return [*_remedies(view, caller), f"{_continues(view)}{used}"]
+
+
+def _suspended(view: RunView, caller: Caller) -> list[str]:
+    return [f"{caller.command('resume', view)} lets it go on. {_continues(view)}"]
+
+
+def _complete(view: RunView, caller: Caller) -> list[str]:
+    return [f"The result is at {view.checkpoint}."] if view.checkpoint else []
+
+
+def _failed(view: RunView, caller: Caller) -> list[str]:
+    attempt, failure = view.attempt, view.condition("Failed")
+    classes = (failure.reason if failure else "", attempt.failure_class if attempt else "")
+    known = (FAILURE_REMEDIES[name] for name in classes if name in FAILURE_REMEDIES)
+    remedy = next(known, "Read the message of the last attempt")
+    logs = f"{caller.command('logs', view)} shows more, as long as its pods are there." if attempt else ""
+    return [f"{remedy}.", *filter(None, [logs]), _ANEW]
+
+
+def _invalid(view: RunView, caller: Caller) -> list[str]:
+    return [f"Correct the fields that are named above; {caller.program} validate checks a file.", _ANEW]
+
+
+def _continues(view: RunView) -> str:
+    if view.checkpoint:
+        return f"The next attempt continues from {view.checkpoint}."
+    return "No checkpoint has been reported, so the next attempt may start from the beginning."
+
+
+_ADVICE = {
+    "Pending": _pending,
+    "Queued": _queued,
+    "Starting": _starting,
+    "Running": _running,
+    "Restarting": _restarting,
+    "Suspended": _suspended,
+    "Complete": _complete,
+    "Failed": _failed,
+    "Invalid": _invalid,
+}
