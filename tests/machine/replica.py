@@ -11,6 +11,7 @@ from datetime import datetime
 from cluster_model import World
 
 from trainingrun.lifecycle import Plan, desired_state, transitions
+from trainingrun.lifecycle.decision import decide
 from trainingrun.lifecycle.new_status import status_of, written_part
 from trainingrun.observed import Observed, RunObject
 
@@ -57,6 +58,16 @@ class Replica:
         """The core's decisions from this replica's view, after checks of what must always hold of them."""
         run, observed = self.view()
         status, plan = status_of(run, observed, now), desired_state(run, observed, now)
+        decision = decide(run, observed, now)
+        is_news = status != written_part(run.status)
+        assert decision.status == (status if is_news else None)
+        assert decision.events == (transitions(run.status, status) if is_news else ())
+        assert (decision.delete, decision.create, decision.confirm_gone, decision.look_again) == (
+            plan.delete,
+            plan.create,
+            plan.confirm_gone,
+            plan.look_again,
+        )
         written = replace(run, status=merged(run.status, status))
         again = status_of(written, observed, now)
         assert again == status, f"not a fixed point:\n{status}\n{again}"

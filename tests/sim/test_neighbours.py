@@ -55,7 +55,7 @@ def test_a_run_that_always_fails_delays_no_other(fault: Fault) -> None:
 
 
 def test_a_bug_in_one_run_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = reconcile.status_of
+    real = reconcile.decide
 
     def raising(run, observed, now):  # type: ignore[no-untyped-def]
         if run.name == POISON:
@@ -63,7 +63,7 @@ def test_a_bug_in_one_run_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> No
         return real(run, observed, now)
 
     alone = virtual_time.run(latencies(no_faults, poisons=0))
-    monkeypatch.setattr(reconcile, "status_of", raising)
+    monkeypatch.setattr(reconcile, "decide", raising)
     beside = virtual_time.run(latencies(no_faults, poisons=1))
     assert max(beside) <= 1.05 * max(alone)
 

@@ -18,9 +18,9 @@ from trainingrun.engine.create_attempt import Attempts, confirm_current
 from trainingrun.engine.events import EventPoster
 from trainingrun.kube import Api, Body, Conflict, NotFound, Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.lifecycle import ObjectReference, desired_state, transitions
-from trainingrun.lifecycle.new_status import status_of, written_part
-from trainingrun.observed import Observed, RunObject
+from trainingrun.lifecycle import ObjectReference
+from trainingrun.lifecycle.decision import Decision, decide
+from trainingrun.observed import RunObject
 
 _RESOURCES: dict[str, Resource] = {resource.kind: resource for resource in (RAY_JOBS, RAY_CLUSTERS, PODS)}
 
@@ -53,44 +53,44 @@ class Reconciler:
         self._clock = asyncio.get_running_loop().time
 
     async def reconcile(self, key: Key) -> Outcome:
-        """Look at the run once. Raises `ApiError` when a step failed; the next look repeats it."""
+        """Reconcile the run once. Raises `ApiError` when a step failed; the next reconcile repeats it."""
         run = self._cache.run(key)
         if run is None or run.deleting:
             return Outcome(Result.GONE)
         now, observed, asked_at = self._now(), self._cache.observed(run.uid), self._clock()
-        written = await self._write_status(run, observed, now)
-        plan = desired_state(run, observed, now)
-        if plan.delete and written is None:
+        decision = decide(run, observed, now)
+        written = await self._write_status(run, decision)
+        if decision.delete and written is None:
             await confirm_current(self._api, run)
-        for reference in plan.delete:
+        for reference in decision.delete:
             await self._delete(reference)
-        if plan.create is not None:
+        if decision.create is not None:
             proved_at = asked_at if written is not None else None
-            confirm_gone = plan.confirm_gone
-            await self._attempts.create(written or run, plan.create, confirm_gone=confirm_gone, proved_at=proved_at)
+            confirm_gone = decision.confirm_gone
+            await self._attempts.create(written or run, decision.create, confirm_gone=confirm_gone, proved_at=proved_at)
         # A write changes nothing where others hold what it leaves out: it must not be repeated at once.
         changed = written is not None and written.resource_version != run.resource_version
-        acted = changed or plan.delete or plan.create is not None
-        seconds = max(0.0, (plan.look_again - now).total_seconds()) if plan.look_again is not None else None
+        acted = changed or decision.delete or decision.create is not None
+        due = decision.look_again
+        seconds = max(0.0, (due - now).total_seconds()) if due is not None else None
         return Outcome(Result.WRITTEN if acted else Result.UNCHANGED, seconds)
 
-    async def _write_status(self, run: RunObject, observed: Observed, now: datetime) -> RunObject | None:
-        """Write the status if it is another one than before: the run as it is then, or None for nothing to write."""
-        status = status_of(run, observed, now)
-        if status == written_part(run.status):
+    async def _write_status(self, run: RunObject, decision: Decision) -> RunObject | None:
+        """Write the decision's status, if it has one: the run as it is then, or None for nothing to write."""
+        if decision.status is None:
             return None
         body = await self._api.apply_status(
             TRAINING_RUNS,
             run.namespace,
             run.name,
-            status,
+            decision.status,
             manager=FIELD_MANAGER,
             uid=run.uid,
             resource_version=run.resource_version,
         )
-        # The next look must not start from what this one started from.
+        # The next reconcile must not start from what this one started from.
         self._cache.put(TRAINING_RUNS.kind, body)
-        for event in transitions(run.status, status):
+        for event in decision.events:
             self._events.post(run, event)
         return replace(run, resource_version=body["metadata"]["resourceVersion"])
 

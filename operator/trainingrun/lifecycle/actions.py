@@ -53,16 +53,17 @@ def desired_state(run: RunObject, observed: Observed, now: datetime) -> Plan:
         return Plan()
     view = view_of(run, run.run.spec, observed, now)
     ledger = ledger_of(view)
-    create, confirm_gone = _creation(view, ledger)
+    create, confirm_gone = creation(view, ledger)
     return Plan(
         create=create,
         confirm_gone=confirm_gone,
-        delete=tuple(_deletions(view, ledger)),
+        delete=tuple(deletions(view, ledger)),
         look_again=next_look(view, ledger, now),
     )
 
 
-def _creation(view: View, ledger: Ledger) -> tuple[int | None, bool]:
+def creation(view: View, ledger: Ledger) -> tuple[int | None, bool]:
+    """The attempt whose RayJob is to be created, and whether the API server has to be asked first."""
     entry = ledger.current
     if entry is None or ledger.verdict is not None or not view.children.all_gone:
         return None, False
@@ -88,7 +89,7 @@ def _must_wait(view: View, recorded: Attempt) -> bool:
     return recorded.index == 0 and began is not None and began <= view.now < began + FIRST_SIGHT
 
 
-def _deletions(view: View, ledger: Ledger) -> Iterator[ObjectReference]:
+def deletions(view: View, ledger: Ledger) -> Iterator[ObjectReference]:
     """RayJobs first: KubeRay makes the RayCluster of a RayJob that it still works on anew."""
     children = view.children
     over = [*children.strays, *(job for attempt, job in children.jobs.items() if _is_over(view, ledger, attempt))]

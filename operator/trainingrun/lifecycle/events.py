@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from trainingrun.status.conditions import REFUSALS, Condition, ConditionType, Reason, conditions_of
-from trainingrun.status.fields import Attempt
-from trainingrun.status.recorded import recorded_of
+from trainingrun.status.fields import Attempt, Status
+from trainingrun.status.recorded import Recorded, recorded_of
 
 # Events hold no more: the API server refuses longer notes.
 MAX_NOTE = 1024
@@ -39,6 +39,15 @@ class Event:
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+
+
+def events_of(recorded: Recorded, status: Status) -> tuple[Event, ...]:
+    """The events of the change from what is recorded to a new status."""
+    before = {attempt.index: attempt for attempt in recorded.attempts}
+    found = [event for attempt in status.attempts or () for event in _of_attempt(before.get(attempt.index), attempt)]
+    for condition in status.conditions:
+        found += _of_condition(recorded.conditions.get(condition.type), condition)
+    return tuple(Event(event.type, event.reason, event.message[:MAX_NOTE]) for event in found)
 
 
 def transitions(old_status: Mapping[str, Any], new_status: Mapping[str, Any]) -> tuple[Event, ...]:

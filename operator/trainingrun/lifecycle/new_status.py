@@ -31,9 +31,9 @@ def status_of(run: RunObject, observed: Observed, now: datetime) -> dict[str, An
     if run.deleting:
         return written_part(run.status)
     if run.run is None:
-        return _without_spec(run, now.replace(microsecond=0))
+        return status_without_spec(run, recorded_of(run.status, now.replace(microsecond=0)), now).to_json()
     view = view_of(run, run.run.spec, observed, now)
-    return _status(view, ledger_of(view)).to_json()
+    return new_status(view, ledger_of(view)).to_json()
 
 
 def written_part(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def _is_of_another_controller(entry: object) -> bool:
     return isinstance(entry, Mapping) and entry.get("type") not in _OUR_CONDITIONS
 
 
-def _status(view: View, ledger: Ledger) -> Status:
+def new_status(view: View, ledger: Ledger) -> Status:
+    """The whole status that the operator writes of a run with a valid spec."""
     state = state_of(view, ledger)
     findings = ongoing_findings(view, ledger, state) if ledger.verdict is None else final_findings(ledger.verdict, ())
     current = ledger.current
@@ -78,9 +79,8 @@ def _status(view: View, ledger: Ledger) -> Status:
     )
 
 
-def _without_spec(run: RunObject, now: datetime) -> dict[str, Any]:
+def status_without_spec(run: RunObject, recorded: Recorded, now: datetime) -> Status:
     """The status of a run whose spec is invalid. What is remembered stays: a later operator may accept the spec."""
-    recorded = recorded_of(run.status, now)
     latched = recorded.verdict
     state: State = "Invalid"
     if latched is None:
@@ -88,10 +88,10 @@ def _without_spec(run: RunObject, now: datetime) -> dict[str, Any]:
     else:
         findings = final_findings(Verdict(latched.type, latched.reason, latched.message), run.problems)
         state = "Complete" if latched.type == "Complete" else "Failed"
-    kept = Status(
+    return Status(
         observed_generation=run.generation,
         state=state,
-        conditions=_conditions(run, findings, recorded, now),
+        conditions=_conditions(run, findings, recorded, now.replace(microsecond=0)),
         start_time=recorded.start_time,
         completion_time=recorded.completion_time,
         attempts=recorded.attempts or None,
@@ -100,7 +100,6 @@ def _without_spec(run: RunObject, now: datetime) -> dict[str, Any]:
         outputs=recorded.outputs,
         data_status=DataStatus(),
     )
-    return kept.to_json()
 
 
 def _conditions(run: RunObject, findings: Findings, recorded: Recorded, now: datetime) -> tuple[Condition, ...]:

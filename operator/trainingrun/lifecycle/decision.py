@@ -1,0 +1,67 @@
+"""What follows for a run from what is known of it: the one door through which every decision is made.
+
+Pure: the time is an argument. The caller writes the status first, so that how an attempt ended is on record before its
+RayJob is deleted, then deletes, then creates; nothing of a decision may be carried out when that write has failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from trainingrun.lifecycle.actions import ObjectReference, creation, deletions
+from trainingrun.lifecycle.attempt_list import Ledger, ledger_of
+from trainingrun.lifecycle.events import Event, events_of
+from trainingrun.lifecycle.new_status import new_status, status_without_spec, written_part
+from trainingrun.lifecycle.next_look import next_look
+from trainingrun.lifecycle.view import View, view_of
+from trainingrun.observed import Observed, RunObject
+from trainingrun.status.fields import Status
+from trainingrun.status.recorded import Recorded, recorded_of
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do about a run, in the order of the fields.
+
+    `status` is the whole status that the operator writes, None where the one that is there says the same; `events` are
+    what is worth a Kubernetes event once it is written. `look_again` is when time alone may change the decision.
+    """
+
+    status: dict[str, Any] | None = None
+    events: tuple[Event, ...] = ()
+    delete: tuple[ObjectReference, ...] = ()
+    create: int | None = None
+    confirm_gone: bool = False
+    look_again: datetime | None = None
+
+
+def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
+    """The decision about a run. A run that is being deleted is left alone; one with an invalid spec is told so."""
+    if run.deleting:
+        return Decision()
+    if run.run is None:
+        recorded = recorded_of(run.status, now)
+        return _with_status(run, recorded, status_without_spec(run, recorded, now))
+    view = view_of(run, run.run.spec, observed, now)
+    return _decided(view, ledger_of(view), now)
+
+
+def _decided(view: View, ledger: Ledger, now: datetime) -> Decision:
+    create, confirm_gone = creation(view, ledger)
+    return replace(
+        _with_status(view.run, view.recorded, new_status(view, ledger)),
+        delete=tuple(deletions(view, ledger)),
+        create=create,
+        confirm_gone=confirm_gone,
+        look_again=next_look(view, ledger, now),
+    )
+
+
+def _with_status(run: RunObject, recorded: Recorded, status: Status) -> Decision:
+    """The status, if it says something else than the one that is there, and the events that it is worth."""
+    written = status.to_json()
+    if written == written_part(run.status):
+        return Decision()
+    return Decision(status=written, events=events_of(recorded, status))
