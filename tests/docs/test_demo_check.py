@@ -47,7 +47,7 @@ def test_a_run_that_learned_passes_and_its_report_is_named(tmp_path: Path, accur
         ([trained(0.949), END], "validation accuracy is 94.9 %, expected at least 95 %"),
         ([trained(float("nan")), END], "validation accuracy is nan %, expected at least 95 %"),
         ([trained(0.99)], "is not complete: no end was recorded"),
-        ([trained(0.99), dataclasses.replace(END, outcome="Failed", exit_code=13)], "is not complete: Failed"),
+        ([trained(0.99), dataclasses.replace(END, outcome="UserError", exit_code=13)], "is not complete: UserError"),
         ([EPOCH, END], "recorded no validation_accuracy"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from documents import DOCUMENTS, ROOT, inline_code, table
 
-from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import KINDS
 from trainingrun.spec.recipe import Format, Recipe
 from trainingrun_trainer import hooks
@@ -28,7 +28,7 @@ def test_every_hook_has_a_field_in_the_readme() -> None:
 
 def test_exit_codes_are_those_of_the_training_process() -> None:
     documented = {(int(code), outcome) for code, outcome, _ in table(README, "Code")}
-    assert documented == {(int(code), OUTCOMES[code]) for code in Exit}
+    assert documented == {(int(code), code.outcome) for code in Exit}
 
 
 def test_kinds_of_records_are_those_that_there_are() -> None:

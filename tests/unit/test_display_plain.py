@@ -158,8 +158,8 @@ def test_the_summary_of_a_resumed_run():
 
 
 def test_the_summary_of_a_failed_run_says_what_to_do():
-    summary = facts([sample(AttemptStarted), sample(AttemptEnded, 5, outcome="Failed", exit_code=1, message="a\nb")])
-    assert summary["outcome"] == "Failed after 5.0 s (exit code 1): a b"
+    summary = facts([sample(AttemptStarted), sample(AttemptEnded, 5, outcome="UserError", exit_code=1, message="a\nb")])
+    assert summary["outcome"] == "UserError after 5.0 s (exit code 1): a b"
     assert "starts from the beginning" in summary["next"]
     assert summary["final metrics"] == summary["throughput"] == summary["data stall"] == summary["goodput"] == "unknown"
     assert summary["best checkpoint"] == "none marked as best"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from record_samples import complete_run, resumed_run, sample, write_run
 
+from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
@@ -114,16 +115,23 @@ def test_stall_advice_names_what_to_change(stall: Stall, words: str):
     [
         ([sample(AttemptStarted)], "No end was recorded"),
         ([sample(AttemptStarted, resumed_from="old-7")], "continues from old-7"),
-        ([sample(AttemptEnded, outcome="Failed")], "starts from the beginning"),
+        ([sample(AttemptEnded, outcome="UserError")], "starts from the beginning"),
         ([sample(CheckpointSaved), sample(AttemptEnded, outcome="Preempted")], "checkpoint of step 20"),
         ([sample(AttemptEnded, outcome="InvalidConfig")], "a retry alone cannot help"),
-        ([sample(AttemptEnded, outcome="Lost")], "out-of-memory"),
+        ([sample(AttemptEnded, outcome="Infrastructure")], "out-of-memory"),
         ([sample(AttemptEnded, outcome="Aborted")], "stopped on request"),
         ([sample(AttemptEnded, outcome="Moonlight")], "does not know the outcome Moonlight"),
     ],
 )
 def test_every_end_says_what_to_do_next(records: list[Record], words: str):
     assert words in (next_step(history_of(records)) or "")
+
+
+def test_every_outcome_of_an_exit_code_is_known():
+    steps = {code: next_step(history_of([sample(AttemptEnded, outcome=code.outcome)])) for code in Exit}
+    assert steps.pop(Exit.COMPLETE) is None
+    for step in steps.values():
+        assert step is not None and "does not know" not in step and not step.endswith("..")
 
 
 def test_a_folder_is_read_around_torn_lines(tmp_path: Path):

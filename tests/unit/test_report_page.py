@@ -98,7 +98,7 @@ def test_a_complete_run_tells_its_result():
 
 
 def test_a_failed_run_says_what_to_do():
-    text = Page(build_report([sample(AttemptEnded, outcome="Failed", message="CUDA error\n  at train.py:4")])).text
+    text = Page(build_report([sample(AttemptEnded, outcome="UserError", message="CUDA error\n  at train.py:4")])).text
     assert "CUDA error\nat train.py:4" in text
     assert "What to do next" in text
 

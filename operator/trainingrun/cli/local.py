@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
+from trainingrun.contract.exits import Exit
 from trainingrun.errors import InvalidSpec
 
 _MODULE = "trainingrun_trainer"
-_INVALID_CONFIGURATION = 12  # the training process's own exit code for it
 
 
 @click.command("local")
@@ -59,7 +59,7 @@ def command(
         load_runs(file)
     except InvalidSpec as error:
         click.echo(str(error), err=True)
-        sys.exit(_INVALID_CONFIGURATION)
+        sys.exit(Exit.INVALID_CONFIG)
     if importlib.util.find_spec(_MODULE) is None or importlib.util.find_spec("ray") is None:
         raise click.ClickException("training needs more packages: pip install 'trainingrun[trainer]'")
     named = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}

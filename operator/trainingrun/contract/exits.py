@@ -1,26 +1,30 @@
-"""Exit codes of the training process."""
+"""Exit codes of the training process: the contract with the operator and with shells.
+
+Numbers must never change meaning: the operator decides by them whether to retry.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
+from trainingrun.contract.failure_class import FailureClass
+
 
 class Exit(IntEnum):
-    """How a training process ends."""
+    """How a training process ends. `outcome` is the word for it in records: a class of failure, or one of two more."""
 
-    COMPLETE = 0
-    ABORTED = 10  # the user asked (SIGINT); a checkpoint was saved
-    PREEMPTED = 11  # the machine asked (SIGTERM); a checkpoint was saved
-    INVALID_CONFIGURATION = 12  # nothing was trained; trying again will not help
-    TRAINING_FAILED = 13  # the training code or its data failed
-    INFRASTRUCTURE = 14  # Ray or its nodes failed; trying again may help
+    outcome: str
 
+    def __new__(cls, code: int, outcome: str = "") -> Exit:
+        """A member that equals its code. Every member has an outcome: type checkers take `Exit(14)` for this call."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.outcome = str(outcome)
+        return member
 
-OUTCOMES = {
-    Exit.COMPLETE: "Complete",
-    Exit.ABORTED: "Aborted",
-    Exit.PREEMPTED: "Preempted",
-    Exit.INVALID_CONFIGURATION: "InvalidConfig",
-    Exit.TRAINING_FAILED: "Failed",
-    Exit.INFRASTRUCTURE: "Lost",
-}
+    COMPLETE = 0, "Complete"
+    ABORTED = 10, "Aborted"  # the user asked (SIGINT); a checkpoint was saved
+    PREEMPTED = 11, FailureClass.PREEMPTED  # the machine asked (SIGTERM); a checkpoint was saved
+    INVALID_CONFIG = 12, FailureClass.INVALID_CONFIG  # nothing was trained; a retry alone will not help
+    USER_ERROR = 13, FailureClass.USER_ERROR  # the training code or its data failed
+    INFRASTRUCTURE = 14, FailureClass.INFRASTRUCTURE  # Ray or its nodes failed; a retry may help

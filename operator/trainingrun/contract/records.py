@@ -157,7 +157,7 @@ class Notice(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptEnded(Record):
-    """The attempt is over. `outcome` is Complete, Aborted, Preempted, InvalidConfig, Failed or Lost."""
+    """The attempt is over. `outcome` is that of its exit code (`exits.Exit`)."""
 
     kind: ClassVar[str] = "AttemptEnded"
     outcome: str

@@ -5,6 +5,8 @@ Advice names the field to change. It must not claim a cause that no record state
 
 from __future__ import annotations
 
+from trainingrun.contract.exits import Exit
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.contract.records import Stall
 from trainingrun.history.figures import count, finite, one_line, percent
 from trainingrun.history.run import History
@@ -24,12 +26,14 @@ _CAUSE_REMEDIES = {
     "Collate": "move work from spec.recipe.collate to spec.recipe.transform, which runs on the data nodes, "
     "or raise cpu in spec.trainer.resourcesPerNode",
 }
-_OUTCOME_REMEDIES = {
-    "Aborted": "The run was stopped on request; start it again when you want it to go on",
-    "Preempted": "The nodes were taken away, which needs no change of yours",
-    "InvalidConfig": "Change what the message names and apply the run again; a retry alone cannot help.",
-    "Failed": "Find the cause in the message and in the log of the first worker that failed, then run again",
-    "Lost": "The training processes vanished without an error: look for out-of-memory kills and node events",
+# Where a class has a remedy for Kubernetes only, one that also holds on a single machine.
+_OUTCOME_REMEDIES: dict[str, str] = {
+    Exit.ABORTED.outcome: "The run was stopped on request; start it again when you want it to go on",
+    FailureClass.PREEMPTED: "The run was told to stop, or its nodes were preempted, which needs no change of yours",
+    FailureClass.INVALID_CONFIG: FailureClass.INVALID_CONFIG.remedy,
+    FailureClass.USER_ERROR: FailureClass.USER_ERROR.remedy,
+    FailureClass.INFRASTRUCTURE: "Look for out-of-memory kills and, on a cluster, at the node and the events of the "
+    "pods; raise spec.backoffLimit if such losses are usual",
 }
 
 
@@ -67,12 +71,12 @@ def next_step(history: History) -> str | None:
     ended, resume = history.ended, _resume(history)
     if ended is None:
         return f"No end was recorded: the attempt still runs or was cut off. If it was cut off, {resume}."
-    if ended.outcome == "Complete":
+    if ended.outcome == Exit.COMPLETE.outcome:
         return None
     remedy = _OUTCOME_REMEDIES.get(ended.outcome)
     if remedy is None:
         return f"This version does not know the outcome {one_line(ended.outcome)}: read the message; {resume}."
-    return remedy if ended.outcome == "InvalidConfig" else f"{remedy}; {resume}."
+    return f"{remedy}." if ended.outcome == FailureClass.INVALID_CONFIG else f"{remedy}; {resume}."
 
 
 def _resume(history: History) -> str:

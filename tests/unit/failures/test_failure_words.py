@@ -28,7 +28,7 @@ SPEC: RunSpec = RUN.spec
 
 
 def record(message: str) -> str:
-    return AttemptEnded(**WHEN, outcome="Failed", exit_code=13, message=message, seconds=3.5).to_json()
+    return AttemptEnded(**WHEN, outcome="UserError", exit_code=13, message=message, seconds=3.5).to_json()
 
 
 def words_of(*seen: Pod, **fields: Any) -> str:

@@ -6,7 +6,7 @@ import pytest
 import ray
 import torch
 
-from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun.contract.exits import Exit
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import (
     DataError,
@@ -30,22 +30,22 @@ def task_error(cause: Exception) -> BaseException:
 
 
 TABLE = [
-    (InvalidConfiguration("wrong"), Failure(Exit.INVALID_CONFIGURATION, "wrong")),
-    (DataError("a.parquet: torn"), Failure(Exit.TRAINING_FAILED, "a.parquet: torn")),
-    (LayoutError("row 3"), Failure(Exit.TRAINING_FAILED, "row 3")),
-    (UserCodeError("their lines"), Failure(Exit.TRAINING_FAILED, "their lines")),
-    (task_error(UserCodeError("their lines")), Failure(Exit.TRAINING_FAILED, "their lines")),
-    (task_error(task_error(DataError("deep"))), Failure(Exit.TRAINING_FAILED, "deep")),  # type: ignore[arg-type]
-    (task_error(InvalidConfiguration("far")), Failure(Exit.INVALID_CONFIGURATION, "far")),
-    (caused(RuntimeError("wrapped"), DataError("inside")), Failure(Exit.TRAINING_FAILED, "inside")),
-    (ValueError("mine"), Failure(Exit.TRAINING_FAILED, "ValueError: mine")),
-    (RuntimeError("mat1 and mat2"), Failure(Exit.TRAINING_FAILED, "RuntimeError: mat1 and mat2")),
+    (InvalidConfiguration("wrong"), Failure(Exit.INVALID_CONFIG, "wrong")),
+    (DataError("a.parquet: torn"), Failure(Exit.USER_ERROR, "a.parquet: torn")),
+    (LayoutError("row 3"), Failure(Exit.USER_ERROR, "row 3")),
+    (UserCodeError("their lines"), Failure(Exit.USER_ERROR, "their lines")),
+    (task_error(UserCodeError("their lines")), Failure(Exit.USER_ERROR, "their lines")),
+    (task_error(task_error(DataError("deep"))), Failure(Exit.USER_ERROR, "deep")),  # type: ignore[arg-type]
+    (task_error(InvalidConfiguration("far")), Failure(Exit.INVALID_CONFIG, "far")),
+    (caused(RuntimeError("wrapped"), DataError("inside")), Failure(Exit.USER_ERROR, "inside")),
+    (ValueError("mine"), Failure(Exit.USER_ERROR, "ValueError: mine")),
+    (RuntimeError("mat1 and mat2"), Failure(Exit.USER_ERROR, "RuntimeError: mat1 and mat2")),
     (ConnectionResetError("gone"), Failure(Exit.INFRASTRUCTURE, "ConnectionResetError: gone")),
     (
         RuntimeError("[gloo] Connection closed by peer [10.0.0.2]:1\nmore"),
         Failure(Exit.INFRASTRUCTURE, "RuntimeError: [gloo] Connection closed by peer [10.0.0.2]:1"),
     ),
-    (ValueError("connection closed by peer"), Failure(Exit.TRAINING_FAILED, "ValueError: connection closed by peer")),
+    (ValueError("connection closed by peer"), Failure(Exit.USER_ERROR, "ValueError: connection closed by peer")),
     (
         torch.distributed.DistBackendError("NCCL error"),
         Failure(Exit.INFRASTRUCTURE, "DistBackendError: NCCL error"),
@@ -60,10 +60,10 @@ TABLE = [
     ),
     (
         torch.OutOfMemoryError("CUDA out of memory"),
-        Failure(Exit.TRAINING_FAILED, "torch.OutOfMemoryError: CUDA out of memory"),
+        Failure(Exit.USER_ERROR, "torch.OutOfMemoryError: CUDA out of memory"),
     ),
     (NodesLost("room for 1"), Failure(Exit.INFRASTRUCTURE, "room for 1")),
-    (KeyError(), Failure(Exit.TRAINING_FAILED, "KeyError")),
+    (KeyError(), Failure(Exit.USER_ERROR, "KeyError")),
 ]
 
 
@@ -80,22 +80,22 @@ def test_a_failure_has_an_owner(error: BaseException, expected: Failure | None) 
 
 def test_a_task_that_raised_something_else_is_the_authors() -> None:
     found = failure_of(task_error(ZeroDivisionError("division by zero")))
-    assert found.exit is Exit.TRAINING_FAILED
+    assert found.exit is Exit.USER_ERROR
     assert "ZeroDivisionError" in found.text
 
 
 def test_errors_that_point_at_each_other_end() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
-    assert failure_of(first).exit is Exit.TRAINING_FAILED
+    assert failure_of(first).exit is Exit.USER_ERROR
 
 
 def test_exit_codes_never_change() -> None:
-    assert {code.name: (int(code), OUTCOMES[code]) for code in Exit} == {
+    assert {code.name: (int(code), code.outcome) for code in Exit} == {
         "COMPLETE": (0, "Complete"),
         "ABORTED": (10, "Aborted"),
         "PREEMPTED": (11, "Preempted"),
-        "INVALID_CONFIGURATION": (12, "InvalidConfig"),
-        "TRAINING_FAILED": (13, "Failed"),
-        "INFRASTRUCTURE": (14, "Lost"),
+        "INVALID_CONFIG": (12, "InvalidConfig"),
+        "USER_ERROR": (13, "UserError"),
+        "INFRASTRUCTURE": (14, "Infrastructure"),
     }

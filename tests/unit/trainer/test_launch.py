@@ -71,7 +71,7 @@ from trainingrun_trainer.driver.options import parse
 sys.exit(launch(parse(["--config", {str(file)!r}, "--json"]), lambda run, attempt: 1 / 0))
 """
     exit_code, last = last_word("-c", code)
-    assert (exit_code, last.outcome) == (13, "Failed")
+    assert (exit_code, last.outcome) == (13, "UserError")
     assert last.message.startswith("Traceback") and last.message.endswith("ZeroDivisionError: division by zero")
 
 

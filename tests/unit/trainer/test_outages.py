@@ -79,9 +79,9 @@ def test_an_outage_while_reading_is_tried_again(cause: Exception) -> None:
 
 @pytest.mark.parametrize("cause", WRONG, ids=repr)
 def test_what_is_missing_forbidden_or_torn_is_not(cause: Exception) -> None:
-    assert failure_of(wrapped(DataError, cause)).exit is Exit.TRAINING_FAILED
-    assert failure_of(from_a_data_task(wrapped(DataError, cause))).exit is Exit.TRAINING_FAILED
-    assert failure_of(wrapped(InvalidConfiguration, cause)).exit is Exit.INVALID_CONFIGURATION
+    assert failure_of(wrapped(DataError, cause)).exit is Exit.USER_ERROR
+    assert failure_of(from_a_data_task(wrapped(DataError, cause))).exit is Exit.USER_ERROR
+    assert failure_of(wrapped(InvalidConfiguration, cause)).exit is Exit.INVALID_CONFIG
 
 
 def test_errors_that_were_dealt_with_do_not_count() -> None:
@@ -91,7 +91,7 @@ def test_errors_that_were_dealt_with_do_not_count() -> None:
         except ConnectionResetError:
             raise DataError("row 3 has another shape") from None
     except DataError as error:
-        assert failure_of(error).exit is Exit.TRAINING_FAILED
+        assert failure_of(error).exit is Exit.USER_ERROR
 
 
 def test_a_store_that_goes_away_between_listing_and_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_a_store_that_goes_away_between_listing_and_reading(tmp_path: Path, monk
     client.delete_object(Bucket="bucket", Key="a.parquet")
     with pytest.raises(Exception) as missing:
         list(format_of(source).read(source, piece))
-    assert failure_of(missing.value).exit is Exit.TRAINING_FAILED
+    assert failure_of(missing.value).exit is Exit.USER_ERROR
     server.stop()
     with pytest.raises(Exception) as away:
         list(format_of(source).read(source, piece))

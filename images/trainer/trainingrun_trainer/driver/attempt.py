@@ -17,7 +17,7 @@ from typing import Any
 import ray
 from ray.train.torch import TorchTrainer
 
-from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import (
     KINDS,
     AttemptEnded,
@@ -209,7 +209,7 @@ def ended(verdict: Failure, attempt: int, began: float) -> AttemptEnded:
     return AttemptEnded(
         time=now,
         attempt=attempt,
-        outcome=OUTCOMES[verdict.exit],
+        outcome=verdict.exit.outcome,
         exit_code=int(verdict.exit),
         message=message,
         seconds=now - began,

@@ -71,7 +71,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
                 last = ended(Failure(stop.exit, "stopped before training began"), attempt, began)
             _fan_out(keepers)(last)
     except Exception as error:
-        invalid = Failure(Exit.INVALID_CONFIGURATION, str(error)) if isinstance(error, InvalidSpec) else None
+        invalid = Failure(Exit.INVALID_CONFIG, str(error)) if isinstance(error, InvalidSpec) else None
         last = ended(invalid or failure_of(error), attempt, began)
         _fan_out(keepers)(last)
     for keeper in keepers:

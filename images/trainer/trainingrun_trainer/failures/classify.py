@@ -46,14 +46,14 @@ def failure_of(error: BaseException) -> Failure:
         if is_outage_told or isinstance(cause, NodesLost):
             return Failure(Exit.INFRASTRUCTURE, str(cause))
         if isinstance(cause, InvalidConfiguration):
-            return Failure(Exit.INVALID_CONFIGURATION, str(cause))
+            return Failure(Exit.INVALID_CONFIG, str(cause))
         if isinstance(cause, DataError | LayoutError):
-            return Failure(Exit.TRAINING_FAILED, str(cause))
+            return Failure(Exit.USER_ERROR, str(cause))
         if isinstance(cause, UserCodeError):
-            return Failure(Exit.TRAINING_FAILED, cause.text)
+            return Failure(Exit.USER_ERROR, cause.text)
     if any(_is_infrastructure(cause) for cause in chain):
         return Failure(Exit.INFRASTRUCTURE, _first_line(chain[-1]))
-    return Failure(Exit.TRAINING_FAILED, user_traceback(error))
+    return Failure(Exit.USER_ERROR, user_traceback(error))
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -58,10 +58,10 @@ def main(arguments: list[str]) -> int:
         runs = load_runs(options.file)
     except InvalidSpec as error:
         print(error, file=sys.stderr)
-        return int(Exit.INVALID_CONFIGURATION)
+        return int(Exit.INVALID_CONFIG)
     if len(runs) != 1:
         print(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one", file=sys.stderr)
-        return int(Exit.INVALID_CONFIGURATION)
+        return int(Exit.INVALID_CONFIG)
     try:
         return int(_train(adapt(runs[0].run, options.volume), options))
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import yaml
 
-from trainingrun.contract.exits import OUTCOMES, Exit
+from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import AttemptEnded, Notice, Record, parse_line
 from trainingrun.spec import Run
 from trainingrun_trainer.driver import options
@@ -100,7 +100,7 @@ class Supervisor:
         record = AttemptEnded(
             time=time.time(),
             attempt=number,
-            outcome=OUTCOMES[code_known],
+            outcome=code_known.outcome,
             exit_code=int(code_known),
             message=f"the driver {how} without a last word; its log is {log}",
             seconds=seconds,
