@@ -112,7 +112,7 @@ STATUS: Object = {
         },
         {"index": 1, "rayJobName": "mnist-abcde-1", "outcome": "Running", "counted": False},
     ],
-    "nodes": "5/7",
+    "pods": "5/7",
     "dataStatus": {"readyNodes": 2},
 }
 PROGRESS: Object = {
@@ -153,7 +153,7 @@ def test_kubectl_get_shows_the_columns(admin: RawClient, namespace: str) -> None
     assert row == {
         "Name": "mnist",
         "State": "Running",
-        "Nodes": "5/7",
+        "Pods": "5/7",
         "Progress": 45,
         "Stall": 2,
         "Attempt": 1,

@@ -48,7 +48,7 @@ def mnist() -> dict[str, Any]:
     metrics = [{"name": name, "value": str(value)} for name, value in METRICS.items()]
     body = run(
         "mnist", "Running", "PodsReady",
-        nodes="5/5",
+        pods="5/5",
         failures=1,
         startTime=ago(minutes=250),
         attempts=[first, second],

@@ -19,7 +19,7 @@ METRICS = [{"name": "rowsPerSecond", "value": "12400"}, {"name": "goodputPercent
 
 @pytest.fixture(autouse=True)
 def _runs(double: ApiDouble) -> None:
-    figures = {"nodes": "5/5", "attempts": [attempt()], "trainerStatus": {"progressPercentage": 45, "metrics": METRICS}}
+    figures = {"pods": "5/5", "attempts": [attempt()], "trainerStatus": {"progressPercentage": 45, "metrics": METRICS}}
     double.put("trainingruns", run("mnist", **figures, dataStatus={"readyNodes": 1, "stallPercentage": 12}))
     double.put("trainingruns", run("cifar", "Queued"))
     double.put("trainingruns", run("other", "Complete", "Complete", namespace="research"))
@@ -31,7 +31,7 @@ def lines(text: str) -> list[list[str]]:
 
 def test_a_list_has_the_runs_of_the_context_s_namespace(cli: Run) -> None:
     heading, first, second = lines(cli("get").stdout)
-    assert heading == ["NAME", "STATE", "NODES", "PROGRESS", "STALL", "ATTEMPT", "AGE"]
+    assert heading == ["NAME", "STATE", "PODS", "PROGRESS", "STALL", "ATTEMPT", "AGE"]
     assert first[:2] == ["cifar", "Queued"]
     assert second[:6] == ["mnist", "Running", "5/5", "45%", "12%", "0"]
 
@@ -57,7 +57,7 @@ def test_columns_stand_below_each_other(cli: Run) -> None:
 def test_objects_are_printed_as_they_are_without_managed_fields(cli: Run) -> None:
     one = json.loads(cli("get", "mnist", "-o", "json").stdout)
     assert one["metadata"]["name"] == "mnist"
-    assert one["status"]["nodes"] == "5/5"
+    assert one["status"]["pods"] == "5/5"
     assert "managedFields" not in one["metadata"]
     several = yaml.safe_load(cli("get", "-o", "yaml").stdout)
     assert [item["metadata"]["name"] for item in several["items"]] == ["cifar", "mnist"]

@@ -12,7 +12,7 @@ from schemas import json_schema
 
 from trainingrun.contract.labels import ATTEMPT_KEY
 from trainingrun.crd.definition import run_schema
-from trainingrun.lifecycle.new_status import status_of
+from trainingrun.lifecycle import decide
 from trainingrun.observed import Observed, ray_job_of, run_object_of
 from trainingrun.status.conditions import Reason
 from trainingrun.status.fields import RunStatus
@@ -72,7 +72,7 @@ RUNS = {
 @pytest.mark.parametrize("seen", OBSERVED)
 @pytest.mark.parametrize("run", RUNS)
 def test_every_status_is_accepted(run, seen):
-    status = status_of(run_object_of(RUNS[run]), OBSERVED[seen], NOW)
+    status = decide(run_object_of(RUNS[run]), OBSERVED[seen], NOW).status
     assert [error.message[-200:] for error in VALIDATOR.iter_errors(status)] == []
     assert status["observedGeneration"] == 1
 

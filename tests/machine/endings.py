@@ -49,7 +49,7 @@ class Ending:
             if self._promises.verdict is not None and not self._world.clusters and not self._world.pods:
                 assert len([job for job in self._world.jobs.values() if not job.deleting]) <= 1
                 return
-            looks = [replica.decide(self._now())[1].look_again for replica in self._replicas]
+            looks = [replica.decide(self._now()).look_again for replica in self._replicas]
             moments = [moment for moment in looks if moment is not None]
             if not self._machinery.events() and moments:
                 self._world.deadlines_may_pass()

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from cluster_model import World
 
-from trainingrun.lifecycle import Plan, desired_state, transitions
-from trainingrun.lifecycle.decision import decide
-from trainingrun.lifecycle.new_status import status_of, written_part
+from trainingrun.lifecycle import Decision, decide
+from trainingrun.lifecycle.new_status import written_part
+from trainingrun.lifecycle.permission import FirstWrite, FreshRead
 from trainingrun.observed import Observed, RunObject
 
 KINDS = ("run", "jobs", "clusters", "pods")
@@ -54,26 +54,18 @@ class Replica:
         )
         return history[self.seen["run"]].run, observed
 
-    def decide(self, now: datetime) -> tuple[dict[str, object], Plan]:
-        """The core's decisions from this replica's view, after checks of what must always hold of them."""
+    def decide(self, now: datetime) -> Decision:
+        """The core's decision from this replica's view, after checks of what must always hold of it."""
         run, observed = self.view()
-        status, plan = status_of(run, observed, now), desired_state(run, observed, now)
         decision = decide(run, observed, now)
-        is_news = status != written_part(run.status)
-        assert decision.status == (status if is_news else None)
-        assert decision.events == (transitions(run.status, status) if is_news else ())
-        assert (decision.delete, decision.create, decision.confirm_gone, decision.look_again) == (
-            plan.delete,
-            plan.create,
-            plan.confirm_gone,
-            plan.look_again,
-        )
-        written = replace(run, status=merged(run.status, status))
-        again = status_of(written, observed, now)
-        assert again == status, f"not a fixed point:\n{status}\n{again}"
-        assert transitions(status, again) == ()
-        assert plan.look_again is None or plan.look_again > now
-        return status, plan
+        status = decision.status or written_part(run.status)
+        again = decide(replace(run, status=merged(run.status, status)), observed, now)
+        assert again.status is None, f"not a fixed point:\n{status}\n{again.status}"
+        assert again.events == ()
+        assert decision.look_again is None or decision.look_again > now
+        if decision.create is not None and decision.create.proof == FirstWrite():
+            assert decision.status is not None, "nothing is written that could prove anything"
+        return decision
 
     def reconcile(self, now: datetime, calls: int = 100, *, hold_create: bool = False) -> int:
         """Carry out one reconcile of at most `calls` calls to the API server, and say how many were made.
@@ -81,22 +73,23 @@ class Replica:
         `hold_create` stops the process just before it confirms and creates, to be resumed any time later.
         """
         run, _ = self.view()
-        status, plan = self.decide(now)
+        decision = self.decide(now)
         made = 0
-        if status != written_part(run.status):
-            if calls == 0 or not self.world.write_status(merged(run.status, status), run.resource_version):
+        if decision.status is not None:
+            if calls == 0 or not self.world.write_status(merged(run.status, decision.status), run.resource_version):
                 return made
             calls, made = calls - 1, made + 1
-        for gone in plan.delete:
+        for gone in decision.delete:
             if calls == 0:
                 return made
             self.world.delete(gone.kind, gone.name, gone.uid)
             calls, made = calls - 1, made + 1
-        if plan.create is not None and calls > 0:
-            if plan.confirm_gone and hold_create:
-                self.waiting_create = plan.create
+        if decision.create is not None and calls > 0:
+            must_read = decision.create.proof == FreshRead()
+            if must_read and hold_create:
+                self.waiting_create = decision.create.attempt
             else:
-                made += self.create(plan.create, confirm=plan.confirm_gone)
+                made += self.create(decision.create.attempt, confirm=must_read)
         return made
 
     def create(self, attempt: int, *, confirm: bool) -> int:

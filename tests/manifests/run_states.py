@@ -6,7 +6,7 @@ from typing import Any
 
 from seen_objects import NOW, QUEUED, a_run, entry, ray_said, seen
 
-from trainingrun.lifecycle.new_status import status_of
+from trainingrun.lifecycle import decide
 from trainingrun.observed import Observed, RunObject
 
 Object = dict[str, Any]
@@ -52,6 +52,6 @@ def written(run: RunObject, observed: Observed) -> Object:
         "kind": "TrainingRun",
         "metadata": {"name": run.name, "namespace": run.namespace, "uid": run.uid, "generation": run.generation},
         "spec": {},
-        "status": status_of(run, observed, NOW),
+        "status": decide(run, observed, NOW).status,
     }
     return body

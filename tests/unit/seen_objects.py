@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trainingrun.contract.labels import QUEUE_KEY
-from trainingrun.lifecycle.new_status import status_of
+from trainingrun.lifecycle import decide
+from trainingrun.lifecycle.new_status import written_part
 from trainingrun.naming import ray_job_name
 from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, run_object_of
 
@@ -189,6 +190,12 @@ def verdict(kind: str, reason: str, *entries: dict[str, Any]) -> dict[str, Any]:
         "observedGeneration": 1,
     }
     return status(*entries, conditions=[condition], completionTime=text_of(NOW))
+
+
+def status_of(run: RunObject, observed: Observed, now: datetime) -> dict[str, Any]:
+    """The whole status that an operator has written, or would leave as it is, once it has decided about the run."""
+    decision = decide(run, observed, now)
+    return written_part(run.status) if decision.status is None else decision.status
 
 
 def after_look(run: RunObject, observed: Observed, now: datetime = NOW) -> RunObject:

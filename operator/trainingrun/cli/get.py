@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(target: Target, names: tuple[str, ...], selector: str, output: str | None) -> None:
     """List runs, or show the ones named.
 
-    NODES are the ready pods of all pods, STALL the share of time that trainers wait for data, ATTEMPT the newest one;
+    PODS are the ready pods out of all pods, STALL the share of time that trainers wait for data, ATTEMPT the newest;
     the first is 0.
     """
     from trainingrun.cli.cluster import in_cluster

@@ -28,6 +28,11 @@ class FailureClass(StrEnum):
         member.remedy = remedy
         return member
 
+    @classmethod
+    def of(cls, word: str | None) -> FailureClass | None:
+        """The class of this word; None for anything else, as another version may have written it."""
+        return cls._value2member_map_.get(word)  # type: ignore[return-value]
+
     PREEMPTED = (
         "Preempted",
         "Ignore",

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
-from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure
-from trainingrun.failures.policy import action_for
-from trainingrun.spec.policy import FailureClass
-from trainingrun.spec.run import RunSpec
-from trainingrun.spec.storage import Storage
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.status.conditions import ConditionType, Reason
 
 _INTRODUCTION = """# Conditions
@@ -42,18 +36,12 @@ The reason says why a condition has its status; the message has the details. Cla
 | Reason | Meaning |
 |---|---|
 """
+_CLASS_WORDS = frozenset(map(str, FailureClass))
 
 
 def conditions_page() -> str:
     """The whole page."""
-    classes = [reason for reason in Reason if reason in (*get_args(FailureClass), DEADLINE_EXCEEDED)]
-    rows = (f"| `{name}` | `{_default_action(name)}` | {name.description} |\n" for name in classes)
+    rows = (f"| `{name}` | `{name.default_action}` | {name.description} |\n" for name in FailureClass)
     types = (f"| `{kind}` | {kind.description} |\n" for kind in ConditionType)
-    reasons = (f"| `{reason}` | {reason.description} |\n" for reason in Reason if reason not in classes)
+    reasons = (f"| `{reason}` | {reason.description} |\n" for reason in Reason if reason not in _CLASS_WORDS)
     return "".join((_INTRODUCTION, *types, _CLASSES, *rows, _REASONS, *reasons))
-
-
-def _default_action(failure_class: str) -> str:
-    """What happens in a run whose author says nothing."""
-    silent = RunSpec(image="any", storage=Storage(uri="s3://any"))
-    return action_for(silent, Failure(failure_class, message=""))

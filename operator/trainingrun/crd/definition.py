@@ -24,7 +24,7 @@ _NEWEST_ATTEMPT = ".status.attempts[-1:]"
 # (name, type, where, description); the wide ones are shown by `kubectl get -o wide` only.
 COLUMNS = (
     ("State", "string", ".status.state", "The run in one word; the conditions say more."),
-    ("Nodes", "string", ".status.nodes", "Ready pods of all pods."),
+    ("Pods", "string", ".status.pods", "Ready pods out of all pods."),
     (
         "Progress",
         "integer",

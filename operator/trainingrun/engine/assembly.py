@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from trainingrun.engine.cache import Cache, Key
-from trainingrun.engine.create_attempt import Attempts
+from trainingrun.engine.create_attempt import AttemptCreator
 from trainingrun.engine.events import EventPoster
 from trainingrun.engine.health import Heartbeat
 from trainingrun.engine.intake import Intake
@@ -79,7 +79,7 @@ def assemble(
     namespaces = settings.namespaces or (None,)
     resync = Resync(api, cache, intake, metrics, namespaces)
     events = EventPoster(api, now, identity)
-    attempts = Attempts(leading, cache, settings.render_settings())
+    creator = AttemptCreator(leading, cache, settings.render_settings())
     parts = Parts(
         settings=settings,
         api=api,
@@ -91,7 +91,7 @@ def assemble(
         resync=resync,
         watches=Watches(WATCHED, namespaces, resync.want),
         events=events,
-        worker=Worker(Reconciler(leading, cache, attempts, events, now), cache, queue, metrics),
+        worker=Worker(Reconciler(leading, cache, creator, events, now), cache, queue, metrics),
         writer=ProgressWriter(api, now),
         heartbeat=Heartbeat(),
     )

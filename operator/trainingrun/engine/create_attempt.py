@@ -2,7 +2,7 @@
 
 The cache may be behind the cluster and this process may be slower than another operator, so the cache is not
 enough: the API server is asked, and what it answered is used for a few seconds only. It must never adopt a RayJob
-that is not the run's, and it must not decide when to try again: the plan does.
+that is not the run's, and it must not decide whether to create: `lifecycle.permission` does.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 from trainingrun.engine.cache import Cache, version_of
 from trainingrun.kube import AlreadyExists, Api, Body, Conflict, Forbidden, NotFound, Rejected, Transient
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
+from trainingrun.lifecycle.permission import Creation, FirstWrite, FreshRead
 from trainingrun.naming import run_selector
 from trainingrun.observed import RunObject
 from trainingrun.render import RenderSettings, ray_job
@@ -36,7 +37,7 @@ async def confirm_current(api: Api, run: RunObject) -> None:
         raise Conflict("the run has changed since it was last seen")
 
 
-class Attempts:
+class AttemptCreator:
     """Makes attempts. What the API server refuses is kept beside the run, for its status."""
 
     def __init__(self, api: Api, cache: Cache, settings: RenderSettings):
@@ -45,19 +46,21 @@ class Attempts:
         self._settings = settings
         self._clock = asyncio.get_running_loop().time
 
-    async def create(self, run: RunObject, attempt: int, *, confirm_gone: bool, proved_at: float | None) -> None:
+    async def create(self, run: RunObject, creation: Creation, *, written_at: float) -> None:
         """Create the attempt's RayJob, or take note that it exists or is refused.
 
-        `confirm_gone` asks the API server whether anything of the run exists. `proved_at` is when a write was sent
-        that has proved the run to be as it is given. Raises `ApiError` if it cannot be done now.
+        `written_at` is when the write was sent that is the proof of a `FirstWrite`. Raises `ApiError` if it cannot be
+        done now.
         """
-        manifest = ray_job(run, attempt, self._settings)
-        started = self._clock() if confirm_gone or proved_at is None else proved_at
-        if confirm_gone:
-            await self._confirm_gone(run, manifest["metadata"]["name"])
-        if confirm_gone or proved_at is None:
-            await confirm_current(self._api, run)
-        if self._clock() - started > CHECK_SECONDS:
+        manifest = ray_job(run, creation.attempt, self._settings)
+        match creation.proof:
+            case FirstWrite():
+                proved_at = written_at
+            case FreshRead():
+                proved_at = self._clock()
+                await self._confirm_gone(run, manifest["metadata"]["name"])
+                await confirm_current(self._api, run)
+        if self._clock() - proved_at > CHECK_SECONDS:
             raise Transient("the API server was too slow to be sure that no other attempt is alive")
         try:
             body = await self._api.create(RAY_JOBS, run.namespace, manifest, seconds=CREATE_SECONDS)

@@ -12,7 +12,7 @@ from typing import Any
 from trainingrun.contract.labels import API_VERSION, FIELD_MANAGER, KIND
 from trainingrun.kube import Api, ApiError
 from trainingrun.kube.resources import EVENTS
-from trainingrun.lifecycle import Event
+from trainingrun.lifecycle.events import Event
 from trainingrun.observed import RunObject
 
 logger = logging.getLogger(__name__)

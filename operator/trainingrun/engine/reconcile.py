@@ -14,12 +14,12 @@ from enum import StrEnum
 
 from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.engine.cache import Cache, Key
-from trainingrun.engine.create_attempt import Attempts, confirm_current
+from trainingrun.engine.create_attempt import AttemptCreator, confirm_current
 from trainingrun.engine.events import EventPoster
 from trainingrun.kube import Api, Body, Conflict, NotFound, Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.lifecycle import ObjectReference
-from trainingrun.lifecycle.decision import Decision, decide
+from trainingrun.lifecycle import Decision, decide
+from trainingrun.lifecycle.deletions import ObjectReference
 from trainingrun.observed import RunObject
 
 _RESOURCES: dict[str, Resource] = {resource.kind: resource for resource in (RAY_JOBS, RAY_CLUSTERS, PODS)}
@@ -44,10 +44,12 @@ class Outcome:
 class Reconciler:
     """Brings runs to where they should be."""
 
-    def __init__(self, api: Api, cache: Cache, attempts: Attempts, events: EventPoster, now: Callable[[], datetime]):
+    def __init__(
+        self, api: Api, cache: Cache, creator: AttemptCreator, events: EventPoster, now: Callable[[], datetime]
+    ):
         self._api = api
         self._cache = cache
-        self._attempts = attempts
+        self._creator = creator
         self._events = events
         self._now = now
         self._clock = asyncio.get_running_loop().time
@@ -57,7 +59,7 @@ class Reconciler:
         run = self._cache.run(key)
         if run is None or run.deleting:
             return Outcome(Result.GONE)
-        now, observed, asked_at = self._now(), self._cache.observed(run.uid), self._clock()
+        now, observed, began = self._now(), self._cache.observed(run.uid), self._clock()
         decision = decide(run, observed, now)
         written = await self._write_status(run, decision)
         if decision.delete and written is None:
@@ -65,9 +67,7 @@ class Reconciler:
         for reference in decision.delete:
             await self._delete(reference)
         if decision.create is not None:
-            proved_at = asked_at if written is not None else None
-            confirm_gone = decision.confirm_gone
-            await self._attempts.create(written or run, decision.create, confirm_gone=confirm_gone, proved_at=proved_at)
+            await self._creator.create(written or run, decision.create, written_at=began)
         # A write changes nothing where others hold what it leaves out: it must not be repeated at once.
         changed = written is not None and written.resource_version != run.resource_version
         acted = changed or decision.delete or decision.create is not None

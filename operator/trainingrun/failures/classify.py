@@ -1,117 +1,103 @@
-"""The class of an attempt that KubeRay says has failed, from all evidence that is left of it.
+"""The class of a failure, from all evidence that there is: of one tuple of rules, the first that applies decides.
 
-KubeRay's own reason comes last: it calls a lost head and a mistake in a program by the same name.
+The same tuple judges an attempt that KubeRay says has failed and one that still lives. KubeRay's own reason comes
+late: it calls a lost head and a mistake in a program by the same name.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from trainingrun.failures import evidence as evidence
-from trainingrun.failures.evidence import image_failure
-from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure, shell_code
-from trainingrun.failures.last_words import driver_words, joined
-from trainingrun.observed import Pod, RayJob
-from trainingrun.spec.run import RunSpec
+from trainingrun.contract.failure_class import FailureClass
+from trainingrun.failures import driver_evidence as driver
+from trainingrun.failures import pod_evidence as pods
+from trainingrun.failures.evidence import Evidence
+from trainingrun.failures.failure import Failure
+from trainingrun.failures.policy import action_for
+from trainingrun.status.conditions import Reason
 
-# Exit codes of the training program (images/trainer, exits.py), and those of one that SIGTERM ended.
-_ABORTED, _PREEMPTED, _INVALID, _FAILED, _INFRASTRUCTURE = 10, 11, 12, 13, 14
-_TERMINATED = 143
-_KILLED = 137
-_BY_EXIT_CODE: Mapping[int, str] = {
-    _ABORTED: "UserError",
-    _PREEMPTED: "Preempted",
-    _TERMINATED: "Preempted",
-    _INVALID: "InvalidConfig",
-    _FAILED: "UserError",
-    _INFRASTRUCTURE: "Infrastructure",
-    _KILLED: "Infrastructure",
-}
-# The driver knows these better than any pod: nothing was trained, or a person stopped it.
-_BEYOND_DOUBT = frozenset({_ABORTED, _INVALID})
-_BY_REASON: Mapping[str, str] = {
-    "PreRunningDeadlineExceeded": "Infrastructure",
-    "SubmissionFailed": "Infrastructure",
-    "JobDeploymentStatusTransitionGracePeriodExceeded": "Infrastructure",
-    "JobStatusCheckTimeoutExceeded": "HeadLost",
-    # Set by whoever gave the RayJob a deadline of its own; the operator's is not KubeRay's.
-    "DeadlineExceeded": DEADLINE_EXCEEDED,
-}
-# Ray's words when its memory monitor has killed a process (src/ray/raylet in Ray 2.58). CUDA's are others: its memory
-# is the program's affair.
-_RAYS_MEMORY_WORDS = re.compile(r"running low on memory|killed (?:by|due to) the memory monitor", re.IGNORECASE)
-# NVIDIA's and AMD's words for broken hardware.
-_ACCELERATOR_WORDS = re.compile(
-    r"\bXid\b|\bECC\b|uncorrectable|CUDA error: (?:hardware|unspecified launch failure.*ECC)|fallen off the bus",
-    re.IGNORECASE,
+When = Literal["Live", "Ended"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When an attempt is live or has ended, what `find` finds is its failure.
+
+    With `recovers`, KubeRay or Ray goes on by itself after such a failure: a live attempt ends by it only where the
+    run's policy says Fail.
+    """
+
+    when: When
+    find: Callable[[Evidence], Failure | None]
+    recovers: bool = False
+
+
+RULES: tuple[Rule, ...] = (
+    # What the driver knows better than any pod: nothing was trained, or a user stopped it.
+    Rule("Ended", driver.rejected_by_kuberay),
+    Rule("Ended", driver.stopped_by_a_user),
+    Rule("Ended", driver.invalid_configuration),
+    # What pods tell, which is more exact than the other exit codes.
+    Rule("Live", lambda seen: seen.head_end, recovers=True),
+    Rule("Ended", lambda seen: pods.first(pods.preempted, seen.pods)),
+    Rule("Ended", driver.preempted),
+    Rule("Live", lambda seen: pods.first(pods.out_of_memory(seen.spec), pods.trainers(seen.pods)), recovers=True),
+    Rule("Ended", lambda seen: pods.first(pods.out_of_memory(seen.spec), seen.pods)),
+    Rule("Ended", driver.out_of_memory),
+    Rule("Ended", lambda seen: pods.first(pods.evicted, seen.pods)),
+    # Once training runs, a pod that joins late must not end it.
+    Rule("Live", lambda seen: None if seen.is_training else pods.first(pods.image_never_pulled, seen.pods)),
+    Rule("Ended", lambda seen: pods.first(pods.image_not_pulled, seen.pods) if seen.exit_code is None else None),
+    Rule("Live", lambda seen: pods.doubled_head(seen.pods)),
+    # The run's deadlines.
+    Rule("Live", lambda seen: seen.late),
+    Rule("Live", lambda seen: seen.silent),
+    # How the driver ended, and last of all why KubeRay gave up.
+    Rule("Ended", driver.accelerator_fault),
+    Rule("Ended", driver.ended_by_exit_code),
+    Rule("Ended", driver.not_started_in_time),
+    Rule("Ended", driver.given_up_by_kuberay),
+    Rule("Ended", driver.stopped_by_somebody),
+    Rule("Ended", driver.not_run_by_ray),
 )
 
+# What an attempt waits for while it starts is told by the condition PodsReady: its reason, and the class of failure
+# that it becomes when the start deadline is over.
+_WAITED_FOR: dict[str, FailureClass] = {
+    Reason.UNSCHEDULABLE: FailureClass.INFRASTRUCTURE,
+    Reason.QUOTA_EXCEEDED: FailureClass.INFRASTRUCTURE,
+    Reason.ADMISSION_DENIED: FailureClass.INFRASTRUCTURE,
+    Reason.POD_SECURITY_DENIED: FailureClass.INFRASTRUCTURE,
+    Reason.CONTAINER_ERROR: FailureClass.INFRASTRUCTURE,
+    Reason.IMAGE_PULL: FailureClass.IMAGE_PULL,
+}
 
-def classify(spec: RunSpec, job: RayJob, pods: Iterable[Pod], waited_for: Failure | None = None) -> Failure:
-    """Why the attempt of `job` failed.
 
-    `waited_for` is what the attempt waited for when it was last seen starting; its pods may be gone by now.
-    """
-    code = shell_code(job.exit_code)
-    pods = sorted(pods, key=lambda pod: (pod.created, pod.name))
-    failure = _from_verdict(job, code) or _from_pods(spec, job, code, pods) or _from_job(job, code, pods, waited_for)
-    return replace(failure, exit_code=code)
+def failure_of_ended(seen: Evidence) -> Failure:
+    """Why an attempt failed that KubeRay says has failed."""
+    found = _first("Ended", seen)
+    if found is None:
+        raise AssertionError("the last rule applies to every attempt that has ended")
+    return replace(found, exit_code=seen.exit_code)
 
 
-def _from_verdict(job: RayJob, code: int | None) -> Failure | None:
-    """What needs no look at the pods."""
-    if job.deployment_status == "ValidationFailed" or job.reason == "ValidationFailed":
-        return Failure("InvalidConfig", joined("KubeRay does not accept the RayJob", job.message))
-    if code in _BEYOND_DOUBT:
-        return _by_exit_code(job, code)
+def failure_of_live(seen: Evidence) -> Failure | None:
+    """What ends a live attempt although KubeRay would go on with it."""
+    return _first("Live", seen)
+
+
+def failure_of_waiting(reason: str, message: str) -> Failure | None:
+    """What an attempt fails by that waits for this until its start deadline is over."""
+    known = _WAITED_FOR.get(reason)
+    return None if known is None else Failure(known, message)
+
+
+def _first(when: When, seen: Evidence) -> Failure | None:
+    for rule in RULES:
+        if rule.when == when:
+            found = rule.find(seen)
+            if found is not None and not (rule.recovers and action_for(seen.spec, found) != "Fail"):
+                return found
     return None
-
-
-def _from_pods(spec: RunSpec, job: RayJob, code: int | None, pods: list[Pod]) -> Failure | None:
-    taken_away = evidence.first(evidence.preempted, pods)
-    if taken_away is not None:
-        return taken_away
-    if code == _PREEMPTED:
-        return _by_exit_code(job, code)
-    killed = evidence.first(evidence.out_of_memory(spec), pods)
-    if killed is not None:
-        return killed
-    if _RAYS_MEMORY_WORDS.search(words := driver_words(job.message)):
-        return Failure("OutOfMemory", words)
-    return evidence.first(evidence.evicted, pods) or (image_failure(pods) if code is None else None)
-
-
-def _from_job(job: RayJob, code: int | None, pods: list[Pod], waited_for: Failure | None) -> Failure:
-    if code is not None:
-        return _by_exit_code(job, code, pods)
-    known = _BY_REASON.get(job.reason)
-    if job.reason == "PreRunningDeadlineExceeded" and waited_for is not None:
-        return replace(waited_for, message=joined("training did not start in time", waited_for.message))
-    if known is not None:
-        return Failure(known, joined(job.reason, job.message))
-    if job.job_status == "STOPPED":
-        return Failure("Infrastructure", joined("the Ray job was stopped by somebody else", driver_words(job.message)))
-    # Without an exit code it was not the program that ended, but Ray that could not run it.
-    words = joined(driver_words(job.message) or job.reason or "the RayJob failed and does not say why")
-    return _with_place(Failure("Infrastructure", words), pods)
-
-
-def _by_exit_code(job: RayJob, code: int, pods: list[Pod] | None = None) -> Failure:
-    words = driver_words(job.message)
-    kind = _BY_EXIT_CODE.get(code, "UserError")
-    if code in (_FAILED, _INFRASTRUCTURE) and _ACCELERATOR_WORDS.search(words):
-        kind = "AcceleratorFault"
-    if code == _ABORTED:
-        words = joined("stopped by a person", words)
-    if code == _KILLED:
-        words = joined("the driver was killed (SIGKILL), often for want of memory in the head's pod", words)
-    failure = Failure(kind, words or f"the training program ended with exit code {code}")
-    return _with_place(failure, pods or []) if kind in ("Infrastructure", "AcceleratorFault") else failure
-
-
-def _with_place(failure: Failure, pods: list[Pod]) -> Failure:
-    """The failure with the pod that ended in an odd way, if one did."""
-    seen = evidence.first(evidence.broken, pods)
-    return failure if seen is None else replace(failure, node=seen.node, pod=seen.pod)

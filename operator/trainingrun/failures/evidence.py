@@ -1,165 +1,38 @@
-"""What pods tell of a failure: taken away, killed for memory, evicted, or ended in another way."""
+"""All that is known of an attempt when its failure is judged, in one value. It must not judge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from trainingrun.contract.labels import RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
-from trainingrun.failures.failure import Failure
-from trainingrun.failures.last_words import joined
-from trainingrun.observed import Pod, Termination
-from trainingrun.spec.groups import Resources
+from trainingrun.failures.failure import Failure, shell_code
+from trainingrun.observed import Pod, RayJob
 from trainingrun.spec.run import RunSpec
 
-_OOM_KILLED = "OOMKilled"
-# The kubelet evicts pods because of what they or their neighbours use. That is no pre-emption: the next attempt may
-# well do the same, so it must count.
-_EVICTED = "Evicted"
-# The autoscaler has a container of its own in the head's pod; Ray lives without it.
-_SIDE_CONTAINERS = frozenset({"autoscaler"})
 
-Evidence = Callable[[Pod], Failure | None]
+@dataclass(frozen=True)
+class Evidence:
+    """An attempt's RayJob, its pods from the oldest on, and what was noted while it lived.
 
-
-def preempted(pod: Pod) -> Failure | None:
-    """The pod was taken away for the cluster's reasons."""
-    if pod.disrupted is None or pod.status_reason == _EVICTED:
-        return None
-    return Failure("Preempted", joined(f"pod {pod.name}{_on(pod)} was disrupted", pod.disrupted)).at(pod)
-
-
-def evicted(pod: Pod) -> Failure | None:
-    """The kubelet evicted the pod for want of a resource."""
-    if pod.status_reason != _EVICTED:
-        return None
-    return Failure("Infrastructure", joined(f"pod {pod.name}{_on(pod)} was evicted", pod.status_message)).at(pod)
-
-
-def out_of_memory(spec: RunSpec) -> Evidence:
-    """A container of the pod was killed at its memory limit, with the limit and where it is set."""
-
-    def evidence(pod: Pod) -> Failure | None:
-        ended = next((end for end in _ends(pod) if end.reason == _OOM_KILLED), None)
-        if ended is None:
-            return None
-        limit = _memory_limit(spec, pod.group)
-        words = f"container {ended.container} of pod {pod.name}{_on(pod)} was killed for using more memory than {limit}"
-        return Failure("OutOfMemory", joined(words)).at(pod)
-
-    return evidence
-
-
-def broken(pod: Pod) -> Failure | None:
-    """The pod or a container of it ended in a way that has no class of its own."""
-    ended = next(iter(_ends(pod)), None)
-    if ended is not None:
-        words = f"container {ended.container} of pod {pod.name}{_on(pod)} ended with exit code {ended.exit_code}"
-        return Failure("Infrastructure", joined(words, ended.reason)).at(pod)
-    if pod.phase == "Failed":
-        words = joined(f"pod {pod.name}{_on(pod)} failed", pod.status_reason, pod.status_message)
-        return Failure("Infrastructure", words).at(pod)
-    return None
-
-
-def first(evidence: Evidence, pods: Iterable[Pod]) -> Failure | None:
-    """The first that a kind of evidence finds in pods."""
-    return next((failure for failure in map(evidence, pods) if failure is not None), None)
-
-
-def head_failure(spec: RunSpec, head: Pod) -> Failure | None:
-    """What the head's pod tells of its own end, if it tells anything."""
-    for evidence in (preempted, out_of_memory(spec), evicted):
-        failure = evidence(head)
-        if failure is not None:
-            return failure
-    return None
-
-
-def doubled_head(pods: Iterable[Pod]) -> Failure | None:
-    """Two heads in one RayCluster: KubeRay does nothing more for the cluster until one of them is gone.
-
-    KubeRay 1.6 makes the second one when the API server goes away before it has told of the first.
+    `head_end` is what was seen of the end of its present head, `waited_for` what it waited for when it was last seen
+    starting; the pods that showed it may be gone by now. `late` and `silent` are the deadlines that it has missed.
     """
-    heads: dict[str, Pod] = {}
-    for pod in pods:
-        if pod.group != RAY_HEAD_VALUE or pod.deleting:
-            continue
-        # All pods of one RayCluster's head have their name up to the generated end.
-        other = heads.setdefault(pod.name.rpartition("-")[0], pod)
-        if other is not pod:
-            names = " and ".join(sorted((other.name, pod.name)))
-            message = f"KubeRay made two heads, {names}, and goes on with neither of them"
-            return Failure("Infrastructure", message).at(pod)
-    return None
+
+    spec: RunSpec
+    job: RayJob
+    pods: Sequence[Pod]
+    is_training: bool = False
+    head_end: Failure | None = None
+    waited_for: Failure | None = None
+    late: Failure | None = None
+    silent: Failure | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The driver's exit code as shells write it, if the driver ended with one."""
+        return shell_code(self.job.exit_code)
 
 
-def trainer_failure(spec: RunSpec, pods: Iterable[Pod]) -> Failure | None:
-    """What pods that train tell of an end that would come again, though Ray would start the training again."""
-    trainers = (pod for pod in pods if pod.group == RAY_TRAINER_VALUE)
-    return first(out_of_memory(spec), sorted(trainers, key=lambda pod: (pod.created, pod.name)))
-
-
-def _ends(pod: Pod) -> Iterable[Termination]:
-    return (end for end in pod.terminations if end.container not in _SIDE_CONTAINERS)
-
-
-def _on(pod: Pod) -> str:
-    return f" on node {pod.node}" if pod.node else ""
-
-
-def _memory_limit(spec: RunSpec, group: str) -> str:
-    resources: dict[str, tuple[str, Resources]] = {
-        RAY_HEAD_VALUE: ("spec.head.resources", spec.head.resources),
-        RAY_TRAINER_VALUE: ("spec.trainer.resourcesPerNode", spec.trainer.resources_per_node),
-        RAY_DATA_VALUE: ("spec.data.resourcesPerNode", spec.data.resources_per_node),
-    }
-    if group not in resources:
-        return "its limit"
-    path, given = resources[group]
-    return f"its limit, which is {given.limits['memory']} ({path}.limits.memory)"
-
-
-# The kubelet's reasons, from pkg/kubelet/images/types.go.
-_REASONS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-    }
-)
-
-
-_FINAL_REASONS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-
-
-# What registries and container runtimes say of an image that is not there or not for us. A registry that cannot be
-# reached says none of it.
-_FINAL_WORDS = ("not found", "unauthorized", "denied", "manifest unknown")
-
-
-def is_image_trouble(pod: Pod) -> bool:
-    """Whether a container of the pod waits for its image."""
-    return pod.waiting is not None and pod.waiting[0] in _REASONS
-
-
-def image_failure(pods: Iterable[Pod]) -> Failure | None:
-    """The first trouble with an image, as the failure that it is once waiting for it is over."""
-    return next((_failure(pod) for pod in pods if is_image_trouble(pod)), None)
-
-
-def image_that_cannot_heal(pods: Iterable[Pod]) -> Failure | None:
-    """The first trouble with an image that will still be there however long anybody waits."""
-    return next((_failure(pod) for pod in pods if is_image_trouble(pod) and _is_final(pod)), None)
-
-
-def _is_final(pod: Pod) -> bool:
-    reason, message = pod.waiting or ("", "")
-    return reason in _FINAL_REASONS or any(words in message.lower() for words in _FINAL_WORDS)
-
-
-def _failure(pod: Pod) -> Failure:
-    return Failure("ImagePull", joined(*(pod.waiting or ()))).at(pod)
+def oldest_first(pods: Iterable[Pod]) -> list[Pod]:
+    """Pods in the order in which they were created: the first that broke is more likely to be the cause."""
+    return sorted(pods, key=lambda pod: (pod.created, pod.name))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.observed import Pod
 
-# Not in the API's list of classes, since no rule can make a run exceed its deadline.
-DEADLINE_EXCEEDED = "DeadlineExceeded"
 # Exit codes of processes that a signal ended, as shells and the kubelet write them.
 _SIGNAL_BASE = 128
 
@@ -16,7 +15,7 @@ _SIGNAL_BASE = 128
 class Failure:
     """A failure of an attempt. `node` and `pod` name the place where its cause was seen, if there is one."""
 
-    failure_class: str
+    failure_class: FailureClass
     message: str
     exit_code: int | None = None
     node: str = ""

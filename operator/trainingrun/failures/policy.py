@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from trainingrun.failures.failure import DEADLINE_EXCEEDED, Failure
-from trainingrun.spec.policy import Action, FailureRule
+from trainingrun.contract.failure_class import Action, FailureClass
+from trainingrun.failures.failure import Failure
+from trainingrun.spec.policy import FailureRule
 from trainingrun.spec.run import RunSpec
 
 UNCOUNTED_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(seconds=360)
-_DEFAULTS: dict[str, Action] = {
-    "Preempted": "Ignore",
-    "Infrastructure": "Count",
-    "HeadLost": "Count",
-    "Hang": "Count",
-    "AcceleratorFault": "Count",
-}
 
 
 def action_for(spec: RunSpec, failure: Failure) -> Action:
     """What to do about `failure`: by the run's first rule that matches, else by the class alone."""
-    if failure.failure_class == DEADLINE_EXCEEDED:
-        return "Fail"
+    if failure.failure_class is FailureClass.DEADLINE_EXCEEDED:
+        return "Fail"  # whatever the exit code: no rule can make a run exceed its deadline
     for rule in spec.failure_policy.rules:
         if _matches(rule, failure):
             return rule.action
-    return _DEFAULTS.get(failure.failure_class, "Fail")
+    return failure.failure_class.default_action
 
 
 def backoff(counted_failures: int) -> timedelta:

@@ -1,10 +1,8 @@
-"""What is to be created and deleted for a run, when to look again, and which events its changes are worth.
+"""What follows for a run from what is known of it: its attempts, its status, what is created and what is deleted.
 
-Pure; the time is an argument. The caller writes the status first, then deletes, then creates; nothing of a plan may be
-carried out when that write has failed.
+Pure; the time is an argument. `decision.decide` is the only door.
 """
 
-from trainingrun.lifecycle.actions import ObjectReference, Plan, desired_state
-from trainingrun.lifecycle.events import Event, transitions
+from trainingrun.lifecycle.decision import Decision, decide
 
-__all__ = ["Event", "ObjectReference", "Plan", "desired_state", "transitions"]
+__all__ = ["Decision", "decide"]

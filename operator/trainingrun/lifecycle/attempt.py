@@ -1,4 +1,4 @@
-"""Follows one attempt: from what it was to what it is now, by its RayJob and pods.
+"""Updates one attempt: from what it was to what it is now, by its RayJob and pods.
 
 An attempt that has ended is never looked at again, so that no late or stale sight of it can change its outcome.
 """
@@ -7,26 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainingrun.failures import Failure, action_for, classify, doubled_head, image_that_cannot_heal, trainer_failure
-from trainingrun.lifecycle.deadlines import MISSING_GRACE, hung, overdue, paced
-from trainingrun.lifecycle.endings import Step, completed, failed, interrupted, suspended
-from trainingrun.lifecycle.lost_heads import head_forgotten, head_watched, seen_failure
+from trainingrun.contract.failure_class import FailureClass
+from trainingrun.failures import Evidence, Failure, failure_of_ended, failure_of_live, failure_of_waiting, oldest_first
+from trainingrun.lifecycle import deadlines, endings, lost_heads, permission
+from trainingrun.lifecycle.endings import AttemptUpdate
 from trainingrun.lifecycle.view import View
 from trainingrun.observed import RayJob
-from trainingrun.status.conditions import ConditionType, Reason
+from trainingrun.status.conditions import ConditionType
 from trainingrun.status.fields import Attempt
 
 _ENDED = frozenset({"Complete", "Failed", "ValidationFailed"})
-# What an attempt waits for while it starts is told by the condition PodsReady: its reason, and the class of failure
-# that it becomes when the start deadline is over.
-_WAITED_FOR: dict[str, str] = {
-    Reason.UNSCHEDULABLE: "Infrastructure",
-    Reason.QUOTA_EXCEEDED: "Infrastructure",
-    Reason.ADMISSION_DENIED: "Infrastructure",
-    Reason.POD_SECURITY_DENIED: "Infrastructure",
-    Reason.CONTAINER_ERROR: "Infrastructure",
-    Reason.IMAGE_PULL: "ImagePull",
-}
 
 
 def has_ended(job: RayJob) -> bool:
@@ -39,24 +29,23 @@ def has_succeeded(job: RayJob) -> bool:
     return job.deployment_status == "Complete" and job.job_status == "SUCCEEDED"
 
 
-def followed(view: View, entry: Attempt, failures: int) -> Step:
-    """The attempt as it stands now. `failures` are the run's counted failures before this look."""
+def updated(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
+    """The attempt as it stands now. `failures` are the run's counted failures so far."""
     if entry.is_finished:
-        return Step(entry, failures)
+        return AttemptUpdate(entry, failures)
     job = job_of(view, entry)
     if job is not None and has_succeeded(job):
-        return completed(view, _seen(view, entry, job), job, failures)
+        return endings.completed(view, _seen(view, entry, job), job, failures)
     if entry.stopping or view.spec.suspend:
-        return Step(_stopping(view, entry, job), failures)
+        return AttemptUpdate(_stopping(view, entry, job), failures)
     if job is None:
         return _missing(view, entry, failures)
     entry = _seen(view, entry, job)
     if job.deleting:
         words = f"RayJob {job.name} was deleted, and not by the operator"
-        return failed(view, entry, Failure("Infrastructure", words), failures)
+        return endings.failed(view, entry, Failure(FailureClass.INFRASTRUCTURE, words), failures)
     if has_ended(job):
-        failure = classify(view.spec, job, view.children.pods_of(entry.index), _waited_for(view))
-        return failed(view, entry, failure, failures, job)
+        return endings.failed(view, entry, failure_of_ended(_evidence(view, entry, job)), failures, job)
     if job.suspended:
         return _queued(view, entry, failures)
     return _live(view, entry, job, failures)
@@ -73,7 +62,7 @@ def _seen(view: View, entry: Attempt, job: RayJob) -> Attempt:
         "ray_job_name": job.name,
         "ray_job_uid": job.uid,
         "missing_since": None,
-        "retry_time": None,
+        "create_retry_time": None,
     }
     if view.report.is_of(entry) and view.report.resumed_from:
         update["resumed_from"] = view.report.resumed_from
@@ -84,61 +73,60 @@ def _stopping(view: View, entry: Attempt, job: RayJob | None) -> Attempt:
     """Ending for the sake of a suspension. That is not taken back, as its RayJob may be deleted already."""
     if job is not None:
         entry = _seen(view, entry, job)
-    entry = entry.model_copy(update={"stopping": True, "missing_since": None, "retry_time": None})
-    return suspended(view, entry) if view.children.all_gone else entry
+    entry = entry.model_copy(update={"stopping": True, "missing_since": None, "create_retry_time": None})
+    return endings.suspended(view, entry) if view.children.all_gone else entry
 
 
-def _missing(view: View, entry: Attempt, failures: int) -> Step:
-    late = overdue(view)
+def _missing(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
+    late = deadlines.overdue(view)
     if late is not None:
-        return failed(view, entry, late, failures)
+        return endings.failed(view, entry, late, failures)
     if entry.ray_job_uid is None:
-        return Step(paced(view, entry), failures)
+        return AttemptUpdate(permission.paced(view, entry), failures)
     since = entry.missing_since
     if since is None or since > view.now:
-        return Step(entry.model_copy(update={"missing_since": view.now}), failures)
-    if view.elapsed(since) < MISSING_GRACE:
-        return Step(entry, failures)
+        return AttemptUpdate(entry.model_copy(update={"missing_since": view.now}), failures)
+    if view.elapsed(since) < deadlines.MISSING_GRACE:
+        return AttemptUpdate(entry, failures)
     words = f"RayJob {entry.ray_job_name} is gone, and the operator did not delete it"
-    return failed(view, entry, Failure("Infrastructure", words), failures)
+    return endings.failed(view, entry, Failure(FailureClass.INFRASTRUCTURE, words), failures)
 
 
-def _queued(view: View, entry: Attempt, failures: int) -> Step:
+def _queued(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
     """Suspended by a queue: not admitted yet, or not any more."""
     if not entry.admitted:
-        return Step(entry, failures)
-    entry = head_forgotten(entry).model_copy(update={"admitted": False, "outcome": "Pending"})
-    return interrupted(view, entry, Failure("Preempted", "the queue took the machines away"), failures)
+        return AttemptUpdate(entry, failures)
+    entry = lost_heads.head_forgotten(entry).model_copy(update={"admitted": False, "outcome": "Pending"})
+    return endings.interrupted(
+        view, entry, Failure(FailureClass.PREEMPTED, "the queue took the machines away"), failures
+    )
 
 
-def _live(view: View, entry: Attempt, job: RayJob, failures: int) -> Step:
+def _live(view: View, entry: Attempt, job: RayJob, failures: int) -> AttemptUpdate:
     outcome = "Running" if job.job_status == "RUNNING" else "Pending"
     start = entry.start_time or view.now
     entry = entry.model_copy(update={"admitted": True, "start_time": start, "outcome": outcome})
-    entry, loss = head_watched(view, entry, job)
-    step = Step(entry, failures) if loss is None else interrupted(view, entry, loss, failures)
-    if step.entry.is_finished:
-        return step
-    failure = _fatal(view, step.entry)
-    return step if failure is None else failed(view, step.entry, failure, step.failures)
+    entry, loss = lost_heads.head_watched(view, entry, job)
+    update = AttemptUpdate(entry, failures) if loss is None else endings.interrupted(view, entry, loss, failures)
+    if update.attempt.is_finished:
+        return update
+    failure = failure_of_live(_evidence(view, update.attempt, job))
+    return update if failure is None else endings.failed(view, update.attempt, failure, update.failures)
 
 
-def _fatal(view: View, entry: Attempt) -> Failure | None:
-    """What ends the attempt although KubeRay would go on with it."""
-    pods = view.children.pods_of(entry.index)
-    for failure in (seen_failure(entry), trainer_failure(view.spec, pods)):
-        if failure is not None and action_for(view.spec, failure) == "Fail":
-            return failure
-    # Once training runs, a pod that joins late must not end it.
-    if entry.outcome != "Running":
-        image = image_that_cannot_heal(pods)
-        if image is not None:
-            return image
-    return doubled_head(pods) or overdue(view) or hung(view, entry)
+def _evidence(view: View, entry: Attempt, job: RayJob) -> Evidence:
+    return Evidence(
+        spec=view.spec,
+        job=job,
+        pods=oldest_first(view.children.pods_of(entry.index)),
+        is_training=entry.outcome == "Running",
+        head_end=lost_heads.seen_failure(entry),
+        waited_for=_waited_for(view),
+        late=deadlines.overdue(view),
+        silent=deadlines.hung(view, entry),
+    )
 
 
 def _waited_for(view: View) -> Failure | None:
     waiting = view.recorded.conditions.get(ConditionType.PODS_READY)
-    if waiting is None or waiting.reason not in _WAITED_FOR:
-        return None
-    return Failure(_WAITED_FOR[waiting.reason], waiting.message)
+    return None if waiting is None else failure_of_waiting(waiting.reason, waiting.message)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from trainingrun.contract.labels import QUEUE_KEY
 from trainingrun.errors import Problem
 from trainingrun.lifecycle.attempt import job_of
-from trainingrun.lifecycle.attempt_list import Ledger
-from trainingrun.lifecycle.deadlines import waits_to_retry
+from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.endings import Verdict
+from trainingrun.lifecycle.permission import backs_off
 from trainingrun.lifecycle.view import View
 from trainingrun.lifecycle.waiting import Words, creation_words, pod_words, pods_counted, queue_words
 from trainingrun.status.conditions import ConditionType, Reason
@@ -68,17 +68,17 @@ def invalid_findings(problems: tuple[Problem, ...]) -> Findings:
     }
 
 
-def ongoing_findings(view: View, ledger: Ledger, state: State) -> Findings:
+def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Findings:
     """The conditions of a run that is not over."""
-    admitted, ready = _machines(view, ledger, state)
+    admitted, ready = _machines(view, attempt_list, state)
     unfinished = Finding(False, Reason.UNFINISHED, "The run is not over.")
     return {
         ConditionType.ACCEPTED: _accepted(()),
         ConditionType.ADMITTED: admitted,
         ConditionType.PODS_READY: ready,
-        ConditionType.DATA_STARVED: _data_starved(view, ledger.current),
+        ConditionType.DATA_STARVED: _data_starved(view, attempt_list.newest),
         ConditionType.SUSPENDED: _suspended(state),
-        ConditionType.RECONCILING: _reconciling(view, ledger, state, ready),
+        ConditionType.RECONCILING: _reconciling(view, attempt_list, state, ready),
         ConditionType.STALLED: Finding(False, Reason.PROGRESSING, "Nothing needs a person."),
         ConditionType.COMPLETE: unfinished,
         ConditionType.FAILED: unfinished,
@@ -101,12 +101,12 @@ def _listed(problems: Iterable[Problem]) -> str:
     return "; ".join(parts)
 
 
-def _machines(view: View, ledger: Ledger, state: State) -> tuple[Finding, Finding]:
+def _machines(view: View, attempt_list: AttemptList, state: State) -> tuple[Finding, Finding]:
     """Admitted and PodsReady."""
-    entry = ledger.current
+    entry = attempt_list.newest
     job = job_of(view, entry) if entry is not None and entry.is_live else None
     if entry is None or job is None:
-        words = _absence(view, ledger, state)
+        words = _absence(view, attempt_list, state)
         reason = words.reason if state == "Suspended" else Reason.NOT_CREATED
         return Finding(False, reason, words.message), Finding(False, words.reason, words.message)
     if not entry.admitted:
@@ -124,9 +124,9 @@ def _machines(view: View, ledger: Ledger, state: State) -> tuple[Finding, Findin
     return admitted, Finding(False, words.reason, words.message)
 
 
-def _absence(view: View, ledger: Ledger, state: State) -> Words:
+def _absence(view: View, attempt_list: AttemptList, state: State) -> Words:
     """Why no RayJob of a live attempt is there."""
-    entry = ledger.current
+    entry = attempt_list.newest
     if state == "Suspended":
         return Words(Reason.SUSPENDED, "spec.suspend is true; set it to false to go on from the last checkpoint.")
     if state == "Suspending":
@@ -150,7 +150,7 @@ def _between(view: View, entry: Attempt) -> str:
     remains = view.children.remains()
     if remains:
         return f"{ended}; the next one waits for the end of {remains}."
-    if entry.retry_time is not None and waits_to_retry(view, entry):
+    if entry.retry_time is not None and backs_off(view, entry):
         return f"{ended}; the next one follows at {entry.retry_time:%Y-%m-%d %H:%M:%S} UTC."
     return f"{ended}; the next one follows."
 
@@ -175,7 +175,7 @@ def _suspended(state: State) -> Finding:
     return Finding(False, Reason.NOT_SUSPENDED, "The run is not to be suspended.")
 
 
-def _reconciling(view: View, ledger: Ledger, state: State, ready: Finding) -> Finding:
+def _reconciling(view: View, attempt_list: AttemptList, state: State, ready: Finding) -> Finding:
     if state == "Suspended":
         return Finding(False, Reason.SUSPENDED, "spec.suspend is true.")
     reasons = {
@@ -185,6 +185,6 @@ def _reconciling(view: View, ledger: Ledger, state: State, ready: Finding) -> Fi
         "Restarting": Reason.RESTARTING,
         "Suspending": Reason.SUSPENDING,
     }
-    if state == "Running" and ledger.current is not None:
-        return Finding(True, Reason.TRAINING, f"Attempt {ledger.current.index} trains.")
+    if state == "Running" and attempt_list.newest is not None:
+        return Finding(True, Reason.TRAINING, f"Attempt {attempt_list.newest.index} trains.")
     return Finding(True, reasons.get(state, Reason.PENDING), ready.message)

@@ -1,10 +1,14 @@
-"""The limits of time that a run has: how long it may be active, be silent, and wait before it tries again."""
+"""The run's time: how it was spent, and how long the run may be active and an attempt be silent.
+
+Only a change of activity is accounted for, so that a run that just goes on writes nothing.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from trainingrun.failures import DEADLINE_EXCEEDED, LONGEST_BACKOFF, Failure
+from trainingrun.contract.failure_class import FailureClass
+from trainingrun.failures import Failure
 from trainingrun.lifecycle.view import View
 from trainingrun.status.fields import MAX_COUNT, Activity, Attempt, Usage
 
@@ -12,9 +16,16 @@ from trainingrun.status.fields import MAX_COUNT, Activity, Attempt, Usage
 MISSING_GRACE = timedelta(seconds=30)
 # How long KubeRay may take to notice a RayJob.
 KUBERAY_GRACE = timedelta(seconds=60)
-# What the API server refuses is asked again as often as this, more and more seldom.
-FASTEST_RETRY = timedelta(seconds=15)
-SLOWEST_RETRY = timedelta(seconds=300)
+
+_FIELDS: dict[Activity, tuple[str, ...]] = {
+    "Queued": ("queued_seconds",),
+    "Startup": ("startup_seconds", "active_seconds"),
+    "Training": ("training_seconds", "active_seconds"),
+    "Restarting": ("restarting_seconds", "active_seconds"),
+    "Suspended": ("suspended_seconds",),
+}
+# The activities that count against the run's active deadline.
+ACTIVE = frozenset(activity for activity, fields in _FIELDS.items() if "active_seconds" in fields)
 
 
 def active_deadline(view: View, usage: Usage) -> datetime | None:
@@ -31,7 +42,8 @@ def overdue(view: View) -> Failure | None:
     # Not the time of the deadline: a run that was suspended too late has none, and has used its time up.
     if limit is None or usage_at(view.recorded.usage, None, view.now).active_seconds < limit:
         return None
-    return Failure(DEADLINE_EXCEEDED, f"the run was active for longer than its activeDeadlineSeconds, which is {limit}")
+    words = f"the run was active for longer than its activeDeadlineSeconds, which is {limit}"
+    return Failure(FailureClass.DEADLINE_EXCEEDED, words)
 
 
 def progress_deadline(view: View, entry: Attempt) -> datetime | None:
@@ -51,38 +63,8 @@ def hung(view: View, entry: Attempt) -> Failure | None:
         return None
     limit = view.spec.progress_deadline_seconds
     last = f"{view.report.time:%Y-%m-%d %H:%M:%S} UTC"
-    return Failure("Hang", f"no progress was reported for {limit} seconds (progressDeadlineSeconds); last at {last}")
-
-
-def waits_to_retry(view: View, entry: Attempt) -> bool:
-    """Whether a failed attempt's back-off is not over yet; a clock that was set back must not prolong it."""
-    return entry.retry_time is not None and view.now < entry.retry_time <= view.now + LONGEST_BACKOFF
-
-
-def paced(view: View, entry: Attempt) -> Attempt:
-    """An attempt whose RayJob does not exist yet, with the time of the next try if the API server refuses it."""
-    if view.refusal is None or is_paused(view, entry):
-        return entry
-    wait = min(max(view.elapsed(entry.recorded_time), FASTEST_RETRY), SLOWEST_RETRY)
-    return entry.model_copy(update={"retry_time": view.now + wait})
-
-
-def is_paused(view: View, entry: Attempt) -> bool:
-    """Whether creating the attempt's RayJob was refused and is not to be tried again yet."""
-    return entry.retry_time is not None and view.now < entry.retry_time <= view.now + SLOWEST_RETRY
-
-
-_FIELDS: dict[Activity, tuple[str, ...]] = {
-    "Queued": ("queued_seconds",),
-    "Startup": ("startup_seconds", "active_seconds"),
-    "Training": ("training_seconds", "active_seconds"),
-    "Restarting": ("restarting_seconds", "active_seconds"),
-    "Suspended": ("suspended_seconds",),
-}
-
-
-# The activities that count against the run's active deadline.
-ACTIVE = frozenset(activity for activity, fields in _FIELDS.items() if "active_seconds" in fields)
+    words = f"no progress was reported for {limit} seconds (progressDeadlineSeconds); last at {last}"
+    return Failure(FailureClass.HANG, words)
 
 
 def usage_at(usage: Usage, activity: Activity | None, now: datetime) -> Usage:

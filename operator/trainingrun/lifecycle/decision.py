@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from trainingrun.lifecycle.actions import ObjectReference, creation, deletions
-from trainingrun.lifecycle.attempt_list import Ledger, ledger_of
+from trainingrun.lifecycle.attempt_list import attempts_of
+from trainingrun.lifecycle.deletions import ObjectReference, deletions
 from trainingrun.lifecycle.events import Event, events_of
 from trainingrun.lifecycle.new_status import new_status, status_without_spec, written_part
 from trainingrun.lifecycle.next_look import next_look
-from trainingrun.lifecycle.view import View, view_of
+from trainingrun.lifecycle.permission import Creation, creation
+from trainingrun.lifecycle.view import view_of
 from trainingrun.observed import Observed, RunObject
 from trainingrun.status.fields import Status
 from trainingrun.status.recorded import Recorded, recorded_of
@@ -26,36 +27,36 @@ class Decision:
     """What to do about a run, in the order of the fields.
 
     `status` is the whole status that the operator writes, None where the one that is there says the same; `events` are
-    what is worth a Kubernetes event once it is written. `look_again` is when time alone may change the decision.
+    what is worth a Kubernetes event once it is written. `create` is the one RayJob that may be created. `look_again`
+    is when time alone may change the decision.
     """
 
     status: dict[str, Any] | None = None
     events: tuple[Event, ...] = ()
     delete: tuple[ObjectReference, ...] = ()
-    create: int | None = None
-    confirm_gone: bool = False
+    create: Creation | None = None
     look_again: datetime | None = None
 
 
 def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
-    """The decision about a run. A run that is being deleted is left alone; one with an invalid spec is told so."""
+    """The decision about a run.
+
+    One that is being deleted is left alone: everything of it is the garbage collector's. Of one whose spec is invalid
+    only the status says so.
+    """
     if run.deleting:
         return Decision()
     if run.run is None:
         recorded = recorded_of(run.status, now)
         return _with_status(run, recorded, status_without_spec(run, recorded, now))
     view = view_of(run, run.run.spec, observed, now)
-    return _decided(view, ledger_of(view), now)
-
-
-def _decided(view: View, ledger: Ledger, now: datetime) -> Decision:
-    create, confirm_gone = creation(view, ledger)
+    attempt_list = attempts_of(view)
+    status = new_status(view, attempt_list)
     return replace(
-        _with_status(view.run, view.recorded, new_status(view, ledger)),
-        delete=tuple(deletions(view, ledger)),
-        create=create,
-        confirm_gone=confirm_gone,
-        look_again=next_look(view, ledger, now),
+        _with_status(run, view.recorded, status),
+        delete=tuple(deletions(view, attempt_list)),
+        create=creation(view, attempt_list.newest, is_over=attempt_list.verdict is not None),
+        look_again=next_look(view, attempt_list, status.usage, now),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.failures import UNCOUNTED_BACKOFF, Failure, action_for, backoff
 from trainingrun.lifecycle.view import View
 from trainingrun.observed import RayJob
@@ -22,15 +23,15 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Step:
-    """An attempt as it stands after a look at it, with the run's counted failures so far."""
+class AttemptUpdate:
+    """An attempt as it stands now, with the run's counted failures so far."""
 
-    entry: Attempt
+    attempt: Attempt
     failures: int
     verdict: Verdict | None = None
 
 
-def completed(view: View, entry: Attempt, job: RayJob, failures: int) -> Step:
+def completed(view: View, entry: Attempt, job: RayJob, failures: int) -> AttemptUpdate:
     """The attempt ended with success, and so does the run."""
     done = entry.model_copy(
         update={
@@ -42,7 +43,7 @@ def completed(view: View, entry: Attempt, job: RayJob, failures: int) -> Step:
         }
     )
     message = f"Training completed in attempt {entry.index}."
-    return Step(done, failures, Verdict(ConditionType.COMPLETE, Reason.TRAINING_COMPLETE, message))
+    return AttemptUpdate(done, failures, Verdict(ConditionType.COMPLETE, Reason.TRAINING_COMPLETE, message))
 
 
 def suspended(view: View, entry: Attempt) -> Attempt:
@@ -52,7 +53,7 @@ def suspended(view: View, entry: Attempt) -> Attempt:
     )
 
 
-def failed(view: View, entry: Attempt, failure: Failure, failures: int, job: RayJob | None = None) -> Step:
+def failed(view: View, entry: Attempt, failure: Failure, failures: int, job: RayJob | None = None) -> AttemptUpdate:
     """The attempt ended with a failure; the run's policy decides whether another one follows."""
     action = action_for(view.spec, failure)
     counted = action == "Count"
@@ -67,7 +68,7 @@ def failed(view: View, entry: Attempt, failure: Failure, failures: int, job: Ray
     ended = entry.model_copy(
         update={
             "outcome": "Failed",
-            "failure_class": failure.failure_class,
+            "failure_class": failure.failure_class.value,
             "exit_code": failure.exit_code,
             "node": failure.node or None,
             "pod": failure.pod or None,
@@ -75,24 +76,25 @@ def failed(view: View, entry: Attempt, failure: Failure, failures: int, job: Ray
             "end_time": _end_time(view, entry, job),
             "counted": counted,
             "retry_time": None if verdict else view.now + wait,
+            "create_retry_time": None,
             "admitted": False,
             "missing_since": None,
         }
     )
-    return Step(ended, failures, verdict)
+    return AttemptUpdate(ended, failures, verdict)
 
 
-def interrupted(view: View, entry: Attempt, failure: Failure, failures: int) -> Step:
+def interrupted(view: View, entry: Attempt, failure: Failure, failures: int) -> AttemptUpdate:
     """The attempt lost its head or its machines, and KubeRay or the queue starts it again by itself.
 
     That counts as a failed attempt would; only when the run allows no more of them does the attempt end.
     """
-    count = "preemptions" if failure.failure_class == "Preempted" else "head_restarts"
+    count = "preemptions" if failure.failure_class is FailureClass.PREEMPTED else "head_restarts"
     entry = entry.model_copy(update={count: min(getattr(entry, count) + 1, MAX_COUNT)})
     action = action_for(view.spec, failure)
     if action == "Fail" or (action == "Count" and failures >= view.spec.backoff_limit):
         return failed(view, entry, failure, failures)
-    return Step(entry, failures + (action == "Count"))
+    return AttemptUpdate(entry, failures + (action == "Count"))
 
 
 def _failure_verdict(entry: Attempt, failure: Failure, why_final: str) -> Verdict:

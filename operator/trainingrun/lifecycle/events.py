@@ -4,18 +4,17 @@ and head or machine that is lost. The same status twice gives none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
-from trainingrun.status.conditions import REFUSALS, Condition, ConditionType, Reason, conditions_of
+from trainingrun.contract.failure_class import FailureClass
+from trainingrun.status.conditions import REFUSALS, Condition, ConditionType, Reason
 from trainingrun.status.fields import Attempt, Status
-from trainingrun.status.recorded import Recorded, recorded_of
+from trainingrun.status.recorded import Recorded
 
 # Events hold no more: the API server refuses longer notes.
 MAX_NOTE = 1024
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _WARNINGS = frozenset({ConditionType.DATA_STARVED, ConditionType.FAILED})
 # Turning true, and turning false, of these is news. Of Reconciling, Stalled and the like others tell already.
 _TOLD_WHEN_TRUE = frozenset(
@@ -50,29 +49,18 @@ def events_of(recorded: Recorded, status: Status) -> tuple[Event, ...]:
     return tuple(Event(event.type, event.reason, event.message[:MAX_NOTE]) for event in found)
 
 
-def transitions(old_status: Mapping[str, Any], new_status: Mapping[str, Any]) -> tuple[Event, ...]:
-    """The events of the change from one status to the next."""
-    old, new = recorded_of(old_status, _EPOCH), recorded_of(new_status, _EPOCH)
-    before = {attempt.index: attempt for attempt in old.attempts}
-    events = [event for attempt in new.attempts for event in _of_attempt(before.get(attempt.index), attempt)]
-    was, turned = conditions_of(old_status.get("conditions"), _EPOCH), new.conditions
-    for kind, condition in turned.items():
-        events += _of_condition(was.get(kind), condition)
-    return tuple(Event(event.type, event.reason, event.message[:MAX_NOTE]) for event in events)
-
-
 def _of_attempt(before: Attempt | None, attempt: Attempt) -> Iterator[Event]:
     if attempt.head_restarts > (before.head_restarts if before else 0):
         words = f"The head of attempt {attempt.index} was lost and replaced; training goes on from its last checkpoint."
-        yield Event("Warning", Reason.HEAD_LOST, words)
+        yield Event("Warning", FailureClass.HEAD_LOST, words)
     if attempt.preemptions > (before.preemptions if before else 0):
         words = f"The machines of attempt {attempt.index} were taken away; it goes on when it gets others."
-        yield Event("Warning", Reason.PREEMPTED, words)
+        yield Event("Warning", FailureClass.PREEMPTED, words)
     if attempt.outcome == "Failed" and (before is None or before.outcome != "Failed"):
         where = f" on node {attempt.node}" if attempt.node else ""
         code = f" (exit code {attempt.exit_code})" if attempt.exit_code is not None else ""
         words = f"Attempt {attempt.index} failed{where}{code}: {attempt.message or attempt.failure_class}"
-        yield Event("Warning", attempt.failure_class or Reason.INFRASTRUCTURE, words)
+        yield Event("Warning", attempt.failure_class or FailureClass.INFRASTRUCTURE, words)
 
 
 def _of_condition(before: Condition | None, condition: Condition) -> Iterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.failures import Failure, head_failure
 from trainingrun.lifecycle.view import View
 from trainingrun.observed import Pod, RayJob
@@ -37,7 +38,11 @@ def head_forgotten(entry: Attempt) -> Attempt:
 def seen_failure(entry: Attempt) -> Failure | None:
     """What was seen of the end of the attempt's present head."""
     seen = entry.head_failure
-    return None if seen is None else Failure(seen.failure_class, seen.message, node=seen.node, pod=seen.pod)
+    if seen is None:
+        return None
+    # A later version may have recorded a class that this one does not know.
+    failure_class = FailureClass.of(seen.failure_class) or FailureClass.INFRASTRUCTURE
+    return Failure(failure_class, seen.message, node=seen.node, pod=seen.pod)
 
 
 def _with_head_failure(view: View, entry: Attempt) -> Attempt:
@@ -47,7 +52,7 @@ def _with_head_failure(view: View, entry: Attempt) -> Attempt:
     for pod in view.children.pods_of(entry.index):
         if pod.uid == entry.head_pod_uid and (failure := head_failure(view.spec, pod)) is not None:
             seen = HeadFailure(
-                failure_class=failure.failure_class, message=failure.message, node=failure.node, pod=failure.pod
+                failure_class=failure.failure_class.value, message=failure.message, node=failure.node, pod=failure.pod
             )
             return entry.model_copy(update={"head_failure": seen})
     return entry
@@ -68,8 +73,10 @@ def _with_head(view: View, entry: Attempt, job: RayJob, head: Pod) -> Attempt:
 def _loss(entry: Attempt, job: RayJob) -> Failure:
     before, now = entry.ray_cluster_name, job.ray_cluster_name
     if before and now and before != now:
-        return Failure("Preempted", f"RayCluster {before} was taken away and {now} made in its place")
-    lost = Failure("HeadLost", f"the head of RayCluster {now or before} was lost and replaced, with its driver")
+        return Failure(FailureClass.PREEMPTED, f"RayCluster {before} was taken away and {now} made in its place")
+    lost = Failure(
+        FailureClass.HEAD_LOST, f"the head of RayCluster {now or before} was lost and replaced, with its driver"
+    )
     return seen_failure(entry) or lost
 
 

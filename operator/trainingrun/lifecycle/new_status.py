@@ -7,33 +7,23 @@ from datetime import datetime
 from typing import Any
 
 from trainingrun.lifecycle.attempt import job_of
-from trainingrun.lifecycle.attempt_list import Ledger, ledger_of
+from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.condition_rules import Findings, final_findings, invalid_findings, ongoing_findings
 from trainingrun.lifecycle.deadlines import usage_at
 from trainingrun.lifecycle.endings import Verdict
 from trainingrun.lifecycle.state import activity_of, state_of
-from trainingrun.lifecycle.view import View, view_of
+from trainingrun.lifecycle.view import View
 from trainingrun.lifecycle.waiting import pods_counted
-from trainingrun.observed import Observed, RunObject
+from trainingrun.observed import RunObject
 from trainingrun.status.conditions import Condition, ConditionType, condition
 from trainingrun.status.fields import DataStatus, Links, Outputs, State, Status
-from trainingrun.status.recorded import Recorded, recorded_of
+from trainingrun.status.recorded import Recorded
 from trainingrun.status.trainer_report import checkpoint_uri
 
 _MOST_TEXT = 1024
 _OURS = {field.alias for field in Status.model_fields.values()}
 _OUR_CONDITIONS = frozenset(str(kind) for kind in ConditionType)
 _OURS_OF_DATA = {field.alias for field in DataStatus.model_fields.values()}
-
-
-def status_of(run: RunObject, observed: Observed, now: datetime) -> dict[str, Any]:
-    """The whole status that the operator writes. A run that is being deleted keeps the one it has."""
-    if run.deleting:
-        return written_part(run.status)
-    if run.run is None:
-        return status_without_spec(run, recorded_of(run.status, now.replace(microsecond=0)), now).to_json()
-    view = view_of(run, run.run.spec, observed, now)
-    return new_status(view, ledger_of(view)).to_json()
 
 
 def written_part(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,11 +43,15 @@ def _is_of_another_controller(entry: object) -> bool:
     return isinstance(entry, Mapping) and entry.get("type") not in _OUR_CONDITIONS
 
 
-def new_status(view: View, ledger: Ledger) -> Status:
+def new_status(view: View, attempt_list: AttemptList) -> Status:
     """The whole status that the operator writes of a run with a valid spec."""
-    state = state_of(view, ledger)
-    findings = ongoing_findings(view, ledger, state) if ledger.verdict is None else final_findings(ledger.verdict, ())
-    current = ledger.current
+    state = state_of(view, attempt_list)
+    findings = (
+        ongoing_findings(view, attempt_list, state)
+        if attempt_list.verdict is None
+        else final_findings(attempt_list.verdict, ())
+    )
+    current = attempt_list.newest
     count = pods_counted(view, current.index) if current is not None and current.is_live else None
     recorded = view.recorded
     start = recorded.start_time
@@ -68,14 +62,14 @@ def new_status(view: View, ledger: Ledger) -> Status:
         state=state,
         conditions=_conditions(view.run, findings, recorded, view.now),
         start_time=start,
-        completion_time=_completion_time(recorded, ledger.verdict, ledger, view.now),
-        attempts=ledger.attempts or None,
-        failures=ledger.failures,
-        nodes=str(count) if count is not None else None,
+        completion_time=_completion_time(recorded, attempt_list, view.now),
+        attempts=attempt_list.attempts or None,
+        failures=attempt_list.failures,
+        pods=str(count) if count is not None else None,
         usage=usage_at(recorded.usage, activity_of(state), view.now),
         outputs=_outputs(view),
         data_status=DataStatus(ready_nodes=count.ready_data if count is not None else 0),
-        links=_links(view, ledger),
+        links=_links(view, attempt_list),
     )
 
 
@@ -117,10 +111,10 @@ def _conditions(run: RunObject, findings: Findings, recorded: Recorded, now: dat
     )
 
 
-def _completion_time(recorded: Recorded, verdict: Verdict | None, ledger: Ledger, now: datetime) -> datetime | None:
-    if verdict is None:
+def _completion_time(recorded: Recorded, attempt_list: AttemptList, now: datetime) -> datetime | None:
+    if attempt_list.verdict is None:
         return None
-    ended = ledger.current.end_time if ledger.current is not None else None
+    ended = attempt_list.newest.end_time if attempt_list.newest is not None else None
     return recorded.completion_time or ended or now
 
 
@@ -131,9 +125,9 @@ def _outputs(view: View) -> Outputs:
     return Outputs(checkpoint_uri=checkpoint_uri(view.spec.storage, view.run.uid, checkpoint))
 
 
-def _links(view: View, ledger: Ledger) -> Links | None:
+def _links(view: View, attempt_list: AttemptList) -> Links | None:
     """Ray's dashboard, as long as there is a cluster that serves it."""
-    entry = ledger.current
+    entry = attempt_list.newest
     job = job_of(view, entry) if entry is not None else None
     if entry is None or job is None or not job.dashboard_url or not view.children.clusters_of(entry.index):
         return None

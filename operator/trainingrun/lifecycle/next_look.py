@@ -5,55 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from trainingrun.contract.labels import QUEUE_KEY
 from trainingrun.failures import LONGEST_BACKOFF
 from trainingrun.lifecycle.attempt import job_of
-from trainingrun.lifecycle.attempt_list import Ledger
-from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, MISSING_GRACE, active_deadline, progress_deadline, usage_at
-from trainingrun.lifecycle.state import activity_of, state_of
+from trainingrun.lifecycle.attempt_list import AttemptList
+from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, MISSING_GRACE, active_deadline, progress_deadline
+from trainingrun.lifecycle.deletions import cluster_due
+from trainingrun.lifecycle.permission import SLOWEST_RETRY
 from trainingrun.lifecycle.view import View
-from trainingrun.status.conditions import ConditionType
-from trainingrun.status.fields import Attempt
+from trainingrun.status.fields import Attempt, Usage
 
 # A write or a creation that has been decided is looked after even if no event tells of it.
 SOON = timedelta(seconds=5)
 
 
-def next_look(view: View, ledger: Ledger, now: datetime) -> datetime | None:
-    """The earliest time after `now` at which something is due; None when only events can change anything."""
-    times = [time for time in _times(view, ledger) if time > now]
-    return min(times, default=None)
+def next_look(view: View, attempt_list: AttemptList, usage: Usage | None, now: datetime) -> datetime | None:
+    """The earliest time after `now` at which something is due; None when only events can change anything.
+
+    `usage` is the account of the run's time as it is written now.
+    """
+    return min((time for time in _times(view, attempt_list, usage) if time > now), default=None)
 
 
-def cluster_due(view: View, ledger: Ledger) -> datetime | None:
-    """When the RayCluster of a finished run is to be deleted. A queue wants its machines back at once."""
-    entry = ledger.current
-    if ledger.verdict is None or entry is None or entry.end_time is None:
-        return None
-    ttl = view.spec.cluster_ttl_seconds_after_finished
-    seconds = ttl.on_success if ledger.verdict.kind is ConditionType.COMPLETE else ttl.on_failure
-    return entry.end_time + timedelta(seconds=0 if QUEUE_KEY in view.run.labels else seconds)
-
-
-def _times(view: View, ledger: Ledger) -> Iterator[datetime]:
-    entry = ledger.current
-    if ledger.verdict is not None:
-        due = cluster_due(view, ledger)
+def _times(view: View, attempt_list: AttemptList, usage: Usage | None) -> Iterator[datetime]:
+    if attempt_list.verdict is not None:
+        due = cluster_due(view, attempt_list)
         if due is not None and any(not cluster.deleting for cluster in view.children.clusters):
             yield due
         return
-    usage = usage_at(view.recorded.usage, activity_of(state_of(view, ledger)), view.now)
-    deadline = active_deadline(view, usage)
+    deadline = active_deadline(view, usage) if usage is not None else None
     if deadline is not None:
         yield deadline
-    if entry is not None:
-        yield from _times_of(view, entry)
+    if attempt_list.newest is not None:
+        yield from _times_of(view, attempt_list.newest)
 
 
 def _times_of(view: View, entry: Attempt) -> Iterator[datetime]:
+    # No wait is longer than these: a later time is from a clock that has been set back since.
     if entry.retry_time is not None:
-        # No wait is longer than this: a later time is from a clock that has been set back since.
         yield min(entry.retry_time, view.now + LONGEST_BACKOFF)
+    if entry.create_retry_time is not None:
+        yield min(entry.create_retry_time, view.now + SLOWEST_RETRY)
     if entry.is_live and entry.ray_job_uid is None:
         yield view.now + SOON
     if entry.missing_since is not None:

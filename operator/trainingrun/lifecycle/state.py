@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainingrun.lifecycle.attempt import job_of
-from trainingrun.lifecycle.attempt_list import Ledger
+from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.view import View
 from trainingrun.status.conditions import ConditionType
 from trainingrun.status.fields import Activity, Attempt, State
@@ -18,11 +18,11 @@ _ACTIVITIES: dict[State, Activity] = {
 }
 
 
-def state_of(view: View, ledger: Ledger) -> State:
+def state_of(view: View, attempt_list: AttemptList) -> State:
     """Where the run stands."""
-    if ledger.verdict is not None:
-        return "Complete" if ledger.verdict.kind is ConditionType.COMPLETE else "Failed"
-    current = ledger.current
+    if attempt_list.verdict is not None:
+        return "Complete" if attempt_list.verdict.kind is ConditionType.COMPLETE else "Failed"
+    current = attempt_list.newest
     if view.spec.suspend or (current is not None and current.stopping and not current.is_finished):
         return "Suspended" if _is_at_rest(view, current) else "Suspending"
     if current is None or (current.ray_job_uid is None and view.recorded.start_time is None):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainingrun.contract.labels import QUEUE_KEY, RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
-from trainingrun.failures import is_image_trouble
+from trainingrun.failures import waits_for_image
 from trainingrun.failures.last_words import joined, last_words
-from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, is_paused
+from trainingrun.lifecycle.deadlines import KUBERAY_GRACE
+from trainingrun.lifecycle.permission import is_paused
 from trainingrun.lifecycle.view import View
 from trainingrun.observed import Pod, RayJob
 from trainingrun.status.conditions import REFUSALS, ConditionType, Reason
@@ -103,10 +104,10 @@ def pod_words(view: View, entry: Attempt, job: RayJob) -> Words:
 
 
 def _container_words(pods: list[Pod]) -> Words | None:
-    waiting = sorted((pod for pod in pods if pod.waiting), key=lambda pod: not is_image_trouble(pod))
+    waiting = sorted((pod for pod in pods if pod.waiting), key=lambda pod: not waits_for_image(pod))
     for pod in waiting:
         reason, message = pod.waiting or ("", "")
-        kind = Reason.IMAGE_PULL if is_image_trouble(pod) else Reason.CONTAINER_ERROR
+        kind = Reason.IMAGE_PULL if waits_for_image(pod) else Reason.CONTAINER_ERROR
         words = f"{reason}: {message}" if message else reason
         return Words(kind, f"Pod {pod.name}: {words}{_last_end(pod)}")
     return None

@@ -7,23 +7,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
+from trainingrun.contract.failure_class import Action, FailureClass
 from trainingrun.errors import Problem
 from trainingrun.spec.model import Model
 
 MAX_SECONDS = 31_536_000
 
-FailureClass = Literal[
-    "Preempted",
-    "HeadLost",
-    "Infrastructure",
-    "AcceleratorFault",
-    "Hang",
-    "OutOfMemory",
-    "ImagePull",
-    "InvalidConfig",
-    "UserError",
+# All but DeadlineExceeded: no rule can make a run exceed its deadline.
+RuleClass = Literal[
+    FailureClass.PREEMPTED,
+    FailureClass.HEAD_LOST,
+    FailureClass.INFRASTRUCTURE,
+    FailureClass.ACCELERATOR_FAULT,
+    FailureClass.HANG,
+    FailureClass.OUT_OF_MEMORY,
+    FailureClass.IMAGE_PULL,
+    FailureClass.INVALID_CONFIG,
+    FailureClass.USER_ERROR,
 ]
-Action = Literal["Ignore", "Count", "Fail"]
 
 
 class ExitCodes(Model):
@@ -41,7 +42,7 @@ class FailureRule(Model):
     action: Action = Field(
         description="Ignore tries again uncounted; Count tries again within backoffLimit; Fail ends the run."
     )
-    on_classes: Annotated[tuple[FailureClass, ...], Strict(False)] | None = Field(
+    on_classes: Annotated[tuple[RuleClass, ...], Strict(False)] | None = Field(
         default=None, min_length=1, max_length=9, description="Classes of failure that match, 1 to 9 of them."
     )
     on_exit_codes: ExitCodes | None = Field(default=None, description="Exit codes that match.")

@@ -44,7 +44,7 @@ class ConditionType(_Described):
 
 
 class Reason(_Described):
-    """Why a condition has its status."""
+    """Why a condition has its status. The reasons of Failed are the classes of failure, `FailureClass`."""
 
     # Accepted
     VALID = "Valid", "The spec is valid."
@@ -94,15 +94,6 @@ class Reason(_Described):
     UNFINISHED = "Unfinished", "The run is not over."
     FINISHED = "Finished", "The run is over."
     TRAINING_COMPLETE = "TrainingComplete", "The training program ended with success."
-    # Failed and Stalled: the classes of failure; Preempted and ImagePull are above.
-    HEAD_LOST = "HeadLost", "The head of the Ray cluster was lost more often than the run allows."
-    INFRASTRUCTURE = "Infrastructure", "Nodes, pods or Ray itself failed."
-    ACCELERATOR_FAULT = "AcceleratorFault", "An accelerator reported a fault of its hardware."
-    HANG = "Hang", "The training program reported no progress for progressDeadlineSeconds."
-    OUT_OF_MEMORY = "OutOfMemory", "A container or a Ray process used more memory than it may."
-    INVALID_CONFIG = "InvalidConfig", "What the run names does not exist or does not fit together."
-    USER_ERROR = "UserError", "The training program failed, or a person stopped it."
-    DEADLINE_EXCEEDED = "DeadlineExceeded", "The run was active for activeDeadlineSeconds."
 
 
 # What the API server refuses, in whatever words.

@@ -92,8 +92,10 @@ class Attempt(StatusModel):
     preemptions: Count = Field(default=0, description="Times that its machines were taken away and it went on.")
     counted: bool = Field(default=False, description="Whether its failure counts against backoffLimit.")
     retry_time: Time | None = Field(
-        default=None,
-        description="When it failed: the earliest time of the next attempt. While Pending: of the next try to create.",
+        default=None, description="When it failed and another attempt follows: the earliest time of that attempt."
+    )
+    create_retry_time: Time | None = Field(
+        default=None, description="When its RayJob, which the API server refused, will be created again."
     )
     admitted: bool = Field(default=False, description="Whether its RayJob is admitted, not suspended by a queue.")
     stopping: bool = Field(default=False, description="Whether it is being ended because the run was suspended.")
@@ -169,7 +171,7 @@ class Status(StatusModel):
         default=None, max_length=MAX_ATTEMPTS, description="The last 10 attempts, oldest first."
     )
     failures: Count = Field(default=0, description="Failures so far that count against backoffLimit.")
-    nodes: Text | None = Field(default=None, description="Ready pods of all pods, as in 5/7.")
+    pods: Text | None = Field(default=None, description="Ready pods out of all pods, for example 5/7.")
     usage: Usage | None = Field(default=None, description="How the run's time was spent.")
     outputs: Outputs | None = Field(default=None, description="What the run has produced.")
     data_status: DataStatus | None = Field(default=None, description="How the data group does.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.contract.labels import RUN_NAME_KEY
 from trainingrun.history.figures import duration, plural
 from trainingrun.status_page.view import RunView
@@ -35,21 +36,6 @@ _SPEAKERS = {
     "Failed": ("Failed", "Stalled"),
     "Invalid": ("Accepted", "Stalled"),
 }
-
-# By the class of failure that ended a run; docs/runbook.md has the same words, and more.
-FAILURE_REMEDIES = {
-    "UserError": "Correct what the message names, in the code, the image or the recipe",
-    "InvalidConfig": "Correct the field or file that the message names; a retry alone cannot help",
-    "OutOfMemory": "Raise memory in the group's resourcesPerNode, or lower spec.recipe.globalBatchSize",
-    "ImagePull": "Correct spec.image, or give its registry's Secret in spec.imagePullSecrets",
-    "Hang": "Look in the logs for a rank that waits for ever, or raise spec.progressDeadlineSeconds for slow steps",
-    "AcceleratorFault": "Have the node in the table checked and cordoned: its accelerator reported a fault",
-    "HeadLost": "Give the head more memory in spec.head.resources if it was killed for it, and look at its node",
-    "Infrastructure": "Look at the node and the events of the pods; raise spec.backoffLimit if such losses are usual",
-    "Preempted": "Run it at a higher priority, or where nodes are not taken away",
-    "DeadlineExceeded": "Raise spec.activeDeadlineSeconds",
-}
-
 
 # By the reason of a condition that says what a run waits for; these too are in docs/runbook.md.
 REMEDIES = {
@@ -174,8 +160,8 @@ def _complete(view: RunView, caller: Caller) -> list[str]:
 def _failed(view: RunView, caller: Caller) -> list[str]:
     attempt, failure = view.attempt, view.condition("Failed")
     classes = (failure.reason if failure else "", attempt.failure_class if attempt else "")
-    known = (FAILURE_REMEDIES[name] for name in classes if name in FAILURE_REMEDIES)
-    remedy = next(known, "Read the message of the last attempt")
+    known = next(filter(None, map(FailureClass.of, classes)), None)
+    remedy = known.remedy if known is not None else "Read the message of the last attempt"
     logs = f"{caller.command('logs', view)} shows more, as long as its pods are there." if attempt else ""
     return [f"{remedy}.", *filter(None, [logs]), _ANEW]
 

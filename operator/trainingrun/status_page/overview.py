@@ -8,7 +8,7 @@ from trainingrun.history.advice import main_cause
 from trainingrun.history.figures import count, duration, finite, short
 from trainingrun.status_page.view import RunView
 
-OVERVIEW_COLUMNS = ("NAME", "STATE", "NODES", "PROGRESS", "STALL", "ATTEMPT", "AGE")
+OVERVIEW_COLUMNS = ("NAME", "STATE", "PODS", "PROGRESS", "STALL", "ATTEMPT", "AGE")
 WIDE_COLUMNS = (*OVERVIEW_COLUMNS, "EPOCH", "GOODPUT", "RAYJOB", "MESSAGE")
 TOP_COLUMNS = ("NAME", "STATE", "TRAINERS", "DATA", "PROGRESS", "ETA", "STALL", "CAUSE", "ROWS/S", "GOODPUT")
 NONE = "-"
@@ -20,7 +20,7 @@ def overview_row(view: RunView, now: datetime, wide: bool = False) -> tuple[str,
     row = (
         view.name,
         "Deleting" if view.deleting else view.state,
-        view.nodes or NONE,
+        view.pods or NONE,
         _percent(view.percent),
         _percent(view.stall.total_percent if view.stall else None),
         str(attempt.index) if attempt else NONE,

@@ -130,7 +130,7 @@ def _nodes(view: RunView) -> str:
     data = plural(view.data_nodes, "data node")
     if view.most_data_nodes > view.data_nodes:
         data = f"{count(view.data_nodes)} to {plural(view.most_data_nodes, 'data node')}"
-    ready = f"; {view.nodes} pods ready" if view.nodes else ""
+    ready = f"; {view.pods} pods ready" if view.pods else ""
     return f"{plural(view.trainers, 'trainer')} and {data}{ready}"
 
 

@@ -47,7 +47,7 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         data_nodes=data_nodes,
         most_data_nodes=_whole(data.get("maxNodes")) or data_nodes,
         ready_data_nodes=_whole(data_status.get("readyNodes")),
-        nodes=_text(status.get("nodes")),
+        pods=_text(status.get("pods")),
         backoff_limit=3 if (limit := _whole(spec.get("backoffLimit"))) is None else limit,
         failures=_whole(status.get("failures")) or 0,
         started=_time(status.get("startTime")),

@@ -70,7 +70,7 @@ class RunView:
     most_data_nodes: int = 1
     ready_data_nodes: int | None = None
     # Ready pods of all pods, as in `5/7`.
-    nodes: str = ""
+    pods: str = ""
     backoff_limit: int = 3
     failures: int = 0
     started: datetime | None = None

@@ -162,7 +162,7 @@ def test_a_run_that_is_over_is_not_touched_by_another_apply(pipeline: Pipeline, 
 def test_kubectl_get_tells_how_runs_are(pipeline: Pipeline, cluster: Cluster) -> None:
     table = cluster.run("get", "trun", f"--namespace={pipeline.namespace.name}").stdout
     heading, *lines = table.splitlines()
-    assert heading.split() == ["NAME", "STATE", "NODES", "PROGRESS", "STALL", "ATTEMPT", "AGE"]
+    assert heading.split() == ["NAME", "STATE", "PODS", "PROGRESS", "STALL", "ATTEMPT", "AGE"]
     rows = {line.split()[0]: line for line in lines}
     states = {name: row.split()[1] for name, row in rows.items()}
     assert states == {"training": "Complete", "failing": "Failed", "waiting": "Starting", "suspended": "Suspended"}

@@ -13,7 +13,7 @@ from seen_objects import NOW, a_run
 from trainingrun.engine.events import EventPoster
 from trainingrun.kube import Api, Transient
 from trainingrun.kube.transport import Request
-from trainingrun.lifecycle import Event
+from trainingrun.lifecycle.events import Event
 
 EVENT = Event("Warning", "HeadLost", "The head was lost.")
 

@@ -19,7 +19,7 @@ from trainingrun.engine.progress.report import Report
 from trainingrun.engine.run import Operator
 from trainingrun.engine.settings import Settings
 from trainingrun.kube.resources import WATCHED
-from trainingrun.lifecycle import Event
+from trainingrun.lifecycle.events import Event
 
 SETTINGS = Settings(lease_namespace="system", workers=2)
 

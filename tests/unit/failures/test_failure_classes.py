@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from seen_objects import a_run, at, job, pod, ray_said
 
-from trainingrun.failures import Failure, classify, doubled_head, head_failure, image_that_cannot_heal
+from trainingrun.contract.failure_class import FailureClass
+from trainingrun.failures import Evidence, Failure, failure_of_ended, head_failure, oldest_first
+from trainingrun.failures.pod_evidence import doubled_head, image_never_pulled
 from trainingrun.observed import Pod, RayJob, Termination
 from trainingrun.spec.run import RunSpec
 
@@ -66,9 +69,13 @@ ENDINGS: list[tuple[str, RayJob, tuple[Pod, ...], str]] = [
 ]
 
 
+def failed(ray_job: RayJob, pods: Iterable[Pod], waited_for: Failure | None = None) -> Failure:
+    return failure_of_ended(Evidence(SPEC, ray_job, oldest_first(pods), waited_for=waited_for))
+
+
 @pytest.mark.parametrize(("what", "ray_job", "pods", "expected"), ENDINGS, ids=[ending[0] for ending in ENDINGS])
 def test_evidence_gives_a_class(what: str, ray_job: RayJob, pods: tuple[Pod, ...], expected: str) -> None:
-    assert classify(SPEC, ray_job, pods).failure_class == expected
+    assert failed(ray_job, pods).failure_class == expected
 
 
 STRONGER: list[tuple[str, dict[str, Any], tuple[Pod, ...], str]] = [
@@ -89,19 +96,19 @@ STRONGER: list[tuple[str, dict[str, Any], tuple[Pod, ...], str]] = [
 
 @pytest.mark.parametrize(("what", "fields", "pods", "expected"), STRONGER, ids=[case[0] for case in STRONGER])
 def test_the_stronger_evidence_wins(what: str, fields: dict[str, Any], pods: tuple[Pod, ...], expected: str) -> None:
-    assert classify(SPEC, job("Failed", **fields), pods).failure_class == expected
+    assert failed(job("Failed", **fields), pods).failure_class == expected
 
 
 def test_an_eviction_that_is_also_a_disruption_counts_as_infrastructure() -> None:
     """The kubelet sets both; the next attempt may well use as much."""
     both = pod("trainer", disrupted="TerminationByKubelet: low on memory", status_reason="Evicted")
-    assert classify(SPEC, job("Failed"), (both,)).failure_class == "Infrastructure"
+    assert failed(job("Failed"), (both,)).failure_class == "Infrastructure"
 
 
 def test_of_two_pods_the_older_one_is_the_cause() -> None:
     late = pod("trainer", name="a-late", created=at(0), terminations=(OOM,))
     early = pod("trainer", name="z-early", created=at(-90), terminations=(OOM,))
-    assert classify(SPEC, job("Failed"), (late, early)).pod == "z-early"
+    assert failed(job("Failed"), (late, early)).pod == "z-early"
 
 
 @pytest.mark.parametrize(
@@ -116,19 +123,19 @@ def test_of_two_pods_the_older_one_is_the_cause() -> None:
     ids=["preempted", "memory", "infrastructure", "accelerator", "a user's error is nowhere"],
 )
 def test_a_failure_names_where_its_cause_was_seen(ray_job: RayJob, seen: Pod, place: tuple[str, str]) -> None:
-    failure = classify(SPEC, ray_job, (seen,))
+    failure = failed(ray_job, (seen,))
     assert (failure.node, failure.pod) == place
 
 
 @pytest.mark.parametrize(("said", "kept"), [(13, 13), (-9, 137), (-15, 143), (256 + 3, 3), (None, None)])
 def test_the_exit_code_is_kept_as_a_shell_would_say_it(said: int | None, kept: int | None) -> None:
     """Also beside evidence of pods, since rules may ask for it."""
-    assert classify(SPEC, job("Failed", exit_code=said), (OUT_OF_MEMORY,)).exit_code == kept
+    assert failed(job("Failed", exit_code=said), (OUT_OF_MEMORY,)).exit_code == kept
 
 
 def test_what_was_waited_for_explains_a_start_that_came_too_late() -> None:
-    waited = Failure("ImagePull", "Pod a: ErrImagePull")
-    failure = classify(SPEC, job("Failed", reason="PreRunningDeadlineExceeded"), (), waited)
+    waited = Failure(FailureClass("ImagePull"), "Pod a: ErrImagePull")
+    failure = failed(job("Failed", reason="PreRunningDeadlineExceeded"), (), waited)
     assert (failure.failure_class, failure.message) == (
         "ImagePull",
         "training did not start in time: Pod a: ErrImagePull",
@@ -136,8 +143,8 @@ def test_what_was_waited_for_explains_a_start_that_came_too_late() -> None:
 
 
 def test_what_was_waited_for_explains_nothing_else() -> None:
-    waited = Failure("ImagePull", "Pod a: ErrImagePull")
-    assert classify(SPEC, job("Failed", reason="SubmissionFailed"), (), waited).failure_class == "Infrastructure"
+    waited = Failure(FailureClass("ImagePull"), "Pod a: ErrImagePull")
+    assert failed(job("Failed", reason="SubmissionFailed"), (), waited).failure_class == "Infrastructure"
 
 
 @pytest.mark.parametrize(
@@ -154,9 +161,9 @@ def test_what_was_waited_for_explains_nothing_else() -> None:
         ("CrashLoopBackOff", "the config map was not found", False),
     ],
 )
-def test_an_image_that_waiting_cannot_mend_is_told_apart(reason: str, message: str, is_final: bool) -> None:
+def test_an_image_that_waiting_cannot_fix_is_told_apart(reason: str, message: str, is_final: bool) -> None:
     waiting = pod("head", ready=False, waiting=(reason, message))
-    assert (image_that_cannot_heal([waiting]) is not None) == is_final
+    assert (image_never_pulled(waiting) is not None) == is_final
 
 
 @pytest.mark.parametrize(

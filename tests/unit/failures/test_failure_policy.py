@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from seen_objects import a_run
 
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.failures import Failure, action_for, backoff
 
 DEFAULTS = {
@@ -28,7 +29,7 @@ ALL_BUT_3 = {"operator": "NotIn", "values": [3]}
 def action(rules: list[dict[str, Any]], failure_class: str, exit_code: int | None = None) -> str:
     run = a_run(failurePolicy={"rules": rules}).run
     assert run is not None
-    return action_for(run.spec, Failure(failure_class, "", exit_code))
+    return action_for(run.spec, Failure(FailureClass(failure_class), "", exit_code))
 
 
 @pytest.mark.parametrize(("failure_class", "expected"), DEFAULTS.items())

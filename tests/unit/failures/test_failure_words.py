@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 from seen_objects import a_run, job, pod, ray_said
 
 from trainingrun.contract.records import AttemptEnded, Notice
-from trainingrun.failures import classify
+from trainingrun.failures import Evidence, Failure, failure_of_ended, oldest_first
 from trainingrun.failures.last_words import MAX_BYTES, driver_words, joined, last_words
-from trainingrun.observed import Pod, Termination, ray_job_of
+from trainingrun.observed import Pod, RayJob, Termination, ray_job_of
 from trainingrun.spec.run import RunSpec
 
 MAX_MESSAGE = 4096
@@ -27,12 +28,16 @@ assert RUN is not None
 SPEC: RunSpec = RUN.spec
 
 
+def failed(ray_job: RayJob, pods: Iterable[Pod]) -> Failure:
+    return failure_of_ended(Evidence(SPEC, ray_job, oldest_first(pods)))
+
+
 def record(message: str) -> str:
     return AttemptEnded(**WHEN, outcome="UserError", exit_code=13, message=message, seconds=3.5).to_json()
 
 
 def words_of(*seen: Pod, **fields: Any) -> str:
-    return classify(SPEC, job("Failed", **fields), seen).message
+    return failed(job("Failed", **fields), seen).message
 
 
 def ray_message(exit_code: int, log: str) -> str:
@@ -160,13 +165,13 @@ def test_the_words_of_whoever_knows_are_kept(said: str, parts: list[str]) -> Non
 @pytest.mark.parametrize(
     "failure",
     [
-        classify(SPEC, job("Failed", **ray_said(13, "x" * 20_000)), ()),
-        classify(SPEC, job("Failed", **ray_said(10, "\U0001f600" * 5_000)), ()),
-        classify(SPEC, job("Failed", reason="SubmissionFailed", message="y" * 20_000), ()),
-        classify(SPEC, job("Failed"), [pod(disrupted="z" * 30_000)]),
-        classify(SPEC, job("Failed"), [pod(status_reason="Evicted", status_message="z" * 30_000)]),
-        classify(SPEC, job("Failed"), [pod(waiting=("ErrImagePull", "z" * 30_000))]),
-        classify(SPEC, job("Failed", deployment_status="ValidationFailed", message="z" * 30_000), ()),
+        failed(job("Failed", **ray_said(13, "x" * 20_000)), ()),
+        failed(job("Failed", **ray_said(10, "\U0001f600" * 5_000)), ()),
+        failed(job("Failed", reason="SubmissionFailed", message="y" * 20_000), ()),
+        failed(job("Failed"), [pod(disrupted="z" * 30_000)]),
+        failed(job("Failed"), [pod(status_reason="Evicted", status_message="z" * 30_000)]),
+        failed(job("Failed"), [pod(waiting=("ErrImagePull", "z" * 30_000))]),
+        failed(job("Failed", deployment_status="ValidationFailed", message="z" * 30_000), ()),
     ],
     ids=["log", "wide characters", "kuberay", "disruption", "eviction", "image", "validation"],
 )

@@ -20,7 +20,7 @@ def test_a_running_run_is_one_row():
     assert dict(zip(OVERVIEW_COLUMNS, row, strict=True)) == {
         "NAME": "mnist",
         "STATE": "Running",
-        "NODES": "5/5",
+        "PODS": "5/5",
         "PROGRESS": "45%",
         "STALL": "34%",
         "ATTEMPT": "1",

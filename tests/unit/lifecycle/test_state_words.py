@@ -20,12 +20,13 @@ from seen_objects import (
     pods,
     seen,
     status,
+    status_of,
     text_of,
     verdict,
 )
 
 from trainingrun.errors import Problem
-from trainingrun.lifecycle.new_status import status_of, written_part
+from trainingrun.lifecycle.new_status import written_part
 from trainingrun.observed import Observed, RunObject
 from trainingrun.status.conditions import ConditionType
 
@@ -121,7 +122,7 @@ def test_what_the_progress_endpoint_owns_is_not_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "observed", "nodes"),
+    ("spec", "observed", "pods"),
     [
         ({}, seen("Running"), "3/3"),
         ({}, seen("Starting", ready=False), "0/3"),
@@ -133,12 +134,12 @@ def test_what_the_progress_endpoint_owns_is_not_compared() -> None:
     ],
     ids=["all", "none", "as asked for", "grown by Ray", "of the newer cluster", "on its way out", "another attempt's"],
 )
-def test_ready_pods_are_counted(spec: dict[str, object], observed: Observed, nodes: str) -> None:
-    assert status_of(a_run(**spec), observed, NOW)["nodes"] == nodes
+def test_ready_pods_are_counted(spec: dict[str, object], observed: Observed, pods: str) -> None:
+    assert status_of(a_run(**spec), observed, NOW)["pods"] == pods
 
 
 def test_a_run_that_is_over_counts_no_pods() -> None:
-    assert "nodes" not in status_of(a_run(status=status(entry())), seen("Complete"), NOW)
+    assert "pods" not in status_of(a_run(status=status(entry())), seen("Complete"), NOW)
 
 
 def test_data_pods_are_counted_by_themselves() -> None:

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from seen_objects import NOTHING, NOW, QUEUED, UID, a_run, after_look, at, entry, pods, seen, status, text_of
+from seen_objects import NOTHING, NOW, QUEUED, UID, a_run, after_look, at, entry, pods, seen, status, status_of, text_of
 
-from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, RunObject
 
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "mountPath": "/mnt"}}

@@ -22,7 +22,8 @@ from seen_objects import (
     verdict,
 )
 
-from trainingrun.lifecycle import desired_state
+from trainingrun.lifecycle import decide
+from trainingrun.lifecycle.permission import Creation, FreshRead
 from trainingrun.observed import Observed, RunObject
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, endTime=text_of(NOW))
@@ -39,7 +40,7 @@ def reported(seconds: float) -> dict[str, Any]:
 
 def look(run: RunObject, observed: Observed, now: datetime = NOW) -> float | None:
     """In how many seconds after NOW the run is looked at again."""
-    due = desired_state(run, observed, now).look_again
+    due = decide(run, observed, now).look_again
     return None if due is None else (due - NOW).total_seconds()
 
 
@@ -125,9 +126,9 @@ def test_a_refused_create_is_tried_ever_more_seldom() -> None:
     run, now, pauses = after_look(a_run(), NOTHING), at(5), []
     for _ in range(7):
         run = after_look(run, refused, now)
-        due = datetime.fromisoformat(run.status["attempts"][0]["retryTime"])
+        due = datetime.fromisoformat(run.status["attempts"][0]["createRetryTime"])
         pauses.append((due - now).total_seconds())
-        assert desired_state(run, refused, due).create == 0
+        assert decide(run, refused, due).create == Creation(0, FreshRead())
         now = due
     assert pauses == [15, 20, 40, 80, 160, 300, 300]
 
@@ -141,7 +142,7 @@ def test_a_refused_create_is_tried_ever_more_seldom() -> None:
     ids=["active", "progress"],
 )
 def test_at_the_look_that_was_planned_the_deadline_is_over(run: RunObject) -> None:
-    due = desired_state(run, seen("Running"), at(10)).look_again
+    due = decide(run, seen("Running"), at(10)).look_again
     assert due == at(60)
     before, then = after_look(run, seen("Running"), at(59)), after_look(run, seen("Running"), at(60))
     outcomes = [looked.status["attempts"][0]["outcome"] for looked in (before, then)]

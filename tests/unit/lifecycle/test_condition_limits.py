@@ -19,12 +19,12 @@ from seen_objects import (
     pods,
     seen,
     status,
+    status_of,
     text_of,
     verdict,
 )
 
 from trainingrun.errors import Problem
-from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, RunObject
 from trainingrun.status.conditions import ConditionType
 

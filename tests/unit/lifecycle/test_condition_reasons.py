@@ -19,10 +19,11 @@ from seen_objects import (
     pod,
     seen,
     status,
+    status_of,
     text_of,
 )
 
-from trainingrun.lifecycle.new_status import status_of
+from trainingrun.contract.failure_class import FailureClass
 from trainingrun.lifecycle.waiting import refusal_reason
 from trainingrun.observed import Observed, RunObject, Termination
 from trainingrun.status.conditions import REFUSALS, Reason
@@ -200,7 +201,7 @@ def test_a_condition_says_why(
 
 
 def test_every_reason_of_these_cases_is_documented() -> None:
-    assert {case[4][1] for case in CASES} <= {str(reason) for reason in Reason}
+    assert {case[4][1] for case in CASES} <= {*map(str, Reason), *map(str, FailureClass)}
 
 
 @pytest.mark.parametrize(

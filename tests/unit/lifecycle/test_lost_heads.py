@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from seen_objects import NOW, QUEUED, a_run, after_look, at, cluster, entry, job, pod, pods, seen, status
+from seen_objects import NOW, QUEUED, a_run, after_look, at, cluster, entry, job, pod, pods, seen, status, status_of
 
-from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, Pod, RunObject, Termination
 
 OLD_HEAD = "uid-mnist-0-head"

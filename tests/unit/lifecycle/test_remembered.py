@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seen_objects import NOTHING, NOW, a_run, entry, job, seen, status, text_of
+from seen_objects import NOTHING, NOW, a_run, entry, job, seen, status, status_of, text_of
 
-from trainingrun.lifecycle.new_status import status_of
 from trainingrun.naming import ray_job_name
 from trainingrun.observed import Observed
 from trainingrun.status.conditions import ConditionType, conditions_of

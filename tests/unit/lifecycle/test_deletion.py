@@ -24,7 +24,8 @@ from seen_objects import (
     verdict,
 )
 
-from trainingrun.lifecycle import ObjectReference, desired_state
+from trainingrun.lifecycle import decide
+from trainingrun.lifecycle.deletions import ObjectReference
 from trainingrun.observed import Observed, RunObject
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", endTime=text_of(NOW), retryTime=text_of(at(10)))
@@ -34,12 +35,12 @@ HANG = entry(0, "Failed", failureClass="Hang", endTime=text_of(NOW))
 
 
 def deleted(run: RunObject, observed: Observed, now: datetime = NOW) -> list[str]:
-    return [f"{reference.kind} {reference.uid}" for reference in desired_state(run, observed, now).delete]
+    return [f"{reference.kind} {reference.uid}" for reference in decide(run, observed, now).delete]
 
 
 def test_an_object_is_named_by_its_uid_too() -> None:
     run, observed = a_run(status=status(FAILED)), seen("Failed")
-    (reference,) = desired_state(run, observed, NOW).delete
+    (reference,) = decide(run, observed, NOW).delete
     assert reference == ObjectReference("RayJob", "training", observed.ray_jobs[0].name, "job-0")
 
 
@@ -160,10 +161,10 @@ def test_a_suspension_lets_the_attempt_end_before_anything_else_happens() -> Non
     run = after_look(a_run(suspend=True, status=status(entry(0))), seen("Running"))
     assert deleted(run, seen("Running")) == ["RayJob job-0"]
     going = Observed((job(deleting=True),), (cluster(deleting=True),), (pod("head", deleting=True),))
-    assert desired_state(run, going, at(5)).delete == ()
+    assert decide(run, going, at(5)).delete == ()
     resumed = replace(run, run=a_run().run)
     still = after_look(resumed, going, at(6))
-    assert (still.status["state"], desired_state(still, going, at(6)).create) == ("Suspending", None)
+    assert (still.status["state"], decide(still, going, at(6)).create) == ("Suspending", None)
     ended = after_look(still, NOTHING, at(60))
     assert [attempt["outcome"] for attempt in ended.status["attempts"]] == ["Suspended", "Pending"]
 

@@ -20,10 +20,10 @@ from seen_objects import (
     ray_said,
     seen,
     status,
+    status_of,
     text_of,
 )
 
-from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, Pod, RunObject, Termination
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seen_objects import NOW, a_run, cluster, entry, job, pod, pods, status
+from seen_objects import NOW, a_run, cluster, entry, job, pod, pods, status, status_of
 
-from trainingrun.lifecycle.new_status import status_of
 from trainingrun.observed import Observed, Termination
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from seen_objects import NOTHING, QUEUED, a_run, after_look, at, entry, job, pod, pods, seen, status, text_of
 
-from trainingrun.lifecycle import transitions
+from trainingrun.lifecycle import decide
+from trainingrun.lifecycle.events import Event, events_of
 from trainingrun.observed import Observed, RunObject
+from trainingrun.status.fields import Status
+from trainingrun.status.recorded import recorded_of
 
 
 def condition(kind: str, holds: str, reason: str, message: str = "words") -> dict[str, Any]:
@@ -16,8 +19,14 @@ def condition(kind: str, holds: str, reason: str, message: str = "words") -> dic
     return {"conditions": [{"type": kind, "status": holds, "reason": reason, "message": message, **times}]}
 
 
+def change(old: dict[str, Any], new: dict[str, Any]) -> tuple[Event, ...]:
+    """The events of the change from a status that the API server holds to one that is about to be written."""
+    needed = {"observedGeneration": 1, "state": "Running", "conditions": []}
+    return events_of(recorded_of(old, at(0)), Status.model_validate({**needed, **new}))
+
+
 def events(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(event.type, event.reason) for event in transitions(old, new)]
+    return [(event.type, event.reason) for event in change(old, new)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +77,7 @@ def test_other_words_of_the_same_trouble_are_no_news() -> None:
 
 def test_an_attempt_that_fails_is_told_with_its_place_code_and_words() -> None:
     failed = entry(2, "Failed", failureClass="Infrastructure", node="node-9", exitCode=14, message="Ray has gone")
-    (event,) = transitions(status(entry(2)), status(failed))
+    (event,) = change(status(entry(2)), status(failed))
     assert (event.type, event.reason) == ("Warning", "Infrastructure")
     assert event.message == "Attempt 2 failed on node node-9 (exit code 14): Ray has gone"
 
@@ -79,18 +88,18 @@ def test_an_attempt_that_fails_is_told_with_its_place_code_and_words() -> None:
 )
 def test_each_loss_within_an_attempt_is_told_once(field: str, reason: str, words: str) -> None:
     lost = status(entry(0, **{field: 2}))
-    (event,) = transitions(status(entry(0, **{field: 1})), lost)
+    (event,) = change(status(entry(0, **{field: 1})), lost)
     assert event.reason == reason and words in event.message
     assert events(lost, lost) == []
 
 
 def test_no_event_is_longer_than_the_api_server_takes() -> None:
-    (event,) = transitions({}, condition("Failed", "True", "UserError", "x" * 5000))
+    (event,) = change({}, condition("Failed", "True", "UserError", "x" * 5000))
     assert len(event.message) == 1024
 
 
 def test_a_status_that_cannot_be_read_does_no_harm() -> None:
-    assert transitions({"attempts": 3, "conditions": [None, {"type": "No"}]}, status(entry(0))) == ()
+    assert change({"attempts": 3, "conditions": [None, {"type": "No"}]}, status(entry(0))) == ()
 
 
 LOOKS: list[tuple[RunObject, Observed, list[str]]] = [
@@ -116,6 +125,5 @@ LOOKS: list[tuple[RunObject, Observed, list[str]]] = [
 )
 def test_a_look_gives_its_events_and_the_next_one_none(run: RunObject, observed: Observed, expected: list[str]) -> None:
     looked = after_look(run, observed)
-    assert [event.reason for event in transitions(run.status, looked.status)] == expected
-    again = after_look(looked, observed, at(1))
-    assert transitions(looked.status, again.status) == ()
+    assert [event.reason for event in decide(run, observed, at(0)).events] == expected
+    assert decide(looked, observed, at(1)).events == ()
