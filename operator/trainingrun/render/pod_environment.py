@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainingrun.contract import pods as contract_pods
+from trainingrun.contract import variables
 from trainingrun.observed import RunObject
 from trainingrun.render.template_engine import json_text
 from trainingrun.spec import Run
@@ -27,7 +28,7 @@ def common_variables(drain_seconds: int) -> dict[str, str]:
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         # Nothing is told to Ray's makers, as locally; collecting it would also take a process of its own.
         "RAY_USAGE_STATS_ENABLED": "0",
-        "TRAININGRUN_DRAIN_SECONDS": str(drain_seconds),
+        variables.DRAIN_SECONDS: str(drain_seconds),
     }
 
 
@@ -37,9 +38,9 @@ def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
         "RAY_JOB_STOP_WAIT_TIME_S": str(drain_seconds),
         # A node that refuses five checks in a row is lost; one that only answers late has as long as ever.
         "RAY_health_check_period_ms": "1000",
-        "TRAININGRUN_CONFIG": f"{contract_pods.CONFIGURATION_DIRECTORY}/{contract_pods.CONFIGURATION_FILE}",
-        "TRAININGRUN_ATTEMPT": str(attempt),
-        "TRAININGRUN_JSON": "1",
+        variables.CONFIG: f"{contract_pods.CONFIGURATION_DIRECTORY}/{contract_pods.CONFIGURATION_FILE}",
+        variables.ATTEMPT: str(attempt),
+        variables.JSON: "1",
     }
 
 

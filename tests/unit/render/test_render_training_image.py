@@ -9,13 +9,11 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rendered_runs import SETTINGS, WITH_ENDPOINT, cluster_spec, ray_container, run_object, templates, variables_of
+from rendered_runs import SETTINGS, cluster_spec, ray_container, run_object, templates, variables_of
 
-import trainingrun_trainer.drain.__main__ as drain
 from trainingrun.render import ray_job
 from trainingrun_trainer.driver import options
 from trainingrun_trainer.driver.plan import workers_of
-from trainingrun_trainer.driver.progress_push import Endpoint
 from trainingrun_trainer.placement import Node, data_slots
 from trainingrun_trainer.placement import check as check_placement
 
@@ -36,25 +34,11 @@ def test_the_driver_finds_its_options(monkeypatch):
     assert (chosen.attempt, chosen.json, chosen.num_workers) == (4, True, None)
 
 
-def test_the_driver_finds_the_endpoint(monkeypatch):
-    variables = variables_of(templates(ray_job(run_object(), 0, WITH_ENDPOINT))["head"])
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    endpoint = Endpoint.from_environment()
-    assert endpoint is not None
-    assert {endpoint.url, endpoint.ca_file, endpoint.token_file} <= set(variables.values())
-
-
 def test_the_image_has_the_modules_that_pods_start():
     head = templates(ray_job(run_object(), 0, SETTINGS))["head"]
     hook = ray_container(head)["lifecycle"]["preStop"]["exec"]["command"]
     for module in (hook[-1], ray_job(run_object(), 0, SETTINGS)["spec"]["entrypoint"].split()[-1]):
         assert importlib.util.find_spec(module), module
-
-
-def test_the_hook_knows_how_long_it_may_take():
-    for template in templates(ray_job(run_object(), 0, SETTINGS)).values():
-        assert int(variables_of(template)[drain.SECONDS]) < template["spec"]["terminationGracePeriodSeconds"]
 
 
 def test_the_image_accepts_the_configuration():

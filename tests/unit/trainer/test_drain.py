@@ -187,12 +187,13 @@ def test_it_ends_with_0_and_one_line_whatever_happens(
         raise RuntimeError("no /proc here")
 
     monkeypatch.setattr(hook, "ray_nodes", fail)
-    monkeypatch.setenv(hook.SECONDS, "soon")
+    monkeypatch.setenv("TRAININGRUN_DRAIN_SECONDS", "soon")
     assert main([]) == 0
     assert capsys.readouterr().out == "drain: failed: RuntimeError: no /proc here\n"
 
 
 def test_it_starts_without_ray_and_torch() -> None:
-    code = "import sys, trainingrun_trainer.drain; print({'ray', 'torch', 'numpy', 'pydantic'} & set(sys.modules))"
+    heavy = "{'ray', 'torch', 'numpy', 'pydantic'}"
+    code = f"import sys, trainingrun_trainer.drain.__main__; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -21,10 +21,10 @@ from dataclasses import replace
 from typing import Any
 
 from trainingrun.contract.labels import RAY_DATA_KEY, RAY_DATA_VALUE
+from trainingrun.contract.variables import DRAIN_SECONDS
 from trainingrun_trainer.drain.connections import as_connected
 from trainingrun_trainer.drain.processes import Process, RayNode, drivers, ray_nodes, training_workers
 
-SECONDS = "TRAININGRUN_DRAIN_SECONDS"
 _DEFAULT_SECONDS = 100.0
 # Trainers hear of a stop within two seconds; one that waits for data until then must still get it.
 _DATA_SECONDS = 15.0
@@ -137,7 +137,7 @@ def _answers(address: str) -> bool:
 
 def _seconds() -> float:
     try:
-        return max(0.0, float(os.environ.get(SECONDS, _DEFAULT_SECONDS)))
+        return max(0.0, float(os.environ.get(DRAIN_SECONDS, _DEFAULT_SECONDS)))
     except ValueError:
         return _DEFAULT_SECONDS
 

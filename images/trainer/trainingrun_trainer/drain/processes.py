@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainingrun.contract.variables import CONFIG
+
 _PROC = Path("/proc")
 _RAYLET = "raylet/raylet"
 _WORKER = "ray::RayTrainWorker"
 # Ray's job manager gives this to the entrypoint of a job, and to nothing else that runs on the head.
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 _ADDRESS = "RAY_ADDRESS"
-_RUN = "TRAININGRUN_CONFIG"
 _SHELLS = ("sh", "bash", "dash")
 
 
@@ -94,7 +95,7 @@ def drivers(head: RayNode) -> list[Process]:
 
 def _is_of_a_job(process: Process, address: str | None) -> bool:
     environment = process.environment()
-    return _JOB in environment and _RUN in environment and address in (None, environment.get(_ADDRESS))
+    return _JOB in environment and CONFIG in environment and address in (None, environment.get(_ADDRESS))
 
 
 def _children(process: Process, among: dict[int, Process]) -> list[Process]:

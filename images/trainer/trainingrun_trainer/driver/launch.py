@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
+from trainingrun.contract import variables
 from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import Record
 from trainingrun.display import display_for
@@ -19,7 +20,6 @@ from trainingrun.errors import InvalidSpec
 from trainingrun.spec import Run
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer import placement
-from trainingrun_trainer.driver import options
 from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest, connected, ended
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.driver.options import Options
@@ -100,7 +100,7 @@ def _listen(stop: StopRequest) -> None:
 
 def _read(path: str | None) -> Run:
     if not path:
-        raise InvalidConfiguration(f"no run given: use --config FILE or set {options.CONFIG}")
+        raise InvalidConfiguration(f"no run given: use --config FILE or set {variables.CONFIG}")
     runs = load_runs(path)
     if len(runs) != 1:
         raise InvalidConfiguration(f"{path}: found {len(runs)} TrainingRuns, allowed: exactly one")

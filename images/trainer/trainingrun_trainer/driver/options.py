@@ -6,16 +6,10 @@ import argparse
 import os
 from dataclasses import dataclass
 
+from trainingrun.contract.variables import ATTEMPT, CONFIG, JSON, NUM_WORKERS, WORKER_CPUS, WORKER_GPUS
 from trainingrun.spec import Run
 from trainingrun_trainer.driver.plan import workers_of
 from trainingrun_trainer.placement import Workers
-
-CONFIG = "TRAININGRUN_CONFIG"
-ATTEMPT = "TRAININGRUN_ATTEMPT"
-JSON = "TRAININGRUN_JSON"
-NUM_WORKERS = "TRAININGRUN_NUM_WORKERS"
-WORKER_CPUS = "TRAININGRUN_WORKER_CPUS"
-WORKER_GPUS = "TRAININGRUN_WORKER_GPUS"
 
 
 @dataclass(frozen=True)

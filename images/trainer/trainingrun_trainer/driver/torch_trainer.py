@@ -18,6 +18,7 @@ import torch
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.torch.config import _TorchBackend
 
+from trainingrun.contract.variables import TRAIN_ON_CPU
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
 from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
@@ -28,9 +29,6 @@ from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.loop import train
 from trainingrun_trainer.train.session import LoopConfig
-
-# Set for runs whose pods get a resource that is called a GPU and is none, as in tests of the placement.
-_TRAIN_ON_CPU = "TRAININGRUN_TRAIN_ON_CPU"
 
 
 def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
@@ -91,7 +89,7 @@ def _dataset(plan: Plan, name: str, hub: Any) -> Any:
 
 def torch_config(workers: Workers) -> TorchConfig:
     """The workers' backend. The driver cannot look for itself: its machine need not have a GPU."""
-    if workers.gpus and not os.environ.get(_TRAIN_ON_CPU):
+    if workers.gpus and not os.environ.get(TRAIN_ON_CPU):
         return _GpuConfig(backend="nccl")
     return TorchConfig(backend="gloo")
 
@@ -113,6 +111,6 @@ def require_gpu() -> None:
     if not torch.cuda.is_available():
         raise InvalidConfiguration(
             f"spec.trainer.resourcesPerNode.limits: found a GPU that CUDA cannot use, on {platform.node()}; allowed: "
-            f"GPUs whose driver fits the image's CUDA ({torch.version.cuda}), or {_TRAIN_ON_CPU}=1 in spec.env, which "
+            f"GPUs whose driver fits the image's CUDA ({torch.version.cuda}), or {TRAIN_ON_CPU}=1 in spec.env, which "
             "leaves them unused"
         )

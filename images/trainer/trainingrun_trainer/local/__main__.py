@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainingrun.contract import variables
 from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import LOG_DIRECTORY
 from trainingrun.display import display_for
 from trainingrun.errors import InvalidSpec
 from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
-from trainingrun_trainer.driver import options as training
 from trainingrun_trainer.driver.plan import storage_of, workers_of
 from trainingrun_trainer.local.adapt import Adapted, adapt
 from trainingrun_trainer.local.machine import Size, size, this_machine
@@ -120,10 +120,10 @@ def _driver_variables(address: str, shape: Size | None, adapted: Adapted, option
     workers = workers_of(adapted.run)
     values = {
         "RAY_ADDRESS": address,
-        training.JSON: "1",
-        training.NUM_WORKERS: shape.trainers if shape else options.trainers or workers.count,
-        training.WORKER_CPUS: shape.cpus_per_trainer if shape else workers.cpus,
-        training.WORKER_GPUS: shape.gpus_per_trainer if shape else workers.gpus,
+        variables.JSON: "1",
+        variables.NUM_WORKERS: shape.trainers if shape else options.trainers or workers.count,
+        variables.WORKER_CPUS: shape.cpus_per_trainer if shape else workers.cpus,
+        variables.WORKER_GPUS: shape.gpus_per_trainer if shape else workers.gpus,
     }
     return {**adapted.variables, **{name: str(value) for name, value in values.items()}}
 

@@ -17,10 +17,10 @@ from typing import Protocol
 
 import yaml
 
+from trainingrun.contract import variables
 from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import AttemptEnded, Notice, Record, parse_line
 from trainingrun.spec import Run
-from trainingrun_trainer.driver import options
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.local.process import Driver
 from trainingrun_trainer.storage import RunStorage
@@ -73,9 +73,10 @@ class Supervisor:
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(yaml.safe_dump(launch.run.to_document(), sort_keys=False))
         began = time.time()
+        ours = {variables.ATTEMPT: str(number), variables.CONFIG: str(config), "PYTHONUNBUFFERED": "1"}
         self._driver = Driver(
             _command(launch),
-            {**launch.variables, options.ATTEMPT: str(number), options.CONFIG: str(config), "PYTHONUNBUFFERED": "1"},
+            {**launch.variables, **ours},
             None if launch.is_verbose else launch.work_directory / f"driver-{number:04d}.log",
         )
         ended: AttemptEnded | None = None

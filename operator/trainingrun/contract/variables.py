@@ -1,0 +1,18 @@
+"""The environment variables that the training image reads, one list for all who set them.
+
+The operator sets them in pods, `trainingrun local` on one machine, and users in `spec.env` or by hand. Those of the
+progress protocol are in `progress_protocol`, since they are Kubeflow's. It must not hold values.
+"""
+
+# Of a driver: which run, which attempt at it (the first is 0), and whether records are printed as JSON lines.
+CONFIG = "TRAININGRUN_CONFIG"
+ATTEMPT = "TRAININGRUN_ATTEMPT"
+JSON = "TRAININGRUN_JSON"
+# Of a driver: other training workers than the run's own, where the cluster was not made for the run.
+NUM_WORKERS = "TRAININGRUN_NUM_WORKERS"
+WORKER_CPUS = "TRAININGRUN_WORKER_CPUS"
+WORKER_GPUS = "TRAININGRUN_WORKER_GPUS"
+# For runs whose pods get a resource that is called a GPU and is none, as in tests of the placement.
+TRAIN_ON_CPU = "TRAININGRUN_TRAIN_ON_CPU"
+# Of the preStop hook: how long it may hold a pod.
+DRAIN_SECONDS = "TRAININGRUN_DRAIN_SECONDS"
