@@ -1,6 +1,6 @@
-"""What pods and the training image have agreed on: versions, variables, files and seconds.
+"""What pods and the training image have agreed on: versions, modules, files and seconds.
 
-The image's side is in trainingrun_trainer, which this package must not import; a test holds the two together.
+What the image has of it by itself is compared with it by tests: its Ray, and the modules that pods start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ CONFIGURATION_FILE = "run.json"
 PROGRESS_CA_ANNOTATION = f"{GROUP}/progress-ca"
 PROGRESS_CA_FIELD = f"metadata.annotations['{PROGRESS_CA_ANNOTATION}']"
 PROGRESS_DIRECTORY = f"/var/run/secrets/{GROUP}/progress"
-PROGRESS_PATH = "/apis/v1beta1/namespaces/{namespace}/trainingruns/{name}/status"
 
 # Of the time that a pod has which must go, Ray needs this much to stop. All before it is the hook's, which waits for
 # the checkpoint.

@@ -11,6 +11,7 @@ from typing import Any
 
 from trainingrun.contract import pods as contract_pods
 from trainingrun.contract import variables
+from trainingrun.contract.progress_protocol import CA_VARIABLE, ROUTE, TOKEN_VARIABLE, URL_VARIABLE
 from trainingrun.observed import RunObject
 from trainingrun.render.template_engine import json_text
 from trainingrun.spec import Run
@@ -48,14 +49,14 @@ def progress_variables(run: RunObject, settings: RenderSettings) -> dict[str, st
     """Kubeflow Trainer's variables of the progress protocol; none without an endpoint."""
     if settings.progress_url is None:
         return {}
-    path = contract_pods.PROGRESS_PATH.format(namespace=run.namespace, name=run.name)
-    variables = {
-        "KUBEFLOW_TRAINER_SERVER_URL": settings.progress_url.rstrip("/") + path,
-        "KUBEFLOW_TRAINER_SERVER_TOKEN": f"{contract_pods.PROGRESS_DIRECTORY}/token",
+    path = ROUTE.format(namespace=run.namespace, name=run.name)
+    found = {
+        URL_VARIABLE: settings.progress_url.rstrip("/") + path,
+        TOKEN_VARIABLE: f"{contract_pods.PROGRESS_DIRECTORY}/token",
     }
     if settings.progress_ca is not None:
-        variables["KUBEFLOW_TRAINER_SERVER_CA_CERT"] = f"{contract_pods.PROGRESS_DIRECTORY}/ca.crt"
-    return variables
+        found[CA_VARIABLE] = f"{contract_pods.PROGRESS_DIRECTORY}/ca.crt"
+    return found
 
 
 def merged(ours: dict[str, str], *authors: tuple[EnvironmentVariable, ...]) -> list[dict[str, Any]]:

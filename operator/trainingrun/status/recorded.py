@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from trainingrun.status.conditions import Condition, ConditionType, conditions_of
-from trainingrun.status.fields import MAX_COUNT, MAX_INDEX, Attempt, Outputs, StatusModel, Time, Usage
+from trainingrun.status.fields import MAX_COUNT, MAX_INDEX, Attempt, Outputs, StatusModel, Usage
+from trainingrun.status.json_values import integer_of, list_of, time_of
 
 Part = TypeVar("Part", bound=StatusModel)
-_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,8 @@ def recorded_of(status: Mapping[str, Any], now: datetime) -> Recorded:
     )
 
 
-def time_of(value: object) -> datetime | None:
-    """A time of the API, or None for anything else."""
-    try:
-        return _TIME.validate_python(value) if isinstance(value, str) else None
-    except (ValidationError, OverflowError):
-        return None
-
-
 def _attempts(listed: object) -> tuple[Attempt, ...]:
-    entries = listed if isinstance(listed, list | tuple) else ()
-    read = [entry for entry in map(_attempt, entries) if entry is not None]
+    read = [entry for entry in map(_attempt, list_of(listed)) if entry is not None]
     by_index = {entry.index: entry for entry in read}
     return tuple(by_index[index] for index in sorted(by_index))
 
@@ -100,8 +91,10 @@ def _part(kind: type[Part], value: object) -> Part | None:
 def _failures(value: object, attempts: tuple[Attempt, ...]) -> int:
     """The recorded count, but never less than what the entries show."""
     shown = sum(attempt.counted for attempt in attempts)
-    return max(value, shown) if type(value) is int and 0 <= value <= MAX_COUNT else shown
+    count = integer_of(value)
+    return max(count, shown) if count is not None and 0 <= count <= MAX_COUNT else shown
 
 
 def _is_index(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MAX_INDEX
+    index = integer_of(value)
+    return index is not None and 0 <= index <= MAX_INDEX

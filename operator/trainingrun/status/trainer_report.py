@@ -5,15 +5,15 @@ Those fields come from a pod: any of them may be missing or wrong, and they outl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from trainingrun.contract.progress_metrics import CHECKPOINT, RESUMED_FROM, STALL, numbers_in
 from trainingrun.spec.storage import Storage
 from trainingrun.status.fields import Attempt
-from trainingrun.status.recorded import time_of
+from trainingrun.status.json_values import mapping_of, number_of, texts_by_name, time_of
 
 _MOST_TEXT = 1024
 
@@ -36,14 +36,14 @@ class Report:
 
 def report_of(status: Mapping[str, Any]) -> Report:
     """The newest report that `status` holds."""
-    trainer, data = _mapping(status.get("trainerStatus")), _mapping(status.get("dataStatus"))
-    metrics = _metrics(trainer.get("metrics"))
-    stall = _number(data.get("stallPercentage"))
+    trainer, data = mapping_of(status.get("trainerStatus")), mapping_of(status.get("dataStatus"))
+    metrics = texts_by_name(trainer.get("metrics"))
+    stall = number_of(data.get("stallPercentage"))
     return Report(
         time=time_of(trainer.get("lastUpdatedTime")),
-        checkpoint=metrics.get("checkpoint") or None,
-        resumed_from=metrics.get("resumedFrom") or None,
-        stall_percent=_number(metrics.get("dataStallPercentage")) if stall is None else stall,
+        checkpoint=metrics.get(CHECKPOINT, "")[:_MOST_TEXT] or None,
+        resumed_from=metrics.get(RESUMED_FROM, "")[:_MOST_TEXT] or None,
+        stall_percent=number_of(numbers_in(metrics).get(STALL)) if stall is None else stall,
     )
 
 
@@ -52,26 +52,3 @@ def checkpoint_uri(storage: Storage, uid: str, checkpoint: str) -> str:
     claim = storage.persistent_volume_claim
     root = f"pvc://{claim.claim_name}" if claim is not None else str(storage.uri)
     return f"{root.rstrip('/')}/{uid}/{checkpoint}"
-
-
-def _metrics(listed: object) -> dict[str, str]:
-    metrics: dict[str, str] = {}
-    for metric in listed if isinstance(listed, list | tuple) else ():
-        name, value = _mapping(metric).get("name"), _mapping(metric).get("value")
-        if isinstance(name, str) and isinstance(value, str):
-            metrics.setdefault(name, value[:_MOST_TEXT])
-    return metrics
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

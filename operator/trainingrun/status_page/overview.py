@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from trainingrun.contract.progress_metrics import CURRENT_EPOCH
 from trainingrun.history.advice import main_cause
 from trainingrun.history.figures import count, duration, finite, short
 from trainingrun.status_page.view import RunView
@@ -28,7 +29,7 @@ def overview_row(view: RunView, now: datetime, wide: bool = False) -> tuple[str,
     )
     if not wide:
         return row
-    epoch = view.metrics.get("currentEpoch")
+    epoch = view.metrics.get(CURRENT_EPOCH)
     words = view.condition("Reconciling")
     return (
         *row,

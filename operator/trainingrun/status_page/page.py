@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from trainingrun.contract.progress_metrics import CURRENT_EPOCH, STEP, TOTAL_EPOCHS
 from trainingrun.history.advice import main_cause, stall_advice
 from trainingrun.history.figures import count, duration, finite, metric, percent, plural, rate
 from trainingrun.status_page.advice import Caller, next_steps, reason_of
@@ -108,11 +109,11 @@ def _progress(view: RunView, now: datetime) -> Iterator[tuple[str, RenderableTyp
 
 def _position(view: RunView) -> Iterator[str]:
     metrics = view.metrics
-    if "currentEpoch" in metrics and "totalEpochs" in metrics:
-        epoch = min(metrics["currentEpoch"], metrics["totalEpochs"])
-        yield f"epoch {count(epoch)}/{count(metrics['totalEpochs'])}"
-    if "step" in metrics:
-        yield f"step {count(metrics['step'])}"
+    if CURRENT_EPOCH in metrics and TOTAL_EPOCHS in metrics:
+        epoch = min(metrics[CURRENT_EPOCH], metrics[TOTAL_EPOCHS])
+        yield f"epoch {count(epoch)}/{count(metrics[TOTAL_EPOCHS])}"
+    if STEP in metrics:
+        yield f"step {count(metrics[STEP])}"
     if "loss" in metrics:
         yield f"loss {metric(metrics['loss'])}"
 

@@ -15,7 +15,7 @@ from trainingrun.engine import run
 from trainingrun.engine.assembly import Parts, assemble
 from trainingrun.engine.cache import Key
 from trainingrun.engine.kopf_watch import STOP_SECONDS
-from trainingrun.engine.progress.report import Report
+from trainingrun.engine.progress.reported_status import ReportedStatus
 from trainingrun.engine.run import Operator
 from trainingrun.engine.settings import Settings
 from trainingrun.kube.resources import WATCHED
@@ -114,7 +114,7 @@ def test_reports_and_events_that_wait_are_written() -> None:
         run = parts.cache.run_by_uid(body["metadata"]["uid"])
         assert run is not None
         for value in (1, 2):
-            await parts.writer.take(run, 0, Report({"progressPercentage": value}, {}))
+            await parts.writer.take(run, 0, ReportedStatus({"progressPercentage": value}, {}))
         parts.events.post(run, Event("Normal", "Resumed", "On it goes."))
 
     _, _, connection = stopped(script)
@@ -133,7 +133,7 @@ def test_an_api_server_that_does_not_answer_cannot_hold_it_up() -> None:
         changed = {**body, "metadata": {**body["metadata"], "resourceVersion": "999", "generation": 2}}
         parts.intake.take("TrainingRun", "MODIFIED", changed)
         parts.events.post(run, Event("Normal", "Resumed", "On it goes."))
-        reporting = asyncio.create_task(parts.writer.take(run, 0, Report({"progressPercentage": 1}, {})))
+        reporting = asyncio.create_task(parts.writer.take(run, 0, ReportedStatus({"progressPercentage": 1}, {})))
         await asyncio.sleep(1)
         reporting.cancel()
 

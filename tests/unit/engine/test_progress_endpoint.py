@@ -13,11 +13,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from answering import NAMESPACE, Connection, child_body, run_body
 from seen_objects import NOW, at
 
+from trainingrun.contract.progress_protocol import MAX_BYTES
 from trainingrun.engine.cache import Cache
 from trainingrun.engine.metrics import Metrics
 from trainingrun.engine.progress import writer
 from trainingrun.engine.progress.endpoint import ProgressEndpoint
-from trainingrun.engine.progress.report import MAX_BYTES
 from trainingrun.engine.progress.tokens import TokenReviewer
 from trainingrun.engine.progress.writer import ProgressWriter
 from trainingrun.kube import Api

@@ -14,7 +14,8 @@ import virtual_time
 from answering import Connection, never
 from seen_objects import a_run
 
-from trainingrun.engine.progress.report import Report, report_of
+from trainingrun.contract.progress_protocol import decode
+from trainingrun.engine.progress.reported_status import ReportedStatus, reported_status
 from trainingrun.engine.progress.writer import BURST, ProgressWriter
 from trainingrun.kube import Api, Conflict, Transient
 from trainingrun.kube.transport import Request, Response
@@ -23,8 +24,12 @@ RUN = a_run()
 OTHER = replace(RUN, name="other", uid="other")
 
 
-def percent(value: int) -> Report:
-    return report_of(json.dumps({"trainerStatus": {"progressPercentage": value}}).encode())
+def reported(**trainer: Any) -> ReportedStatus:
+    return reported_status(decode(json.dumps({"trainerStatus": trainer}).encode()))
+
+
+def percent(value: int) -> ReportedStatus:
+    return reported(progressPercentage=value)
 
 
 class Desk:
@@ -104,7 +109,7 @@ def test_the_last_checkpoint_is_written_at_once_when_it_comes_after_the_last_ste
         assert await desk.report(100) is True
         await asyncio.sleep(1)
         saved = {"progressPercentage": 100, "metrics": [{"name": "checkpoint", "value": "step-9"}]}
-        assert await desk.writer.take(RUN, 0, report_of(json.dumps({"trainerStatus": saved}).encode())) is True
+        assert await desk.writer.take(RUN, 0, reported(**saved)) is True
 
     assert play(script) == [(0, RUN.uid, 100), (1, RUN.uid, 100)]
 

@@ -187,7 +187,7 @@ def test_an_answer_that_is_no_success_is_said_and_the_next_push_is_made(
     receiver.wait_for(2)
     push.close()
     assert steps_of(receiver) == [1, 2]
-    assert capsys.readouterr().err.count("warning: the operator was not told of the progress: ") == 1
+    assert capsys.readouterr().err.count("warning: could not report progress to the operator: ") == 1
 
 
 def test_a_server_of_another_authority_gets_no_token(
@@ -223,7 +223,7 @@ def test_training_does_not_notice_what_is_missing(
     assert time.monotonic() - began < 1.0
     push.close()
     assert time.monotonic() - began < 5.0
-    assert "the operator was not told of the progress" in capsys.readouterr().err
+    assert "could not report progress to the operator" in capsys.readouterr().err
 
 
 def test_a_server_that_never_answers_holds_nothing_up(endpoint: Endpoint) -> None:

@@ -1,13 +1,11 @@
-"""Tells the operator how far the run is, by Kubeflow Trainer's progress protocol (KEP-2779).
+"""Reports to the operator how far the run is, by the progress protocol.
 
-The same variables, request and JSON, so that what reports to Trainer reports to us. A push that fails is dropped:
-training must not wait for its own status.
+A push that fails is dropped: training must not wait for its own status.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import ssl
 import sys
@@ -17,13 +15,11 @@ import urllib.request
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Progress, Record, Stall
+from trainingrun.contract.progress_metrics import ATTEMPT, CHECKPOINT, RESUMED_FROM, metrics_of
+from trainingrun.contract.progress_protocol import CA_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, encode
+from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Progress, Record
 
-_URL = "KUBEFLOW_TRAINER_SERVER_URL"
-_CA = "KUBEFLOW_TRAINER_SERVER_CA_CERT"
-_TOKEN = "KUBEFLOW_TRAINER_SERVER_TOKEN"  # noqa: S105 - the name of a variable that holds a path
 _INTERVAL_SECONDS = 10.0
 _TIMEOUT_SECONDS = 5.0
 
@@ -39,12 +35,12 @@ class Endpoint:
     @classmethod
     def from_environment(cls) -> Endpoint | None:
         """The endpoint that the operator has put into the pod, or None outside a cluster."""
-        url = os.environ.get(_URL)
-        return cls(url, os.environ.get(_CA), os.environ.get(_TOKEN)) if url else None
+        url = os.environ.get(URL_VARIABLE)
+        return cls(url, os.environ.get(CA_VARIABLE), os.environ.get(TOKEN_VARIABLE)) if url else None
 
 
 @dataclass(frozen=True)
-class Report:
+class AttemptProgress:
     """What is known of an attempt. `checkpoint` names the newest whole one, `resumed_from` the one it began with."""
 
     attempt: int
@@ -52,7 +48,7 @@ class Report:
     checkpoint: str | None = None
     resumed_from: str | None = None
 
-    def after(self, record: Record) -> Report:
+    def after(self, record: Record) -> AttemptProgress:
         """What is known after `record`; most kinds are not the operator's business."""
         match record:
             case AttemptStarted():
@@ -64,44 +60,19 @@ class Report:
                 return replace(self, attempt=record.attempt, progress=record)
         return self
 
-    def body(self, now: datetime) -> dict[str, Any]:
-        """The request's body. Metrics are strings, as the protocol wants them; ours that are words come last."""
-        words = {"attempt": f"{self.attempt}", "checkpoint": self.checkpoint, "resumedFrom": self.resumed_from}
-        metrics = {**_numbers(self.progress), **{name: word for name, word in words.items() if word is not None}}
-        status: dict[str, Any] = {
-            "metrics": [{"name": name, "value": value} for name, value in metrics.items()],
-            "lastUpdatedTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
-        if self.progress is not None:
-            status["progressPercentage"] = int(self.progress.percent)
-        if self.progress is not None and self.progress.eta_seconds is not None:
-            status["estimatedRemainingSeconds"] = int(self.progress.eta_seconds)
-        return {"trainerStatus": status}
-
-
-def _numbers(progress: Progress | None) -> dict[str, str]:
-    if progress is None:
-        return {}
-    numbers = {
-        **progress.metrics,
-        "currentEpoch": progress.epoch + 1,
-        "totalEpochs": progress.epochs,
-        "step": progress.step,
-        "rowsPerSecond": progress.rows_per_second,
-        "goodputPercentage": progress.goodput_percent,
-        **_stall_metrics(progress.stall),
-    }
-    return {name: f"{number:.6g}" for name, number in numbers.items() if number is not None}
-
-
-def _stall_metrics(stall: Stall | None) -> dict[str, float]:
-    if stall is None:
-        return {}
-    return {
-        "dataStallPercentage": stall.total_percent,
-        "dataStallSteadyPercentage": stall.steady_percent,
-        **{f"dataStall{cause}Percentage": share for cause, share in stall.causes.items()},
-    }
+    def body(self, now: datetime) -> bytes:
+        """The request's body. Our words win over a metric of the training program that has such a name."""
+        words = {ATTEMPT: f"{self.attempt}", CHECKPOINT: self.checkpoint, RESUMED_FROM: self.resumed_from}
+        known = {name: word for name, word in words.items() if word is not None}
+        if self.progress is None:
+            return encode(known, time=now)
+        left = self.progress.eta_seconds
+        return encode(
+            {**metrics_of(self.progress), **known},
+            time=now,
+            progress_percentage=int(self.progress.percent),
+            estimated_remaining_seconds=None if left is None else int(left),
+        )
 
 
 class OperatorPush:
@@ -113,7 +84,7 @@ class OperatorPush:
     def __init__(self, endpoint: Endpoint, interval_seconds: float = _INTERVAL_SECONDS):
         self._endpoint = endpoint
         self._interval = interval_seconds
-        self._report = Report(attempt=1)
+        self._known = AttemptProgress(attempt=0)
         self._is_dirty = False
         self._is_closing = False
         self._changed = threading.Condition()
@@ -125,7 +96,7 @@ class OperatorPush:
         with self._changed:
             if self._is_closing:
                 return
-            self._report = self._report.after(record)
+            self._known = self._known.after(record)
             self._is_dirty = self._is_dirty or isinstance(record, Progress | CheckpointSaved)
             self._is_closing = isinstance(record, AttemptEnded)
             self._changed.notify()
@@ -139,27 +110,27 @@ class OperatorPush:
 
     def _run(self) -> None:
         next_push = time.monotonic()
-        while (report := self._next(next_push)) is not None:
+        while (known := self._next(next_push)) is not None:
             next_push = time.monotonic() + self._interval
-            self._push(report)
+            self._push(known)
 
-    def _next(self, earliest: float) -> Report | None:
+    def _next(self, earliest: float) -> AttemptProgress | None:
         """Wait for news and the time to push them; None once there is nothing left to push."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_dirty or self._is_closing)
             self._changed.wait_for(lambda: self._is_closing, timeout=max(0.0, earliest - time.monotonic()))
             was_dirty, self._is_dirty = self._is_dirty, False
-            return self._report if was_dirty else None
+            return self._known if was_dirty else None
 
-    def _push(self, report: Report) -> None:
-        body = json.dumps(report.body(datetime.now(UTC))).encode()
+    def _push(self, known: AttemptProgress) -> None:
         headers = {"Content-Type": "application/json"}
         try:
             if self._endpoint.token_file:
                 headers["Authorization"] = f"Bearer {Path(self._endpoint.token_file).read_text().strip()}"
+            body = known.body(datetime.now(UTC))
             request = urllib.request.Request(self._endpoint.url, body, headers, method="POST")  # noqa: S310
             context = ssl.create_default_context(cafile=self._endpoint.ca_file) if self._endpoint.ca_file else None
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context):  # noqa: S310
                 pass
         except (OSError, ValueError, http.client.HTTPException) as error:
-            print(f"warning: the operator was not told of the progress: {error}", file=sys.stderr)
+            print(f"warning: could not report progress to the operator: {error}", file=sys.stderr)

@@ -14,18 +14,18 @@ from datetime import datetime
 from aiohttp import web
 
 from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE
+from trainingrun.contract.progress_protocol import MAX_BYTES, ROUTE, InvalidReport, decode
 from trainingrun.engine.cache import Cache, Key
 from trainingrun.engine.metrics import Metrics
-from trainingrun.engine.progress.report import MAX_BYTES, InvalidReport, report_of
+from trainingrun.engine.progress.reported_status import reported_status
 from trainingrun.engine.progress.tokens import Bearer, TokenReviewer
 from trainingrun.engine.progress.writer import ProgressWriter
 from trainingrun.kube import Api, ApiError, Conflict, NotFound
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
 from trainingrun.observed import Pod, RunObject, pod_of, run_object_of
+from trainingrun.status.json_values import integer_of, list_of, mapping_of
 
 logger = logging.getLogger(__name__)
-
-ROUTE = "/apis/v1beta1/namespaces/{namespace}/trainingruns/{name}/status"
 
 
 class _Refused(Exception):
@@ -101,14 +101,14 @@ class ProgressEndpoint:
             raise _Refused(409, f"Run {run.name} is being deleted.")
         if not self._writer.may_report(run.uid):
             raise _Refused(429, "Too many reports: one a second is allowed.")
-        newest = max((_index(attempt) for attempt in run.status.get("attempts") or ()), default=0)
+        newest = max((_index(attempt) for attempt in list_of(run.status.get("attempts"))), default=0)
         if pod.attempt < newest:
             raise _Refused(409, f"Attempt {pod.attempt} is over: attempt {newest} is the newest.")
         try:
-            report = report_of(await request.read())
+            report = decode(await request.read())
         except InvalidReport as error:
             raise _Refused(422, f"The report is not valid: {error}.") from error
-        is_written = await self._writer.take(run, pod.attempt, report)
+        is_written = await self._writer.take(run, pod.attempt, reported_status(report))
         return (200, "Taken.") if is_written else (202, "Taken; it is written when the next write is due.")
 
     async def _bearer(self, request: web.Request) -> Bearer:
@@ -142,5 +142,4 @@ class ProgressEndpoint:
 
 
 def _index(attempt: object) -> int:
-    index = attempt.get("index") if isinstance(attempt, dict) else None
-    return index if isinstance(index, int) else 0
+    return integer_of(mapping_of(attempt).get("index")) or 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from trainingrun.contract.labels import PROGRESS_FIELD_MANAGER
-from trainingrun.engine.progress.report import Report
+from trainingrun.engine.progress.reported_status import ReportedStatus
 from trainingrun.kube import Api, ApiError, Conflict, NotFound
 from trainingrun.kube.resources import TRAINING_RUNS
 from trainingrun.observed import RunObject
@@ -32,10 +32,10 @@ class _Ledger:
 
     tokens: float = BURST
     refilled_at: float = 0.0
-    written: Report | None = None
+    written: ReportedStatus | None = None
     attempt: int = -1
     next_write: float = 0.0
-    waiting: tuple[RunObject, Report, datetime] | None = None
+    waiting: tuple[RunObject, ReportedStatus, datetime] | None = None
     task: asyncio.Task[None] | None = field(default=None, repr=False)
     # An older report must not come after a newer one.
     writing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
@@ -60,7 +60,7 @@ class ProgressWriter:
         ledger.tokens -= 1
         return True
 
-    async def take(self, run: RunObject, attempt: int, report: Report) -> bool:
+    async def take(self, run: RunObject, attempt: int, report: ReportedStatus) -> bool:
         """Write the report, or keep it until a write is due. Whether it is in the status now.
 
         One of the end is written at once: who waits for the run's end finds the last checkpoint in its status.

@@ -1,0 +1,72 @@
+"""The metrics of a progress report: their names, how a record of progress becomes them, and how they are read again.
+
+A report carries each metric as a name and a text, the training program's own (`loss`) beside ours. The names are also
+part of the API: they stand in `status.trainerStatus.metrics` and in the columns of `kubectl get`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from trainingrun.contract.records import Progress, Stall
+
+# Words: which attempt reports, its newest whole checkpoint, and the one that it began with.
+ATTEMPT = "attempt"
+CHECKPOINT = "checkpoint"
+RESUMED_FROM = "resumedFrom"
+# Numbers. The current epoch counts from 1, for people; it is beyond the total when all are done.
+CURRENT_EPOCH = "currentEpoch"
+TOTAL_EPOCHS = "totalEpochs"
+STEP = "step"
+ROWS_PER_SECOND = "rowsPerSecond"
+GOODPUT = "goodputPercentage"
+# The share of the trainers' time that they waited for data, also without the first batch of each epoch, and by cause.
+STALL = "dataStallPercentage"
+STEADY_STALL = "dataStallSteadyPercentage"
+
+_STALL_BY_CAUSE = re.compile(r"dataStall([A-Z][A-Za-z]{0,63})Percentage")
+
+
+def metrics_of(progress: Progress) -> dict[str, str]:
+    """The metrics that are numbers, as text; what is not known is left out."""
+    numbers: dict[str, float | None] = {
+        **progress.metrics,
+        CURRENT_EPOCH: progress.epoch + 1,
+        TOTAL_EPOCHS: progress.epochs,
+        STEP: progress.step,
+        ROWS_PER_SECOND: progress.rows_per_second,
+        GOODPUT: progress.goodput_percent,
+        **(_stall_metrics(progress.stall) if progress.stall is not None else {}),
+    }
+    return {name: f"{number:.6g}" for name, number in numbers.items() if number is not None}
+
+
+def _stall_metrics(stall: Stall) -> dict[str, float]:
+    by_cause = {f"dataStall{cause}Percentage": share for cause, share in stall.causes.items()}
+    return {STALL: stall.total_percent, STEADY_STALL: stall.steady_percent, **by_cause}
+
+
+def numbers_in(metrics: Mapping[str, str]) -> dict[str, float]:
+    """The metrics that are numbers, also NaN and infinities; the others are words, such as a checkpoint's name."""
+    numbers = {}
+    for name, text in metrics.items():
+        try:
+            numbers[name] = float(text)
+        except ValueError:
+            continue
+    return numbers
+
+
+def stall_causes(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The shares of the stall by cause."""
+    matches = ((_STALL_BY_CAUSE.fullmatch(name), share) for name, share in numbers.items() if name != STEADY_STALL)
+    return {match[1]: share for match, share in matches if match}
+
+
+def stall_of(numbers: Mapping[str, float]) -> Stall | None:
+    """The stall that was reported, None where none was."""
+    total = numbers.get(STALL)
+    if total is None:
+        return None
+    return Stall(total_percent=total, steady_percent=numbers.get(STEADY_STALL, total), causes=stall_causes(numbers))
