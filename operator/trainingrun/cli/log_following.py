@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from trainingrun.cli.cluster import Session
 from trainingrun.cli.log_lines import LinePrinter
-from trainingrun.cli.log_source import GROUPS, NotYet, Source, Unavailable
+from trainingrun.cli.log_source import GROUPS, LogSource, NotYet, Unavailable
 from trainingrun.cli.outcome import outcome_of
 from trainingrun.cli.pod_log import sources_of
 from trainingrun.cli.problems import ClusterError
@@ -103,7 +103,7 @@ class _Follower:
             if source.key not in self._tasks:
                 self._tasks[source.key] = asyncio.create_task(self._follow(source))
 
-    async def _follow(self, source: Source) -> None:
+    async def _follow(self, source: LogSource) -> None:
         seen, said = 0, ""
         broken: float | None = None
         while True:

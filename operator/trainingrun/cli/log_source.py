@@ -19,7 +19,7 @@ class Unavailable(Exception):
     """It cannot be read, and trying again will not help; the message says why and what to do."""
 
 
-class Source(Protocol):
+class LogSource(Protocol):
     """Lines of one process."""
 
     @property

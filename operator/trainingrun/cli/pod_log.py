@@ -8,7 +8,7 @@ from typing import Any
 
 from trainingrun.cli.cluster import Session
 from trainingrun.cli.driver_log import DriverLog
-from trainingrun.cli.log_source import DRIVER, GROUPS, NotYet, Source, Unavailable
+from trainingrun.cli.log_source import DRIVER, GROUPS, LogSource, NotYet, Unavailable
 from trainingrun.contract.labels import ATTEMPT_KEY, RAY_GROUP_KEY
 from trainingrun.kube import Forbidden, NotFound, Rejected
 from trainingrun.kube.resources import PODS
@@ -51,11 +51,11 @@ class PodLog:
             raise Unavailable(error.message) from error
 
 
-async def sources_of(session: Session, view: RunView, attempt: AttemptView, groups: tuple[str, ...]) -> list[Source]:
+async def sources_of(session: Session, view: RunView, attempt: AttemptView, groups: tuple[str, ...]) -> list[LogSource]:
     """The sources of an attempt that exist now: the driver first, then the pods by group and name."""
     selector = f"{run_selector(view.uid)},{ATTEMPT_KEY}={attempt.index}"
     pods = await session.api.list(PODS, session.namespace, selector=selector)
-    sources: list[Source] = []
+    sources: list[LogSource] = []
     if DRIVER in groups and attempt.ray_job and pods:
         sources.append(DriverLog(session, attempt.ray_job, tuple(pods)))
     wanted = [pod for pod in pods if pod["metadata"]["labels"].get(RAY_GROUP_KEY) in groups]

@@ -5,6 +5,6 @@ Pure except for `reading`, which only reads files. It must not draw, print or kn
 
 from trainingrun.history.building import history_of
 from trainingrun.history.reading import NoRecords, read_records
-from trainingrun.history.run import Attempt, History, Resumption
+from trainingrun.history.run import AttemptHistory, History, Resumption
 
-__all__ = ["Attempt", "History", "NoRecords", "Resumption", "history_of", "read_records"]
+__all__ = ["AttemptHistory", "History", "NoRecords", "Resumption", "history_of", "read_records"]

@@ -18,18 +18,18 @@ from trainingrun.contract.records import (
     Record,
     WorkersRestarted,
 )
-from trainingrun.history.run import Attempt, History, Resumption
+from trainingrun.history.run import AttemptHistory, History, Resumption
 
 
 def history_of(records: Iterable[Record]) -> History:
     """The history that the records tell. They must be in the order of writing, attempts in order."""
-    builder = _Builder()
+    builder = _HistoryBuilder()
     for record in records:
         builder.add(record)
     return builder.history
 
 
-class _Builder:
+class _HistoryBuilder:
     """Adds records one by one; after an interruption, waits for the first step that is done again to cut."""
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class _Builder:
             case AttemptEnded():
                 attempt.ended = record
 
-    def _attempt_of(self, record: Record) -> Attempt:
+    def _attempt_of(self, record: Record) -> AttemptHistory:
         attempts = self.history.attempts
         if not attempts or record.attempt > attempts[-1].number:
-            attempts.append(Attempt(record.attempt, record.time, record.time))
+            attempts.append(AttemptHistory(record.attempt, record.time, record.time))
         attempt = next((a for a in reversed(attempts) if a.number == record.attempt), attempts[-1])
         attempt.last_time = max(attempt.last_time, record.time)
         return attempt

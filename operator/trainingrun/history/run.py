@@ -21,7 +21,7 @@ from trainingrun.history.figures import finite, ratio
 
 
 @dataclass
-class Attempt:
+class AttemptHistory:
     """One driver's life. `started` and `ended` are None where the record is missing."""
 
     number: int
@@ -57,7 +57,7 @@ class History:
     Only `reports` holds every report of progress, also on steps that were lost, for questions about time.
     """
 
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[AttemptHistory] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     epochs: list[EpochEnded] = field(default_factory=list)

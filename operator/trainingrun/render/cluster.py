@@ -6,12 +6,20 @@ import math
 from dataclasses import dataclass
 
 from trainingrun.contract.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
-from trainingrun.render.pods import Attempt, CommonParts, PodTemplate, common_parts, data_pod, head_pod, trainer_pod
+from trainingrun.render.pods import (
+    CommonParts,
+    PodTemplate,
+    RenderedAttempt,
+    common_parts,
+    data_pod,
+    head_pod,
+    trainer_pod,
+)
 from trainingrun.spec.groups import Data, Trainer
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadGroup:
     """The pod that coordinates. Without CPUs, Ray places no task on it but the driver."""
 
     pod: PodTemplate
@@ -36,11 +44,11 @@ class Cluster:
 
     run: CommonParts
     is_elastic: bool
-    head: Head
+    head: HeadGroup
     worker_groups: tuple[WorkerGroup, ...]
 
 
-def cluster_of(attempt: Attempt) -> Cluster:
+def cluster_of(attempt: RenderedAttempt) -> Cluster:
     """The cluster that the attempt runs on."""
     data, trainer = attempt.run.spec.data, attempt.run.spec.trainer
     most = max(data.num_nodes, data.max_nodes or 0)
@@ -48,7 +56,7 @@ def cluster_of(attempt: Attempt) -> Cluster:
     return Cluster(
         run=common_parts(attempt),
         is_elastic=is_elastic,
-        head=Head(head_pod(attempt, has_autoscaler=is_elastic)),
+        head=HeadGroup(head_pod(attempt, has_autoscaler=is_elastic)),
         worker_groups=(
             WorkerGroup(
                 name=RAY_DATA_VALUE,

@@ -14,7 +14,7 @@ from trainingrun.naming import object_labels, ray_job_name
 from trainingrun.observed import RunObject
 from trainingrun.render.cluster import cluster_of
 from trainingrun.render.pod_environment import RenderSettings
-from trainingrun.render.pods import Attempt
+from trainingrun.render.pods import RenderedAttempt
 from trainingrun.render.template_engine import rendered
 from trainingrun.spec.groups import Trainer
 from trainingrun.spec.patches import PodTemplatePatch
@@ -47,13 +47,13 @@ def ray_cluster(run: RunObject, attempt: int, settings: RenderSettings) -> Manif
     return manifest
 
 
-def _attempt(run: RunObject, number: int, settings: RenderSettings) -> Attempt:
+def _attempt(run: RunObject, number: int, settings: RenderSettings) -> RenderedAttempt:
     if run.run is None:
         raise ValueError(f"{run.namespace}/{run.name} has an invalid spec, of which nothing can be rendered")
-    return Attempt(owner=run, run=run.run, number=number, settings=settings)
+    return RenderedAttempt(owner=run, run=run.run, number=number, settings=settings)
 
 
-def _common_values(attempt: Attempt) -> dict[str, Any]:
+def _common_values(attempt: RenderedAttempt) -> dict[str, Any]:
     run = attempt.owner
     queue = {key: run.labels[key] for key in KUEUE_KEYS if key in run.labels}
     return {
@@ -73,7 +73,7 @@ def _entrypoint(trainer: Trainer) -> str:
     return shlex.join([*trainer.command, *trainer.args]) if trainer.command else contract_pods.ENTRYPOINT
 
 
-def _cluster_ttl_seconds(attempt: Attempt) -> int:
+def _cluster_ttl_seconds(attempt: RenderedAttempt) -> int:
     """Longest that the cluster may stay; the operator deletes it earlier. In a queue others wait for its quota."""
     if QUEUE_KEY in attempt.owner.labels:
         return 0

@@ -23,7 +23,7 @@ _PINNED = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RenderedAttempt:
     """What is rendered: an attempt, counted from 0, at the run of an object whose spec is valid."""
 
     owner: RunObject
@@ -72,7 +72,7 @@ class PodTemplate:
     reports_progress: bool
 
 
-def common_parts(attempt: Attempt) -> CommonParts:
+def common_parts(attempt: RenderedAttempt) -> CommonParts:
     """What every pod of the run has."""
     spec, settings = attempt.run.spec, attempt.settings
     storage = spec.storage
@@ -91,7 +91,7 @@ def common_parts(attempt: Attempt) -> CommonParts:
     )
 
 
-def head_pod(attempt: Attempt, *, has_autoscaler: bool) -> PodTemplate:
+def head_pod(attempt: RenderedAttempt, *, has_autoscaler: bool) -> PodTemplate:
     """The pod where the driver runs: it alone gets the run's configuration."""
     return _pod(
         attempt,
@@ -110,13 +110,13 @@ def head_pod(attempt: Attempt, *, has_autoscaler: bool) -> PodTemplate:
     )
 
 
-def data_pod(attempt: Attempt) -> PodTemplate:
+def data_pod(attempt: RenderedAttempt) -> PodTemplate:
     """A pod that preprocesses. Nothing is lost with it: another one does its tasks again."""
     data = attempt.run.spec.data
     return _pod(attempt, RAY_DATA_VALUE, data.resources_per_node, authors=data.env)
 
 
-def trainer_pod(attempt: Attempt) -> PodTemplate:
+def trainer_pod(attempt: RenderedAttempt) -> PodTemplate:
     """A pod that trains. It may report progress too, as callbacks of training libraries do from the first rank."""
     trainer = attempt.run.spec.trainer
     return _pod(
@@ -130,7 +130,7 @@ def trainer_pod(attempt: Attempt) -> PodTemplate:
 
 
 def _pod(
-    attempt: Attempt,
+    attempt: RenderedAttempt,
     group: str,
     resources: Resources,
     *,
@@ -157,15 +157,15 @@ def _pod(
     )
 
 
-def _drain_seconds(attempt: Attempt) -> int:
+def _drain_seconds(attempt: RenderedAttempt) -> int:
     return attempt.run.spec.termination_grace_period_seconds - contract_pods.STOP_SECONDS
 
 
-def _progress_variables(attempt: Attempt) -> dict[str, str]:
+def _progress_variables(attempt: RenderedAttempt) -> dict[str, str]:
     return pod_environment.progress_variables(attempt.owner, attempt.settings)
 
 
-def _progress_ca(attempt: Attempt) -> dict[str, str]:
+def _progress_ca(attempt: RenderedAttempt) -> dict[str, str]:
     """The endpoint's certificates travel with the pod, since the operator makes nothing else in the run's namespace."""
     certificates = attempt.settings.progress_ca
     if attempt.settings.progress_url is None or certificates is None:

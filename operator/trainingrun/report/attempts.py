@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainingrun.history import Attempt, History
+from trainingrun.history import AttemptHistory, History
 from trainingrun.history.figures import count, duration, one_line, plural
 from trainingrun.report.axes import Axis
 from trainingrun.report.charts import PLANE, Chart, Label, Shape, Table, box, dots, place_x, upright, x_labels
@@ -45,7 +45,9 @@ def attempts_chart(history: History) -> Chart:
     )
 
 
-def _attempt_shapes(history: History, attempt: Attempt, x: Axis, begin: float, top: float, row: float) -> list[Shape]:
+def _attempt_shapes(
+    history: History, attempt: AttemptHistory, x: Axis, begin: float, top: float, row: float
+) -> list[Shape]:
     outcome = attempt.ended.outcome if attempt.ended else "no end recorded"
     hint = f"attempt {attempt.number}: {one_line(outcome)} after {duration(attempt.seconds)}"
     look = "complete" if outcome == "Complete" else "running" if attempt.ended is None else "stopped"

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainingrun.contract.records import Record
 from trainingrun.history import history_of, read_records
-from trainingrun.report.view import view_of
+from trainingrun.report.view import report_view
 
 REPORT_NAME = "report.html"
 
@@ -25,7 +25,7 @@ def build_report(records: Iterable[Record]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("report.html.j2").render(view=view_of(history_of(records)))
+    page = environment.get_template("report.html.j2").render(view=report_view(history_of(records)))
     # A lone surrogate in a name cannot be written as UTF-8.
     return page.encode("utf-8", "replace").decode("utf-8")
 

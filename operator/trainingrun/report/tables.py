@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainingrun.contract.records import EpochEnded
-from trainingrun.history import Attempt, History
+from trainingrun.history import AttemptHistory, History
 from trainingrun.history.advice import main_cause
 from trainingrun.history.figures import (
     UNKNOWN,
@@ -60,7 +60,7 @@ def attempts_table(history: History) -> Table:
     return Table(columns, rows, frozenset({0, 2, 4}))
 
 
-def _attempt_row(history: History, attempt: Attempt) -> Sequence[str]:
+def _attempt_row(history: History, attempt: AttemptHistory) -> Sequence[str]:
     started, ended = attempt.started, attempt.ended
     repeated = sum(item.repeated_steps for item in history.resumptions if item.attempt == attempt.number)
     source = UNKNOWN if started is None else one_line(started.resumed_from or "") or "the beginning"

@@ -62,7 +62,7 @@ class CauseRow:
 
 
 @dataclass(frozen=True)
-class View:
+class ReportView:
     """The page from top to bottom."""
 
     title: str
@@ -90,11 +90,11 @@ class View:
     period: str
 
 
-def view_of(history: History) -> View:
+def report_view(history: History) -> ReportView:
     """The page for a history that has at least one attempt."""
     ended, started, names = history.ended, history.started, metric_names(history)
     hidden = len(names) - MOST_CHARTS
-    return View(
+    return ReportView(
         title=one_line(history.name or "") or "Run without a name",
         outcome=(one_line(ended.outcome) or UNKNOWN) if ended else "No end recorded",
         outcome_look=_OPEN if ended is None else _GOOD if ended.outcome == "Complete" else _BAD,

@@ -14,7 +14,7 @@ from trainingrun.status_page.overview import (
 )
 from trainingrun.status_page.page import status_page
 from trainingrun.status_page.reading import run_view_of
-from trainingrun.status_page.view import AttemptView, Condition, RunView
+from trainingrun.status_page.view import AttemptView, ConditionView, RunView
 
 __all__ = [
     "OVERVIEW_COLUMNS",
@@ -22,7 +22,7 @@ __all__ = [
     "WIDE_COLUMNS",
     "AttemptView",
     "Caller",
-    "Condition",
+    "ConditionView",
     "RunView",
     "overview_row",
     "run_view_of",

@@ -20,7 +20,7 @@ _WIDE = 110
 
 
 @dataclass(frozen=True)
-class Attempts:
+class AttemptsTable:
     """One row for each attempt that status remembers, the newest last; on a narrow terminal a short paragraph each."""
 
     view: RunView

@@ -19,7 +19,7 @@ from trainingrun.contract.progress_metrics import CURRENT_EPOCH, STEP, TOTAL_EPO
 from trainingrun.history.advice import main_cause, stall_advice
 from trainingrun.history.figures import count, duration, finite, metric, percent, plural, rate
 from trainingrun.status_page.advice import Caller, next_steps, reason_of
-from trainingrun.status_page.attempts import Attempts, last_words
+from trainingrun.status_page.attempts import AttemptsTable, last_words
 from trainingrun.status_page.view import ENDED_STATES, RunView
 
 _LABEL_WIDTH = 11
@@ -37,7 +37,7 @@ def status_page(view: RunView, now: datetime, caller: Caller) -> RenderableType:
         facts.add_row(label, fact)
     parts: list[RenderableType] = [_title(view), facts]
     if view.attempts:
-        parts += [Text(), Attempts(view, now)]
+        parts += [Text(), AttemptsTable(view, now)]
     words = last_words(view)
     if words:
         parts += [Text(), Text("last words", style="dim"), Padding(Text(words), (0, 0, 0, 2))]

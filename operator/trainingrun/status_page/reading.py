@@ -14,7 +14,7 @@ from trainingrun.contract.progress_metrics import GOODPUT, ROWS_PER_SECOND, numb
 from trainingrun.contract.records import Stall
 from trainingrun.history.figures import one_line
 from trainingrun.status.json_values import integer_of, list_of, mapping_of, number_of, texts_by_name, time_of
-from trainingrun.status_page.view import AttemptView, Condition, RunView
+from trainingrun.status_page.view import AttemptView, ConditionView, RunView
 
 # Messages may hold the last lines of a log; their line breaks are kept, a terminal's control codes are not.
 _MOST_LINES = 40
@@ -82,10 +82,10 @@ def _attempt(entry: Mapping[str, Any]) -> AttemptView:
     )
 
 
-def _conditions(entries: object) -> dict[str, Condition]:
+def _conditions(entries: object) -> dict[str, ConditionView]:
     conditions = {}
     for entry in map(mapping_of, list_of(entries)):
-        conditions[_text(entry.get("type"))] = Condition(
+        conditions[_text(entry.get("type"))] = ConditionView(
             is_true={"True": True, "False": False}.get(_text(entry.get("status"))),
             reason=_text(entry.get("reason")),
             message=_lines(entry.get("message")),

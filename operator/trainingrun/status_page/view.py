@@ -15,7 +15,7 @@ ACTIVE_STATES = frozenset({"Starting", "Running", "Restarting", "Suspending"})
 
 
 @dataclass(frozen=True)
-class Condition:
+class ConditionView:
     """One condition. `is_true` is None while it is unknown; `words` are its message, else its reason."""
 
     is_true: bool | None
@@ -63,7 +63,7 @@ class RunView:
     suspend: bool = False
     queue: str = ""
     storage: str = ""
-    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    conditions: Mapping[str, ConditionView] = field(default_factory=dict)
     attempts: tuple[AttemptView, ...] = ()
     trainers: int = 1
     data_nodes: int = 1
@@ -91,7 +91,7 @@ class RunView:
         """The newest attempt."""
         return max(self.attempts, key=lambda attempt: attempt.index, default=None)
 
-    def condition(self, name: str) -> Condition | None:
+    def condition(self, name: str) -> ConditionView | None:
         """The condition of this type, if status has it."""
         return self.conditions.get(name)
 

@@ -26,7 +26,7 @@ from trainingrun_trainer.storage import RunStorage
 
 
 @dataclass(frozen=True)
-class Options:
+class LocalOptions:
     """See the help texts in `parse`."""
 
     file: Path
@@ -38,7 +38,7 @@ class Options:
     verbose: bool
 
 
-def parse(arguments: list[str]) -> Options:
+def parse(arguments: list[str]) -> LocalOptions:
     """The options. `trainingrun local` has checked them already and shows their help."""
     parser = argparse.ArgumentParser(prog="trainingrun local")
     parser.add_argument("file", type=Path)
@@ -48,7 +48,7 @@ def parse(arguments: list[str]) -> Options:
     parser.add_argument("--volume", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--verbose", action="store_true")
-    return Options(**vars(parser.parse_args(arguments)))
+    return LocalOptions(**vars(parser.parse_args(arguments)))
 
 
 def main(arguments: list[str]) -> int:
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _train(adapted: Adapted, options: Options) -> Exit:
+def _train(adapted: Adapted, options: LocalOptions) -> Exit:
     storage = storage_of(adapted.run)
     # Where storage is elsewhere, what belongs to this machine and the report go into the current directory.
     folder = storage.local_directory or Path(".trainingrun") / storage.name
@@ -105,7 +105,7 @@ def _report(storage: RunStorage, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _cluster(adapted: Adapted, options: Options) -> Iterator[tuple[str, Size | None]]:
+def _cluster(adapted: Adapted, options: LocalOptions) -> Iterator[tuple[str, Size | None]]:
     """The cluster to use: one that runs already, or a virtual one that lives as long as the run."""
     if options.address:
         yield options.address, None
@@ -115,7 +115,7 @@ def _cluster(adapted: Adapted, options: Options) -> Iterator[tuple[str, Size | N
         yield address, shape
 
 
-def _driver_variables(address: str, shape: Size | None, adapted: Adapted, options: Options) -> dict[str, str]:
+def _driver_variables(address: str, shape: Size | None, adapted: Adapted, options: LocalOptions) -> dict[str, str]:
     """The environment of a driver: the same variables by which a person or the operator would tell it."""
     workers = workers_of(adapted.run)
     values = {
@@ -128,7 +128,7 @@ def _driver_variables(address: str, shape: Size | None, adapted: Adapted, option
     return {**adapted.variables, **{name: str(value) for name, value in values.items()}}
 
 
-def _show(line: str, options: Options) -> None:
+def _show(line: str, options: LocalOptions) -> None:
     """Pass on what the author's code prints; with --json it must not mix with the records."""
     print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
 
