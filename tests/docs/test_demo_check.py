@@ -14,16 +14,16 @@ from trainingrun.contract.records import AttemptEnded, EpochEnded, Record, Stall
 
 NO_STALL = Stall(total_percent=0.0, steady_percent=0.0)
 EPOCH = EpochEnded(
-    time=1.0, attempt=1, epoch=0, epochs=1, step=10, rows=100, seconds=1.0, metrics={}, stall=NO_STALL
+    time=1.0, attempt=0, epoch=0, epochs=1, step=10, rows=100, seconds=1.0, metrics={}, stall=NO_STALL
 )  # fmt: skip
-END = AttemptEnded(time=2.0, attempt=1, outcome="Complete", exit_code=0, message="", seconds=2.0)
+END = AttemptEnded(time=2.0, attempt=0, outcome="Complete", exit_code=0, message="", seconds=2.0)
 
 
 def check(folder: Path, *records: Record) -> subprocess.CompletedProcess[str]:
     if records:
         (folder / "progress").mkdir()
         lines = "".join(record.to_json() + "\n" for record in records)
-        (folder / "progress" / "attempt-0001.jsonl").write_text(lines)
+        (folder / "progress" / "attempt-0000.jsonl").write_text(lines)
     command = [sys.executable, str(ROOT / "docs" / "demo" / "check.py"), str(folder), "95"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 

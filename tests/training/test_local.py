@@ -96,7 +96,7 @@ def test_data_and_checkpoints_on_s3(uneven: Path, tmp_path: Path, s3: dict[str, 
     assert training.end() == 0, training.output()
     lines = [record for line in training.log.read_text().splitlines() if (record := parse_line(line)) is not None]
     resumed = [r for r in lines if isinstance(r, AttemptStarted)][-1]
-    assert resumed.attempt == 2 and resumed.resumed_from is not None
+    assert resumed.attempt == 1 and resumed.resumed_from is not None
     assert [r.epoch for r in lines if isinstance(r, EpochEnded)] == [0, 1]
     assert (tmp_path / ".trainingrun" / "test" / "report.html").is_file()
     assert json.loads(client.get_object(Bucket="lab", Key="runs/test/checkpoint_manager_snapshot.json")["Body"].read())

@@ -132,7 +132,7 @@ def saved_after(records: list[Record], moment: float) -> list[CheckpointSaved]:
 
 def test_a_trainers_pod_that_goes_has_a_checkpoint_saved(pods: Pods) -> None:
     job = pods.submit(trainers=2)
-    pods.wait_for_steps(job, attempt=1)
+    pods.wait_for_steps(job, attempt=0)
     trainers = [node for node in pods.nodes if training_workers(node)]
     assert len(trainers) == 2
     began = time.time()
@@ -151,9 +151,9 @@ def test_a_trainers_pod_that_goes_has_a_checkpoint_saved(pods: Pods) -> None:
 def test_the_heads_pod_that_goes_waits_for_the_driver(pods: Pods) -> None:
     """The run continues on the trainer that is left; then the head goes, and Ray's job manager sends SIGTERM too."""
     job = pods.submit(trainers=1)
-    pods.wait_for_steps(job, attempt=2)
+    pods.wait_for_steps(job, attempt=1)
     before = [record for record in pods.records() if isinstance(record, CheckpointSaved)][-1]
-    (started,) = [r for r in pods.records() if isinstance(r, AttemptStarted) and r.attempt == 2]
+    (started,) = [r for r in pods.records() if isinstance(r, AttemptStarted) and r.attempt == 1]
     assert started.resumed_from
     (head,) = [node for node in pods.nodes if node.is_head]
     (driver,) = drivers(head)

@@ -69,7 +69,7 @@ SAMPLES: dict[type[Record], dict[str, Any]] = {
 }
 
 
-def sample(kind: type[Record], at: float = 0.0, attempt: int = 1, **fields: Any) -> Record:
+def sample(kind: type[Record], at: float = 0.0, attempt: int = 0, **fields: Any) -> Record:
     """A record of `kind`, `at` seconds after the run began."""
     return kind(time=BEGIN + at, attempt=attempt, **(SAMPLES[kind] | fields))
 
@@ -90,7 +90,7 @@ def complete_run() -> list[Record]:
 
 
 def resumed_run() -> list[Record]:
-    """Attempt 1 dies at step 30, ten steps after its checkpoint; attempt 2 loses its workers at step 35."""
+    """Attempt 0 dies at step 30, ten steps after its checkpoint; attempt 1 loses its workers at step 35."""
     started = {"first_epoch": 1, "first_step": 20, "resumed_from": "checkpoint_000020"}
     return [
         sample(AttemptStarted),
@@ -98,12 +98,12 @@ def resumed_run() -> list[Record]:
         sample(EpochEnded, 20),
         sample(CheckpointSaved, 21, best=True),
         sample(AttemptEnded, 31, outcome="Preempted", exit_code=137, message="node taken", seconds=31.0),
-        sample(AttemptStarted, 100, 2, **started),
-        *(sample(Progress, 80 + step, 2, step=step, epoch=1, metrics={"loss": 50.0}) for step in range(21, 36)),
-        sample(WorkersRestarted, 120, 2),
-        *(sample(Progress, 110 + step, 2, step=step, epoch=1, metrics={"loss": 1.0}) for step in range(21, 41)),
-        sample(EpochEnded, 151, 2, epoch=1, step=40),
-        sample(AttemptEnded, 152, 2, seconds=52.0),
+        sample(AttemptStarted, 100, 1, **started),
+        *(sample(Progress, 80 + step, 1, step=step, epoch=1, metrics={"loss": 50.0}) for step in range(21, 36)),
+        sample(WorkersRestarted, 120, 1),
+        *(sample(Progress, 110 + step, 1, step=step, epoch=1, metrics={"loss": 1.0}) for step in range(21, 41)),
+        sample(EpochEnded, 151, 1, epoch=1, step=40),
+        sample(AttemptEnded, 152, 1, seconds=52.0),
     ]
 
 

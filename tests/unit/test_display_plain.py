@@ -63,7 +63,7 @@ def test_a_pipe_gets_plain_lines_and_a_summary():
     result = shown(complete_run())
     assert (result.returncode, result.stderr) == (0, "")
     assert "\x1b" not in result.stdout and "\r" not in result.stdout
-    assert "2026-02-25 06:13:20 UTC  attempt 1 of digits starts from the beginning" in result.stdout
+    assert "2026-02-25 06:13:20 UTC  attempt 0 of digits starts from the beginning" in result.stdout
     assert "epoch 1/2 done: loss 1.000, validation loss 1.100, validation accuracy 0.5000" in result.stdout
     assert "checkpoint at step 20: s3://runs/digits/checkpoint_000020 (128 MiB in 1.5 s, best so far)" in result.stdout
     assert result.stdout.count("\noutcome ") == 1

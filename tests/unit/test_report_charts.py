@@ -89,7 +89,7 @@ def test_restarts_are_marked_with_the_work_they_cost():
     chart = metric_chart(history_of(resumed_run()), "loss", 0)
     hints = [shape.hint for shape in chart.shapes if shape.look == "event restart"]
     assert hints == [
-        "attempt 2 began at step 20, 10 steps repeated",
+        "attempt 1 began at step 20, 10 steps repeated",
         "workers restarted at step 20, 15 steps repeated",
     ]
 

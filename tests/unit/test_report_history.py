@@ -57,7 +57,7 @@ def test_repeated_steps_are_there_once_as_last_done():
 
 def test_lost_steps_stay_until_they_are_done_again():
     records = resumed_run()
-    begun = next(index for index, record in enumerate(records) if record.attempt == 2)
+    begun = next(index for index, record in enumerate(records) if record.attempt == 1)
     history = history_of(records[: begun + 1])
     assert history.progress[-1].step == 30
     assert history.resumptions == []
@@ -142,5 +142,5 @@ def test_a_folder_is_read_around_torn_lines(tmp_path: Path):
 
 
 def test_a_folder_without_records_says_what_was_expected(tmp_path: Path):
-    with pytest.raises(NoRecords, match=r"found no progress records, expected .*attempt-0001\.jsonl"):
+    with pytest.raises(NoRecords, match=r"found no progress records, expected .*attempt-0000\.jsonl"):
         read_records(tmp_path)

@@ -195,7 +195,7 @@ def test_versions_that_changed_are_told():
         sample(AttemptStarted, versions={"torch": "2.13.0"}),
         sample(AttemptStarted, 10, 2, versions={"torch": "2.14.0"}),
     ]
-    assert "2.13.0 until attempt 1" in Page(build_report(records)).text
+    assert "2.13.0 until attempt 0" in Page(build_report(records)).text
 
 
 def test_placement_says_whether_a_node_did_both():

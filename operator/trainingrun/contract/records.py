@@ -19,7 +19,7 @@ LOG_DIRECTORY = "progress"
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """News from one attempt. `time` is seconds since the epoch (UTC), `attempt` counts from 1."""
+    """News from one attempt. `time` is seconds since the epoch (UTC), `attempt` counts from 0."""
 
     kind: ClassVar[str]
     time: float

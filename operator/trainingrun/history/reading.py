@@ -27,7 +27,7 @@ def read_records(directory: Path) -> list[Record]:
     if not records:
         raise NoRecords(
             f"{directory}: found no progress records, expected at least one record in "
-            f"{logs / 'attempt-0001.jsonl'}; name the folder that the run was given as its storage"
+            f"{logs / 'attempt-0000.jsonl'}; name the folder that the run was given as its storage"
         )
     return records
 

@@ -22,7 +22,7 @@ from trainingrun.history.figures import finite, ratio
 
 @dataclass
 class AttemptHistory:
-    """One driver's life. `started` and `ended` are None where the record is missing."""
+    """One driver's life. `number` counts from 0; `started` and `ended` are None where the record is missing."""
 
     number: int
     first_time: float

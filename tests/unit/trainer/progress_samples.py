@@ -10,7 +10,7 @@ from trainingrun.contract.records import AttemptEnded, AttemptStarted, Checkpoin
 def progress(step: int, **fields: Any) -> Progress:
     values: dict[str, Any] = {
         "time": 1_772_000_000.0 + step,
-        "attempt": 1,
+        "attempt": 0,
         "epoch": 1,
         "epochs": 4,
         "step": step,
@@ -26,7 +26,7 @@ def progress(step: int, **fields: Any) -> Progress:
     return Progress(**{**values, **fields})
 
 
-def started(attempt: int = 1, resumed_from: str | None = None) -> AttemptStarted:
+def started(attempt: int = 0, resumed_from: str | None = None) -> AttemptStarted:
     return AttemptStarted(
         time=1_772_000_000.0,
         attempt=attempt,
@@ -43,17 +43,17 @@ def started(attempt: int = 1, resumed_from: str | None = None) -> AttemptStarted
 
 
 def saved(step: int) -> CheckpointSaved:
-    path = f"s3://bucket/runs/digits/step-{step:08d}-e00001a1g1"
+    path = f"s3://bucket/runs/digits/step-{step:08d}-e00001a0g1"
     return CheckpointSaved(
-        time=1_772_000_000.0, attempt=1, path=path, epoch=1, step=step, seconds=1.0, size_bytes=1, best=False
+        time=1_772_000_000.0, attempt=0, path=path, epoch=1, step=step, seconds=1.0, size_bytes=1, best=False
     )
 
 
 def notice(message: str) -> Notice:
-    return Notice(time=1_772_000_000.0, attempt=1, level="Info", message=message)
+    return Notice(time=1_772_000_000.0, attempt=0, level="Info", message=message)
 
 
 def ended() -> AttemptEnded:
     return AttemptEnded(
-        time=1_772_000_000.0, attempt=1, outcome="Complete", exit_code=0, message="complete", seconds=1.0
+        time=1_772_000_000.0, attempt=0, outcome="Complete", exit_code=0, message="complete", seconds=1.0
     )

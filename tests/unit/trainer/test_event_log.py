@@ -17,7 +17,7 @@ def storage(tmp_path: Path) -> RunStorage:
     return RunStorage(str(tmp_path), "digits")
 
 
-def path_of(storage: RunStorage, attempt: int = 1) -> Path:
+def path_of(storage: RunStorage, attempt: int = 0) -> Path:
     assert storage.local_directory is not None
     return storage.local_directory / log_name(attempt)
 
@@ -29,16 +29,16 @@ def messages(path: Path) -> list[str | None]:
 
 
 def test_records_are_lines_of_a_file_as_soon_as_they_are_made(storage: RunStorage) -> None:
-    log = EventLog(storage, 1)
+    log = EventLog(storage, 0)
     for record in (notice("one"), progress(3), ended()):
         log.emit(record)
         assert parse_line(path_of(storage).read_text().splitlines()[-1]) == record
     log.close()
-    assert path_of(storage).name == "attempt-0001.jsonl"
+    assert path_of(storage).name == "attempt-0000.jsonl"
 
 
 def test_of_progress_one_in_two_seconds_is_kept_and_of_the_rest_everything(storage: RunStorage) -> None:
-    log = EventLog(storage, 1)
+    log = EventLog(storage, 0)
     for step in range(50):
         log.emit(progress(step))
         log.emit(notice(f"{step}"))
@@ -49,13 +49,13 @@ def test_of_progress_one_in_two_seconds_is_kept_and_of_the_rest_everything(stora
 
 
 def test_a_log_is_continued_after_half_a_line(storage: RunStorage) -> None:
-    log = EventLog(storage, 1)
+    log = EventLog(storage, 0)
     log.emit(notice("before"))
     log.close()
     whole = notice("torn").to_json()
     for kept in range(1, len(whole)):
         path_of(storage).write_text(notice("before").to_json() + "\n" + whole[:kept])
-        again = EventLog(storage, 1)
+        again = EventLog(storage, 0)
         again.emit(notice("after"))
         again.close()
         assert messages(path_of(storage)) == ["before", None, "after"]
@@ -63,19 +63,24 @@ def test_a_log_is_continued_after_half_a_line(storage: RunStorage) -> None:
 
 def test_a_whole_log_is_continued_without_an_empty_line(storage: RunStorage) -> None:
     for number in range(3):
-        log = EventLog(storage, 1)
+        log = EventLog(storage, 0)
         log.emit(notice(f"{number}"))
         log.close()
     assert messages(path_of(storage)) == ["0", "1", "2"]
 
 
 def test_attempts_are_counted_by_their_logs(storage: RunStorage) -> None:
-    assert next_attempt(storage) == 1
-    for attempt in (1, 2, 7):
+    assert next_attempt(storage) == 0
+    for attempt in (0, 1, 7):
         EventLog(storage, attempt).close()
     path_of(storage).with_name("notes.txt").write_text("not a log")
     path_of(storage).with_name("attempt-notes.jsonl").write_text("not a log")
     assert next_attempt(storage) == 8
+
+
+def test_a_folder_whose_attempts_began_with_1_goes_on_with_2(storage: RunStorage) -> None:
+    EventLog(storage, 1).close()
+    assert next_attempt(storage) == 2
 
 
 def test_attempts_go_on_after_four_digits(storage: RunStorage) -> None:
@@ -87,19 +92,19 @@ def test_attempts_go_on_after_four_digits(storage: RunStorage) -> None:
 def test_a_folder_that_cannot_be_written_is_said_once(storage: RunStorage, capsys: pytest.CaptureFixture[str]) -> None:
     assert storage.local_directory is not None
     storage.local_directory.write_text("a file where the folder should be")
-    log = EventLog(storage, 1)
+    log = EventLog(storage, 0)
     for number in range(5):
         log.emit(notice(f"{number}"))
     log.close()
     said = capsys.readouterr().err
-    assert said.count("warning: the log progress/attempt-0001.jsonl cannot be written") == 1
+    assert said.count("warning: the log progress/attempt-0000.jsonl cannot be written") == 1
     assert said.endswith("training goes on\n")
 
 
 def test_a_full_disk_is_said_once(storage: RunStorage, capsys: pytest.CaptureFixture[str]) -> None:
     path_of(storage).parent.mkdir(parents=True)
     path_of(storage).symlink_to("/dev/full")  # every write to it fails for lack of space
-    log = EventLog(storage, 1)
+    log = EventLog(storage, 0)
     for number in range(5):
         log.emit(notice(f"{number}"))
     log.close()

@@ -48,7 +48,7 @@ def test_data_that_are_missing_are_told_in_the_runs_folder_too(tmp_path: Path) -
     file.write_text(yaml.safe_dump(document(tmp_path)))
     code, last = last_word("-m", "trainingrun_trainer", "--config", str(file), "--json")
     assert code == 12 and "found nothing at" in last.message
-    log = tmp_path / "storage" / "digits" / "progress" / "attempt-0001.jsonl"
+    log = tmp_path / "storage" / "digits" / "progress" / "attempt-0000.jsonl"
     assert [parse_line(line) for line in log.read_text().splitlines()] == [last]
 
 

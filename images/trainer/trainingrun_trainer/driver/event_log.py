@@ -36,9 +36,9 @@ def log_name(attempt: int) -> str:
 
 
 def next_attempt(storage: RunStorage) -> int:
-    """One more than the attempts that have left a log."""
+    """The number after the highest one that has left a log; the first attempt is 0."""
     logs = (_LOG.fullmatch(name) for name in storage.list_files(LOG_DIRECTORY))
-    return max((int(log[1]) for log in logs if log), default=0) + 1
+    return max((int(log[1]) for log in logs if log), default=-1) + 1
 
 
 class EventLog:

@@ -51,7 +51,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
     _listen(stop)
     display = display_for(sys.stdout, json=chosen.json)
     keepers: list[Sink] = []
-    attempt = chosen.attempt if chosen.attempt is not None else 1
+    attempt = chosen.attempt or 0
     began = time.time()
     try:
         run = _read(chosen.config)

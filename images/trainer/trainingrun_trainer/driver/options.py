@@ -42,7 +42,13 @@ def parse(arguments: list[str]) -> Options:
         "--json", action="store_true", default=bool(os.environ.get(JSON)), help=f"print records as JSON lines ({JSON})"
     )
     numbers = (
-        ("--attempt", int, ATTEMPT, None, "number of this attempt; default: one more than the run's folder knows"),
+        (
+            "--attempt",
+            int,
+            ATTEMPT,
+            None,
+            "number of this attempt; default: the next one after those in the run's folder, from 0",
+        ),
         ("--num-workers", int, NUM_WORKERS, None, "training workers; default: the run's own number"),
         ("--worker-cpus", float, WORKER_CPUS, "1", "with --num-workers: CPUs of each"),
         ("--worker-gpus", int, WORKER_GPUS, "0", "with --num-workers: GPUs of each"),

@@ -17,6 +17,7 @@ from trainingrun.display import display_for
 from trainingrun.errors import InvalidSpec
 from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
+from trainingrun_trainer.driver.event_log import next_attempt
 from trainingrun_trainer.driver.plan import storage_of, workers_of
 from trainingrun_trainer.local.adapt import Adapted, adapt
 from trainingrun_trainer.local.machine import Size, size, this_machine
@@ -77,13 +78,14 @@ def _train(adapted: Adapted, options: LocalOptions) -> Exit:
     os.environ["PYTHONPATH"] = python_path(options.file)
     os.environ.update(adapted.variables)
     try:
+        attempt = next_attempt(storage)
         if adapted.not_applied:
-            display.emit(notice(f"not applied on one machine: {', '.join(adapted.not_applied)}"))
+            display.emit(notice(f"not applied on one machine: {', '.join(adapted.not_applied)}", attempt))
         if adapted.volume is not None:
-            display.emit(notice(f"{adapted.volume} stands in for the persistent volume"))
+            display.emit(notice(f"{adapted.volume} stands in for the persistent volume", attempt))
         with _cluster(adapted, options) as (address, shape):
             if shape is not None:
-                display.emit(notice(shape.sentence(adapted.run)))
+                display.emit(notice(shape.sentence(adapted.run), attempt))
             launch = Launch(
                 run=adapted.run,
                 storage=storage,

@@ -130,9 +130,9 @@ def _command(launch: Launch) -> list[str]:
     return [sys.executable, "-m", "trainingrun_trainer"]
 
 
-def notice(message: str, *, level: str = "Info") -> Notice:
-    """A notice from outside any attempt."""
-    return Notice(time=time.time(), attempt=0, level=level, message=message)
+def notice(message: str, attempt: int) -> Notice:
+    """A notice about an attempt from outside its driver."""
+    return Notice(time=time.time(), attempt=attempt, level="Info", message=message)
 
 
 def python_path(file: Path) -> str:

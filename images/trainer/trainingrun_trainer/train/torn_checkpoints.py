@@ -19,7 +19,7 @@ _WRITER = re.compile(r"^step-\d{8,}-e\d{5,}a(\d+)g(\d+)$")
 
 @dataclass(frozen=True, order=True)
 class Writer:
-    """Who writes a checkpoint: the attempt, and how many times its workers have been started, both from 1."""
+    """Who writes a checkpoint: the attempt, from 0, and how many times its workers have been started, from 1."""
 
     attempt: int
     generation: int
