@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from driver_processes import driver, ended
 from run_samples import run_of, trainer
 
 from trainingrun.contract.exits import Exit
@@ -27,18 +28,18 @@ def document(place: Path, **fields: object) -> dict[str, object]:
     return run_of(storage={"uri": f"file://{place}/storage"}, recipe=recipe, trainer=trainer(), **fields).to_document()
 
 
-def last_word(*command: str) -> tuple[int, AttemptEnded]:
+def last_word(place: Path, run: Callable[..., None], *arguments: str) -> tuple[int | None, AttemptEnded]:
     """The exit code and the last line of a driver that prints JSON."""
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
-    last = parse_line(done.stdout.splitlines()[-1])
-    assert isinstance(last, AttemptEnded), done.stdout
-    return done.returncode, last
+    code, output = ended(place, run, *arguments)
+    last = parse_line(output.splitlines()[-1])
+    assert isinstance(last, AttemptEnded), output
+    return code, last
 
 
 def test_a_file_that_is_no_run(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("kind: TrainingRun")
-    code, last = last_word("-m", "trainingrun_trainer", "--config", str(file), "--json", "--attempt", "4")
+    code, last = last_word(tmp_path, driver, "--config", str(file), "--json", "--attempt", "4")
     assert (code, last.exit_code, last.outcome, last.attempt) == (12, 12, "InvalidConfig", 4)
     assert "apiVersion" in last.message
 
@@ -46,7 +47,7 @@ def test_a_file_that_is_no_run(tmp_path: Path) -> None:
 def test_data_that_are_missing_are_told_in_the_runs_folder_too(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(document(tmp_path)))
-    code, last = last_word("-m", "trainingrun_trainer", "--config", str(file), "--json")
+    code, last = last_word(tmp_path, driver, "--config", str(file), "--json")
     assert code == 12 and "found nothing at" in last.message
     log = tmp_path / "storage" / "digits" / "progress" / "attempt-0000.jsonl"
     assert [parse_line(line) for line in log.read_text().splitlines()] == [last]
@@ -56,21 +57,19 @@ def test_a_store_that_cannot_be_written_is_told_before_data_are_looked_for(tmp_p
     (tmp_path / "storage").write_text("a file in the place of a folder")
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(document(tmp_path)))
-    code, last = last_word("-m", "trainingrun_trainer", "--config", str(file), "--json")
+    code, last = last_word(tmp_path, driver, "--config", str(file), "--json")
     assert code == 12
     assert last.message.startswith(f'spec.storage: "file://{tmp_path}/storage/digits" cannot be written: ')
+
+
+def driver_with_a_bug(config: str) -> None:
+    sys.exit(launching.launch(parse(["--config", config, "--json"]), lambda run, attempt: 1 / 0))
 
 
 def test_what_nobody_has_foreseen_is_told_with_its_traceback(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(yaml.safe_dump(document(tmp_path)))
-    code = f"""
-import sys
-from trainingrun_trainer.driver.launch import launch
-from trainingrun_trainer.driver.options import parse
-sys.exit(launch(parse(["--config", {str(file)!r}, "--json"]), lambda run, attempt: 1 / 0))
-"""
-    exit_code, last = last_word("-c", code)
+    exit_code, last = last_word(tmp_path, driver_with_a_bug, str(file))
     assert (exit_code, last.outcome) == (13, "UserError")
     assert last.message.startswith("Traceback") and last.message.endswith("ZeroDivisionError: division by zero")
 
