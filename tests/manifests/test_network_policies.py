@@ -115,14 +115,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("source", "target", "port"), ALLOWED)
-def test_what_must_be_reached_is(
+def test_what_must_be_reached_can_be_reached(
     policies: list[Object], pods: dict[str, Endpoint], source: str, target: str, port: int
 ) -> None:
     assert allows(policies, pods[source], pods[target], port)
 
 
 @pytest.mark.parametrize(("source", "target", "port"), REFUSED)
-def test_what_need_not_be_reached_is_not(
+def test_what_need_not_be_reached_cannot_be_reached(
     policies: list[Object], pods: dict[str, Endpoint], source: str, target: str, port: int
 ) -> None:
     assert not allows(policies, pods[source], pods[target], port)

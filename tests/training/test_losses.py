@@ -55,7 +55,7 @@ def steps_saved(records: list[Record]) -> list[int]:
 
 
 @pytest.mark.extended
-def test_worker_killed(address: str, uneven: Path, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_within_the_attempt(address: str, uneven: Path, tmp_path: Path) -> None:
     """Ray replaces the workers within the attempt, which continues from the checkpoint."""
     training = start(slow_run(uneven, tmp_path / "storage"), tmp_path, address, workers=2)
     training.wait_for(lambda records: 10 in steps_saved(records))

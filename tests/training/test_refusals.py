@@ -42,7 +42,9 @@ def refused(recipe: dict[str, Any], data: Path, place: Path, address: str, worke
         ),
     ],
 )
-def test_wrong_configuration(address: str, uneven: Path, tmp_path: Path, recipe: dict[str, Any], said: str) -> None:
+def test_a_wrong_configuration_ends_with_code_12(
+    address: str, uneven: Path, tmp_path: Path, recipe: dict[str, Any], said: str
+) -> None:
     code, message = refused(recipe, uneven, tmp_path, address)
 
     assert code == 12, message
@@ -127,7 +129,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.extended
-def test_full_disk(address: str, uneven: Path, tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_ends_the_attempt(address: str, uneven: Path, tmp_path: Path, small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(1_040_000))
     training = start(document(uneven, small_disk / "storage", {}), tmp_path, address)
 

@@ -34,11 +34,11 @@ def proxy(kubeconfig: Path, **cluster: str) -> str | None:
     return configuration.proxy
 
 
-def test_without_one_there_is_none(kubeconfig: Path) -> None:
+def test_without_a_proxy_there_is_none(kubeconfig: Path) -> None:
     assert proxy(kubeconfig) is None
 
 
-def test_the_environment_s_is_used(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_of_the_environment_is_used(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
     assert proxy(kubeconfig) == PROXY
 
@@ -50,6 +50,6 @@ def test_hosts_may_be_exempt(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, 
     assert proxy(kubeconfig) is None
 
 
-def test_the_kubeconfig_s_own_comes_first(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_of_the_kubeconfig_comes_first(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://other.example:1")
     assert proxy(kubeconfig, **{"proxy-url": PROXY}) == PROXY

@@ -25,7 +25,7 @@ def test_a_trainer_out_of_memory_ends_the_run_though_ray_would_start_it_again() 
     assert "spec.trainer.resourcesPerNode.limits.memory" in attempt["message"]
 
 
-def test_a_rule_may_leave_a_trainer_out_of_memory_to_ray() -> None:
+def test_ray_restarts_a_trainer_that_ran_out_of_memory_if_a_rule_allows_it() -> None:
     rules = {"rules": [{"action": "Count", "onClasses": ["OutOfMemory"]}]}
     written = looked_at(out_of_memory("trainer"), failurePolicy=rules)
     assert (written["attempts"][-1]["outcome"], written["failures"]) == ("Running", 0)
