@@ -65,7 +65,7 @@ format: setup ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: setup ## Write the CRD and the reference pages from the typed model
+generate: setup ## Write the CRD and the reference pages from the typed model, and the chart's copies
 	$(BIN)/python -m trainingrun.crd
 
 bench: setup ## Measure the data path, stall, recovery and the operator against baselines in the same run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,35 @@ import yaml
 
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.crd.definition import custom_resource_definition
-from trainingrun.crd.files import CHART_DEFINITION, DEFINITION, generated_files, stale_files, write_files
+from trainingrun.crd.files import (
+    CHART_DEFINITION,
+    CHART_RULES,
+    DEFINITION,
+    ROLE,
+    generated_files,
+    stale_files,
+    write_files,
+)
 from trainingrun.spec.run import Run
 from trainingrun.status.conditions import ConditionType, Reason
 from trainingrun.status.fields import RunStatus
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def files():
+    """The text of every generated file by its path."""
+    return generated_files(ROOT)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A repository with nothing in it but what is copied."""
+    (tmp_path / ROLE).parent.mkdir(parents=True)
+    shutil.copy(ROOT / ROLE, tmp_path / ROLE)
+    (tmp_path / "pyproject.toml").touch()
+    return tmp_path
 
 
 def test_generated_files_are_up_to_date():
@@ -34,23 +58,36 @@ def test_kustomize_takes_the_definition():
     assert kustomization["resources"] == [Path(DEFINITION).name]
 
 
-def test_stale_files_are_found_and_written_once(tmp_path):
-    assert stale_files(tmp_path) == list(generated_files())
-    assert write_files(tmp_path) == list(generated_files())
-    assert write_files(tmp_path) == []
-    changed = tmp_path / DEFINITION
+def test_the_rules_of_the_chart_are_those_of_the_manifests():
+    rules = yaml.safe_load((ROOT / CHART_RULES).read_text())
+    assert len(rules) > 5
+    assert rules == yaml.safe_load((ROOT / ROLE).read_text())["rules"]
+
+
+def test_stale_files_are_found_and_written_once(checkout, files):
+    assert stale_files(checkout) == list(files)
+    assert write_files(checkout) == list(files)
+    assert write_files(checkout) == []
+    changed = checkout / DEFINITION
     changed.write_text(changed.read_text() + "\n")
-    assert stale_files(tmp_path) == [DEFINITION]
+    assert stale_files(checkout) == [DEFINITION]
+
+
+def test_a_changed_role_makes_the_rules_of_the_chart_stale(checkout):
+    write_files(checkout)
+    role = checkout / ROLE
+    role.write_text(role.read_text().replace("verbs: [patch]", "verbs: [patch, update]"))
+    assert write_files(checkout) == [CHART_RULES]
+    assert yaml.safe_load((checkout / CHART_RULES).read_text()) == yaml.safe_load(role.read_text())["rules"]
 
 
 @pytest.mark.parametrize(("change", "code", "said"), [("", 0, ""), ("# more\n", 1, f"out of date: {DEFINITION}")])
-def test_the_command_tells_stale_files_and_ends_with_1(tmp_path, change, code, said):
-    (tmp_path / "pyproject.toml").touch()
-    write_files(tmp_path)
-    with (tmp_path / DEFINITION).open("a") as file:
+def test_the_command_tells_stale_files_and_ends_with_1(checkout, change, code, said):
+    write_files(checkout)
+    with (checkout / DEFINITION).open("a") as file:
         file.write(change)
     command = [sys.executable, "-m", "trainingrun.crd", "--check"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == code
     assert ended.stderr.startswith(said)
 
@@ -63,8 +100,8 @@ def test_the_command_writes_nothing_outside_the_repository(tmp_path):
 
 
 @pytest.mark.parametrize("model", [Run, RunStatus], ids=lambda model: model.__name__)
-def test_every_field_has_a_row_in_the_reference(model):
-    text = generated_files()["docs/api.md"]
+def test_every_field_has_a_row_in_the_reference(files, model):
+    text = files["docs/api.md"]
     definitions = model.model_json_schema()["$defs"]
     for name, definition in definitions.items():
         if name == "Metadata" or "properties" not in definition:
@@ -75,16 +112,16 @@ def test_every_field_has_a_row_in_the_reference(model):
         assert rows == list(definition["properties"]), name
 
 
-def test_every_condition_class_and_reason_has_one_row():
-    rows = re.findall(r"^\| `(\w+)` \|.* \| (.+) \|$", generated_files()["docs/conditions.md"], re.MULTILINE)
-    rows += re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", generated_files()["docs/conditions.md"], re.MULTILINE)
+def test_every_condition_class_and_reason_has_one_row(files):
+    rows = re.findall(r"^\| `(\w+)` \|.* \| (.+) \|$", files["docs/conditions.md"], re.MULTILINE)
+    rows += re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", files["docs/conditions.md"], re.MULTILINE)
     # A class that is a reason of other conditions too has its row among the classes.
     reasons = [reason for reason in Reason if FailureClass.of(reason) is None]
     assert sorted(rows) == sorted((word, word.description) for word in (*ConditionType, *FailureClass, *reasons))
 
 
-def test_classes_of_failure_have_their_default_action():
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", generated_files()["docs/conditions.md"], re.MULTILINE)
+def test_classes_of_failure_have_their_default_action(files):
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", files["docs/conditions.md"], re.MULTILINE)
     assert dict(rows) == dict.fromkeys(FailureClass, "Count") | {
         "Preempted": "Ignore",
         **dict.fromkeys(("OutOfMemory", "ImagePull", "InvalidConfig", "UserError", "DeadlineExceeded"), "Fail"),

@@ -16,7 +16,7 @@ from trainingrun.crd.files import stale_files, write_files
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; say which files are out of date.")
 def main(check: bool) -> None:
-    """Write the CustomResourceDefinition and the documents that are made from the model."""
+    """Write the CustomResourceDefinition and the documents that are made from the model, and the chart's copies."""
     root = Path.cwd()
     if not (root / "pyproject.toml").exists():
         raise click.UsageError("this is not the root of the repository: there is no pyproject.toml")

@@ -1,7 +1,12 @@
-"""The files that are generated and checked in: where they are, what is to be in them, and which are out of date."""
+"""The files that are generated and checked in: where they are, what is to be in them, and which are out of date.
+
+Most are made from the typed model. The chart's rules are copied from the manifests, since Helm reads no file outside of
+the chart.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +18,20 @@ from trainingrun.crd.definition import custom_resource_definition
 from trainingrun.crd.reference import api_page
 
 DEFINITION = f"manifests/base/crd/{PLURAL}.yaml"
-# Helm reads no file outside of the chart.
 CHART_DEFINITION = f"charts/trainingrun-operator/files/{PLURAL}.yaml"
+ROLE = "manifests/base/rbac/role.yaml"
+CHART_RULES = "charts/trainingrun-operator/files/role_rules.yaml"
 _HEADER = "# Written by `python -m trainingrun.crd` from the typed model.\n# yamllint disable rule:line-length\n"
 _WIDTH = 120
 
 
-def generated_files() -> dict[str, str]:
-    """The text of each file, by its path from the root of the repository."""
+def generated_files(root: Path) -> dict[str, str]:
+    """The text of each file, by its path from the root of the repository, which has the manifests to copy from."""
     definition = _HEADER + _yaml(custom_resource_definition())
     return {
         DEFINITION: definition,
         CHART_DEFINITION: definition,
+        CHART_RULES: f"# Copied by `python -m trainingrun.crd` from {ROLE}.\n{_rules((root / ROLE).read_text())}",
         "docs/api.md": api_page(),
         "docs/conditions.md": conditions_page(),
     }
@@ -32,17 +39,20 @@ def generated_files() -> dict[str, str]:
 
 def stale_files(root: Path) -> list[str]:
     """The paths of files that are missing or have another text."""
-    return [path for path, text in generated_files().items() if _text(root / path) != text]
+    return list(_stale(root))
 
 
 def write_files(root: Path) -> list[str]:
     """Write the files that are stale, and return their paths."""
-    stale = stale_files(root)
-    texts = generated_files()
-    for path in stale:
+    stale = _stale(root)
+    for path, text in stale.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(texts[path])
-    return stale
+        (root / path).write_text(text)
+    return list(stale)
+
+
+def _stale(root: Path) -> dict[str, str]:
+    return {path: text for path, text in generated_files(root).items() if _text(root / path) != text}
 
 
 def _text(path: Path) -> str | None:
@@ -50,6 +60,11 @@ def _text(path: Path) -> str | None:
         return path.read_text()
     except FileNotFoundError:
         return None
+
+
+def _rules(role: str) -> str:
+    """The rules of a role's manifest as they are written there, comments included."""
+    return textwrap.dedent(role.partition("\nrules:\n")[2])
 
 
 class _Dumper(yaml.SafeDumper):
