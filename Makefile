@@ -53,13 +53,14 @@ e2e: cluster ## Install the operator in the cluster by its chart, train there, k
 e2e-all: cluster ## The same, and with it each kind of run, broken nodes, suspension, upgrades and every sample
 	$(BIN)/pytest tests/cluster/e2e --timeout 1800
 
-lint: setup ## Check style, types, layers, YAML and shell scripts
+lint: setup ## Check style, types, layers, YAML, shell scripts and spelling
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/shellcheck .ci/run
+	$(BIN)/codespell
 
 format: setup ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
