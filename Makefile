@@ -11,7 +11,7 @@ DEMO := .trainingrun/demo
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test test-all cluster cluster-delete e2e e2e-all lint format generate bench lock sbom clean
+.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate bench lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,11 @@ demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about t
 	$(BIN)/trainingrun convert sklearn:digits $(DEMO)/datasets/digits/validation --hold-out 20 --split validation
 	$(BIN)/trainingrun local -f manifests/samples/digits.yaml --volume $(DEMO)
 	$(BIN)/python docs/demo/check.py $(DEMO)/digits 95
+
+# The other folders start servers, Ray or programs that Go builds.
+unit: setup ## Run the tests that need no server and no Ray, in about a minute
+	$(BIN)/pytest -m "not extended" --numprocesses 2 --dist loadfile \
+	  tests/unit tests/golden tests/crd tests/fuzz tests/machine
 
 # Training fills two processors by itself; the other tests wait for servers much of their time.
 test: setup ## Run the tests that need no cluster

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-import s3fs
-from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:
+    import s3fs
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
+    # Imported here: most folders need no store, and this takes longer than many of them.
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -21,6 +26,8 @@ def s3_endpoint() -> Iterator[str]:
 @pytest.fixture
 def store(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3fs.S3FileSystem]:
     """The store's files; bucket `bucket` is empty."""
+    import s3fs
+
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
