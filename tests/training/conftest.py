@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driving import HOOKS, write_rows
+from driving import HOOKS, python_path, write_rows
 
 _CLUSTER = """
 import sys
@@ -31,7 +31,7 @@ def address() -> Iterator[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(HOOKS)},
+        env={**os.environ, "PYTHONPATH": python_path(HOOKS)},
     )
     assert process.stdin and process.stdout
     yield process.stdout.readline().strip()

@@ -23,6 +23,11 @@ HOOKS = Path(__file__).parent
 SIDE = 8
 
 
+def python_path(folder: Path) -> str:
+    """Modules in `folder` first, then where this process looks for them: in the checkout that is tested."""
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+
+
 def write_rows(folder: Path, sizes: list[int], row_group_rows: int = 256, classes: int = 1 << 30) -> int:
     """Files of so many rows: random images, and as label the row's number modulo `classes`. Returns how many rows."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +82,7 @@ class Training:
         self._file = log.open("ab")
         self.process = subprocess.Popen(
             command,
-            env={**os.environ, **environment, "PYTHONPATH": str(HOOKS)},
+            env={**os.environ, **environment, "PYTHONPATH": python_path(HOOKS)},
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=subprocess.STDOUT,

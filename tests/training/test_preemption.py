@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-from driving import document, folder_of, write_rows
+from driving import document, folder_of, python_path, write_rows
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Progress, Record, parse_line
@@ -101,7 +101,7 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
     write_rows(place / "rows", [1000, 7, 993], classes=10)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(place),
+        "PYTHONPATH": python_path(place),
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
