@@ -98,5 +98,8 @@ def test_data_and_checkpoints_on_s3(uneven: Path, tmp_path: Path, s3: dict[str, 
     resumed = [r for r in lines if isinstance(r, AttemptStarted)][-1]
     assert resumed.attempt == 1 and resumed.resumed_from is not None
     assert [r.epoch for r in lines if isinstance(r, EpochEnded)] == [0, 1]
+    # Also right after a checkpoint, after the restart and at the end.
+    told = [r for r in lines if isinstance(r, Progress)]
+    assert told[-1].percent == 100.0 and all(r.rows_per_second for r in told)
     assert (tmp_path / ".trainingrun" / "test" / "report.html").is_file()
     assert json.loads(client.get_object(Bucket="lab", Key="runs/test/checkpoint_manager_snapshot.json")["Body"].read())

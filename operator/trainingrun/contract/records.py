@@ -80,8 +80,9 @@ class Progress(Record):
 
     `epoch` counts from 0 and is `epochs` when all are done; `step` counts from the beginning of the run;
     `total_steps` is None until the length of an epoch is known; `percent` is of the whole run.
-    `rows_per_second` is since the report before. `stall` is of the attempt so far, `recent_stall` since the
-    report before.
+    `rows_per_second` is of the epoch so far, without the time of saving and validation, and of the whole run in its
+    last report. `stall` is of the run so far, with all its attempts. `recent_rows_per_second` and `recent_stall` are
+    since the report before.
     """
 
     kind: ClassVar[str] = "Progress"
@@ -97,6 +98,7 @@ class Progress(Record):
     stall: Stall | None
     goodput_percent: float | None
     recent_stall: Stall | None = None
+    recent_rows_per_second: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

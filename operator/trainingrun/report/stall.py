@@ -29,7 +29,7 @@ def stall_chart(history: History) -> Chart | None:
     y = share_axis(max(max(stall.total_percent, sum(stall.causes.values())) for _, stall in known))
     width = x.high / len(columns)
     is_recent = any(report.recent_stall for report in history.reports)
-    so_far = "" if is_recent else " in the attempt so far"
+    so_far = "" if is_recent else " so far"
     rows = [
         (
             f"{duration(index * width)} to {duration((index + 1) * width)}",

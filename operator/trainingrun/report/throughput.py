@@ -41,5 +41,6 @@ def throughput_chart(history: History) -> Chart | None:
 
 
 def _measured(report: Progress) -> float | None:
-    rows_per_second = finite(report.rows_per_second)
+    recent = report.recent_rows_per_second
+    rows_per_second = finite(report.rows_per_second if recent is None else recent)
     return rows_per_second if rows_per_second is not None and 0 <= rows_per_second < 1e15 else None

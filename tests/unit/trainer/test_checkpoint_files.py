@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import shutil
@@ -23,8 +24,12 @@ from trainingrun_trainer.train.checkpoint_files import (
     verify,
     write_rank,
 )
+from trainingrun_trainer.train.step_clock import StepClock
 
-POSITION = Position(epoch=2, step=40, epoch_step=7, rows=5000, steps_per_epoch=20, started_at=1.5, best=0.25)
+CLOCK = StepClock(rows=5000, seconds=9.0, waited_seconds=2.0, first_waits_seconds=1.5, computed_seconds=6.5)
+POSITION = Position(
+    epoch=2, step=40, epoch_step=7, rows=5000, steps_per_epoch=20, started_at=1.5, best=0.25, clock=CLOCK
+)
 
 
 def consumed_by(rank: int) -> Consumed:
@@ -137,6 +142,23 @@ def test_a_manifest_of_another_version_is_not_taken_for_whole(tmp_path: Path, mo
     write(tmp_path)
     with pytest.raises(TornCheckpoint, match=r"manifest-0\.json is of another version"):
         verify(tmp_path)
+
+
+@pytest.mark.parametrize("clock", [{"renamed": 1.0}, {"rows": 1, "days": 3}, [1.0], 7])
+def test_a_clock_of_another_version_is_not_taken_for_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: object
+) -> None:
+    monkeypatch.setattr(checkpoint_files, "asdict", lambda position: {"epoch": 1, "clock": clock})
+    write(tmp_path)
+    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json is of another version"):
+        verify(tmp_path)
+
+
+def test_a_checkpoint_from_before_there_was_a_clock_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: value for name, value in dataclasses.asdict(POSITION).items() if name != "clock"}
+    monkeypatch.setattr(checkpoint_files, "asdict", lambda position: before)
+    write(tmp_path)
+    assert verify(tmp_path) == dataclasses.replace(POSITION, clock=StepClock())
 
 
 def draw() -> list[float]:

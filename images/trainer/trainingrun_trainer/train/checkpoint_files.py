@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from trainingrun_trainer.data.consumed import Consumed
+from trainingrun_trainer.train.step_clock import StepClock
 
 STATE_FILE = "state.pt"
 
@@ -26,7 +27,8 @@ class Position:
     """How far training has come. `epoch` counts from 0 and is the one that training continues in.
 
     `step` counts optimizer steps and `rows` rows over all epochs. `productive_seconds` is time spent in steps that
-    this position includes: work that was lost and done again counts once. `started_at` is seconds since 1970.
+    this position includes: work that was lost and done again counts once. `started_at` is seconds since 1970. `clock`
+    is what the steps have cost, in all attempts; a checkpoint from before there was one goes on with one at zero.
     """
 
     epoch: int = 0
@@ -37,6 +39,7 @@ class Position:
     productive_seconds: float = 0.0
     started_at: float = 0.0
     best: float | None = None
+    clock: StepClock = field(default_factory=StepClock)
 
 
 class TornCheckpoint(Exception):
@@ -71,9 +74,10 @@ def verify(directory: Path) -> Position:
                 raise TornCheckpoint(f"{name} has {path.stat().st_size} bytes, not {expected['bytes']}")
             if _digest(path) != expected["sha256"]:
                 raise TornCheckpoint(f"{name} differs from its digest")
+    values = first["position"]
     try:
-        return Position(**first["position"])
-    except TypeError:
+        return Position(**{**values, "clock": StepClock(**values.get("clock", {}))})
+    except (TypeError, AttributeError):
         raise TornCheckpoint(f"{_manifest(0)} is of another version") from None
 
 

@@ -17,9 +17,20 @@ from trainingrun_trainer.data.batches import Collate, Loading
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.train.lockstep import Agreement, Lockstep
-from trainingrun_trainer.train.stall import blocked_by_cause
 
 Batch = dict[str, torch.Tensor]
+
+# Ray's counters of the time that an iterator was blocked, by what a user can do about them.
+_COUNTERS = {
+    "Production": ("iter_blocked_production_wait_s",),
+    "Transfer": ("iter_blocked_data_transfer_s",),
+    "Collate": (
+        "iter_blocked_batching_s",
+        "iter_blocked_format_s",
+        "iter_blocked_collate_s",
+        "iter_blocked_finalize_s",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Feed:
         plan = Epoch(epoch, self._recipe.seed, shuffle=dataset.shuffle)
         source = self._begin("train", plan, self.consumed.to_bytes())
         shard = ray.train.get_dataset_shard("train")
-        before = blocked_by_cause(shard)
+        before = _blocked_by_cause(shard)
         is_first = True
         while True:
             began = time.monotonic()
@@ -74,7 +85,7 @@ class Feed:
             if batch is not None:
                 # Counted before the step: a checkpoint within the step's turn must include its rows.
                 self.consumed.add(batch.pop(ROW_ID).cpu().numpy())
-            now = blocked_by_cause(shard)
+            now = _blocked_by_cause(shard)
             if is_first and dataset.validation is not None:
                 _ask_early("validation")
             yield Turn(batch, agreement, is_first, {cause: now[cause] - before[cause] for cause in now})
@@ -127,6 +138,15 @@ class Feed:
         shared = self._lockstep.broadcast(mine, source=source)
         if self._template is None:
             self._template = {name: tensor.to(self._device) for name, tensor in shared.items()}
+
+
+def _blocked_by_cause(shard: Any) -> dict[str, float]:
+    """Seconds that `shard`, a Ray Data iterator, has been blocked since it was made, by cause.
+
+    Ray counts them but has no public accessor. Raises AttributeError when Ray has renamed its counters.
+    """
+    stats = shard._iter_stats
+    return {cause: sum(getattr(stats, name).get() for name in names) for cause, names in _COUNTERS.items()}
 
 
 def _ask_early(name: str) -> None:

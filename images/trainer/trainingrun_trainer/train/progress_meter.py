@@ -10,30 +10,39 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainingrun_trainer.train.checkpoint_files import Position
-from trainingrun_trainer.train.stall import StallClock
+from trainingrun_trainer.train.step_clock import StepClock
 
 
 @dataclass
 class Meter:
-    """Keeps what one status needs of the one before. `steps_per_epoch` is None until it is known."""
+    """Keeps what one status needs of before. `steps_per_epoch` is None until it is known."""
 
     epochs: int
     steps_per_epoch: int | None
-    attempt: StallClock = field(default_factory=StallClock)
-    recent: StallClock = field(default_factory=StallClock)
-    _rows: int = 0
-    _time: float = field(default_factory=time.monotonic)
+    _attempt: Position = field(default_factory=Position)
+    _epoch: StepClock = field(default_factory=StepClock)
+    _reported: StepClock = field(default_factory=StepClock)
+
+    def begin_attempt(self, position: Position) -> None:
+        """These workers go on from `position`."""
+        self._attempt, self._reported = position, position.clock
+
+    def begin_epoch(self, position: Position) -> None:
+        """These workers begin with an epoch, or with the rest of one."""
+        self._epoch = position.clock
+
+    def epoch(self, position: Position) -> StepClock:
+        """What the epoch has cost these workers so far."""
+        return position.clock.since(self._epoch)
 
     def status(self, position: Position, metrics: dict[str, float], causes: dict[str, float]) -> dict[str, Any]:
         """The fields of the record Progress for `position`."""
-        seconds = max(time.monotonic() - self._time, 1e-3)
-        rate = (position.rows - self._rows) / seconds
-        recent, self.recent = self.recent, StallClock()
-        self.restart_rate(position)
+        recent, self._reported = position.clock.since(self._reported), position.clock
         steps = position.steps_per_epoch or self.steps_per_epoch
         share = share_done(position, steps, self.epochs)
         total = steps * self.epochs if steps else None
-        pace = self.attempt.seconds_per_step()
+        timed = position.clock if share >= 1 else self.epoch(position)
+        pace = self._seconds_per_step(position)
         elapsed = max(time.time() - position.started_at, 1e-3)
         return {
             "epoch": position.epoch,
@@ -42,17 +51,19 @@ class Meter:
             "total_steps": total,
             "percent": 100 * share,
             "rows": position.rows,
-            "rows_per_second": rate,
+            "rows_per_second": timed.rows_per_second,
+            "recent_rows_per_second": recent.rows_per_second,
             "metrics": metrics,
             "eta_seconds": pace * (1 - share) * total if pace is not None and total else None,
-            "stall": self.attempt.stall(causes),
-            "recent_stall": recent.stall(causes),
+            "stall": position.clock.stall(causes),
+            "recent_stall": recent.stall(causes) if recent.rows else None,
             "goodput_percent": min(100.0, 100 * position.productive_seconds / elapsed),
         }
 
-    def restart_rate(self, position: Position) -> None:
-        """Begin to measure rows per second anew: what happened until now is no part of the next rate."""
-        self._rows, self._time = position.rows, time.monotonic()
+    def _seconds_per_step(self, position: Position) -> float | None:
+        """The pace of these workers, since those before may have been more or fewer; None before the first step."""
+        steps = position.step - self._attempt.step
+        return position.clock.since(self._attempt.clock).steady_seconds / steps if steps else None
 
 
 def share_done(position: Position, steps_per_epoch: int | None, epochs: int) -> float:

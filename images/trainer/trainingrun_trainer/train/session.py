@@ -38,7 +38,7 @@ from trainingrun_trainer.train.feed import Batch, Feed
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.progress_meter import Meter
 from trainingrun_trainer.train.reporter import Reporter
-from trainingrun_trainer.train.stall import StallClock
+from trainingrun_trainer.train.step_timer import StepTimer
 from trainingrun_trainer.train.torn_checkpoints import Writer
 
 
@@ -86,9 +86,7 @@ class Session:
         self._saver = Saver(config.storage, self.lockstep, Writer(config.attempt, self.generation), self._tell_deleted)
         steps = -(-config.total_rows // self.recipe.global_batch_size) if config.total_rows else None
         self._meter = Meter(self.recipe.epochs, steps)
-        self._epoch_clock = StallClock()
-        self._epoch_rows = 0
-        self._epoch_seconds = 0.0
+        self._timer = StepTimer()
         self._causes: dict[str, float] = {}
         self._must_stop = False
         self._is_announced = False
@@ -108,6 +106,7 @@ class Session:
             self._announce(None)
             return None
         self.position = restored.position
+        self._meter.begin_attempt(self.position)
         # Rank 0 carries what all ranks had used, so that the next checkpoint holds it too.
         if self.rank == 0:
             self._feed.consumed = consumed_rows(restored.directory)
@@ -120,10 +119,11 @@ class Session:
         """Save a checkpoint at `position`, unless there is one already. Collective."""
         if self._saved_at == (self.position.epoch, self.position.step):
             return
+        self.position = self._timer.in_step(self.position)
         self._saved_at = (self.position.epoch, self.position.step)
         values = self._saver.save(state, self.position, self._feed.consumed, metrics, best=best)
         self.reporter.tell("CheckpointSaved", **values)
-        self._meter.restart_rate(self.position)
+        self._timer.restart()
 
     def train_steps(self) -> Iterator[Step]:
         """The rest of the current epoch in steps that all ranks take together. Ends early when asked to stop.
@@ -131,23 +131,29 @@ class Session:
         A rank without rows gets steps with `batch` None and should take part in collective work with `template()`.
         """
         self._announce(None)
-        self._epoch_clock = StallClock()
-        began, self._epoch_rows = time.monotonic(), self.position.rows
+        self._meter.begin_epoch(self.position)
+        self._timer.restart()
         turns = self._feed.train(self.position.epoch, self.reporter.is_stop_requested)
         for turn in turns:
             agreement, self._causes = turn.agreement, turn.causes
-            self.position = dataclasses.replace(self.position, rows=self.position.rows + agreement.total_rows)
+            self.position = self._timer.batch_came(
+                self.position,
+                rows=agreement.total_rows,
+                waited_seconds=agreement.waited_seconds,
+                is_first=turn.is_first,
+            )
             if turn.is_first:
                 # Neither the pace nor the rate is known from one batch that all had to wait for.
-                self._meter.restart_rate(self.position)
                 self.reporter.postpone_status()
-            step_began = time.monotonic()
-            yield Step(turn.batch, agreement.rows[self.rank], agreement.total_rows)
-            self._account(agreement.waited_seconds, time.monotonic() - step_began, turn.is_first)
-            self._epoch_seconds = time.monotonic() - began
+            try:
+                yield Step(turn.batch, agreement.rows[self.rank], agreement.total_rows)
+            finally:
+                self.position = self._timer.step_done(self.position)
             self._must_stop = agreement.must_stop
             if self._must_stop:
                 return
+        # Now it is known, however many rows a transform has dropped or added.
+        self.position = dataclasses.replace(self.position, steps_per_epoch=self.position.epoch_step or None)
 
     def validation_batches(self) -> Iterator[Batch]:
         """One pass over this rank's share of the validation data; every rank must make it."""
@@ -165,15 +171,16 @@ class Session:
     def end_epoch(self, metrics: dict[str, float]) -> None:
         """Every row of the epoch is trained: tell its `metrics` and move `position` to the next one."""
         position = self.position
+        cost = self._meter.epoch(position)
         self.reporter.tell(
             "EpochEnded",
             epoch=position.epoch,
             epochs=self.recipe.epochs,
             step=position.step,
-            rows=position.rows - self._epoch_rows,
-            seconds=self._epoch_seconds,
+            rows=cost.rows,
+            seconds=cost.seconds,
             metrics=metrics,
-            stall=self._epoch_clock.stall(self._causes),
+            stall=cost.stall(self._causes),
         )
         self.position = dataclasses.replace(
             position, epoch=position.epoch + 1, epoch_step=0, steps_per_epoch=position.epoch_step or None
@@ -182,7 +189,9 @@ class Session:
     def publish(self, metrics: Callable[[], dict[str, float]], *, now: bool = False) -> None:
         """Show progress, at most once a second unless `now`; `metrics` is called only when it is shown."""
         if self.reporter.is_status_due(now=now):
-            self.reporter.publish(**self._meter.status(self.position, metrics(), self._causes))
+            values = metrics()  # which waits for the device
+            self.position = self._timer.in_step(self.position)
+            self.reporter.publish(**self._meter.status(self.position, values, self._causes))
 
     def _announce(self, resumed_from: str | None) -> None:
         """Tell, once, where training starts and where the ranks are. Collective."""
@@ -201,12 +210,6 @@ class Session:
             generation=self.generation,
             ranks=ranks,
         )
-
-    def _account(self, waited: float, computed: float, is_first: bool) -> None:
-        for clock in (self._meter.attempt, self._meter.recent, self._epoch_clock):
-            clock.add(waited_seconds=waited, computed_seconds=computed, is_first=is_first)
-        productive = self.position.productive_seconds + computed
-        self.position = dataclasses.replace(self.position, productive_seconds=productive)
 
     def _tell_deleted(self, names: list[str]) -> None:
         said = f"deleted what earlier attempts had left half-written: {', '.join(names)}"

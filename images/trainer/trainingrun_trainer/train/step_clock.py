@@ -1,53 +1,66 @@
-"""Measures what share of the trainers' time went into waiting for data, and on what.
+"""Counts what training's steps cost: waiting for data, computing, and how many rows they trained.
 
-The waiting is timed around the iterator by the loop itself; only its split by cause comes from Ray's iterator, which
-counts it but has no public accessor: `blocked_by_cause` is the one place that knows its names.
+One clock runs for the whole run, across attempts, since checkpoints keep it; what a stretch of it cost is the
+difference between two of its states. Pure: others look at the time. Saving and validation are no part of it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from trainingrun.contract.records import Stall
 
-# Ray's counters by what a person can do about them.
-_CAUSES = {
-    "Production": ("iter_blocked_production_wait_s",),
-    "Transfer": ("iter_blocked_data_transfer_s",),
-    "Collate": (
-        "iter_blocked_batching_s",
-        "iter_blocked_format_s",
-        "iter_blocked_collate_s",
-        "iter_blocked_finalize_s",
-    ),
-}
 
+@dataclass(frozen=True)
+class StepClock:
+    """Sums over steps. `seconds` is all of their time: waiting, computing, and what is between the two."""
 
-@dataclass
-class StallClock:
-    """Sums up waiting and computing over steps; one for each epoch and one for the attempt."""
-
+    rows: int = 0
+    seconds: float = 0.0
     waited_seconds: float = 0.0
     first_waits_seconds: float = 0.0
     computed_seconds: float = 0.0
-    steps: int = 0
 
-    def add(self, *, waited_seconds: float, computed_seconds: float, is_first: bool) -> None:
-        """Account for one step. `is_first` says that its wait was for the first batch of an epoch."""
-        self.waited_seconds += waited_seconds
-        self.computed_seconds += computed_seconds
-        self.steps += 1
-        if is_first:
-            self.first_waits_seconds += waited_seconds
+    def with_batch(self, *, rows: int, waited_seconds: float, is_first: bool) -> StepClock:
+        """After a step's batch has come. `is_first` says that the wait was for the first batch of an epoch."""
+        return dataclasses.replace(
+            self,
+            rows=self.rows + rows,
+            waited_seconds=self.waited_seconds + waited_seconds,
+            first_waits_seconds=self.first_waits_seconds + (waited_seconds if is_first else 0.0),
+        )
 
-    def seconds_per_step(self) -> float | None:
-        """The pace once data flows: waits for an epoch's first batch are left out. None before the first step."""
-        steady = self.waited_seconds - self.first_waits_seconds + self.computed_seconds
-        return steady / self.steps if self.steps else None
+    def with_time(self, seconds: float, *, computed: bool) -> StepClock:
+        """After `seconds`, in which a step was computed or which passed until one could be."""
+        return dataclasses.replace(
+            self,
+            seconds=self.seconds + seconds,
+            computed_seconds=self.computed_seconds + (seconds if computed else 0.0),
+        )
+
+    def since(self, before: StepClock) -> StepClock:
+        """What has been added since this clock was `before`."""
+        return StepClock(
+            rows=self.rows - before.rows,
+            seconds=self.seconds - before.seconds,
+            waited_seconds=self.waited_seconds - before.waited_seconds,
+            first_waits_seconds=self.first_waits_seconds - before.first_waits_seconds,
+            computed_seconds=self.computed_seconds - before.computed_seconds,
+        )
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """The rate; None before there are rows."""
+        return self.rows / self.seconds if self.rows and self.seconds > 0 else None
+
+    @property
+    def steady_seconds(self) -> float:
+        """Waiting and computing once data flow: without the waits for an epoch's first batch."""
+        return self.waited_seconds - self.first_waits_seconds + self.computed_seconds
 
     def stall(self, causes: dict[str, float]) -> Stall:
-        """The shares so far, in percent; `causes` are weights that the total is split by."""
+        """The shares of waiting, in percent; `causes` are weights that the total is split by."""
         total = _percent(self.waited_seconds, self.computed_seconds)
         weights = sum(causes.values())
         return Stall(
@@ -55,15 +68,6 @@ class StallClock:
             steady_percent=_percent(self.waited_seconds - self.first_waits_seconds, self.computed_seconds),
             causes={name: total * value / weights for name, value in causes.items()} if weights else {},
         )
-
-
-def blocked_by_cause(shard: Any) -> dict[str, float]:
-    """Seconds that `shard`, a Ray Data iterator, has been blocked since it was made, by cause.
-
-    Raises AttributeError when Ray has renamed its counters; a test guards that.
-    """
-    stats = shard._iter_stats
-    return {cause: sum(getattr(stats, counter).get() for counter in counters) for cause, counters in _CAUSES.items()}
 
 
 def _percent(part: float, rest: float) -> float:
