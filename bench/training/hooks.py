@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainingrun_trainer.train.loop import _Training
+from trainingrun_trainer.train.loop import Training
 from trainingrun_trainer.train.session import Step
 
 
@@ -47,17 +47,17 @@ def alternate(session: Any, log: str, cached_steps: int) -> None:
 
     They are taken by the same model, optimizer, transform and process; they have no data to wait for.
     """
-    training = _Training(session)
-    training._restore()
+    training = Training(session)
+    training.restore()
     while session.position.epoch < session.recipe.epochs:
-        if not training._epoch():
+        if not training.epoch():
             return
         rows = session.batch_rows
         began = time.monotonic()
         for _ in range(cached_steps):
             batch = dict(session.template())
             assert len(batch["label"]) == rows, "the epoch's last batch is a short one"
-            training._stepper.step(Step(batch, rows, rows))
+            training.step(Step(batch, rows, rows))
         _note(log, event="Cached", rows=cached_steps * rows, seconds=time.monotonic() - began)
 
 

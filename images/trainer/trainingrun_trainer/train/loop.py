@@ -18,7 +18,7 @@ import torch
 from trainingrun_trainer import hooks
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.train import recipe_objects
-from trainingrun_trainer.train.session import LoopConfig, Session
+from trainingrun_trainer.train.session import LoopConfig, Session, Step
 from trainingrun_trainer.train.steps import Stepper, Sums
 
 
@@ -31,13 +31,13 @@ def train(config: dict[str, Any]) -> None:
         if hook is not None:
             hooks.load("spec.recipe.loop.function", hook.function, "loop")(session, **hook.parameters)
         else:
-            _Training(session).run()
+            Training(session).run()
         if not session.should_stop:
             session.reporter.finish()
 
 
-class _Training:
-    """The built-in loop on one worker."""
+class Training:
+    """The built-in loop on one worker: all of it with `run`, or its parts for a loop that does more between them."""
 
     def __init__(self, session: Session):
         self._session = session
@@ -58,18 +58,30 @@ class _Training:
 
     def run(self) -> None:
         """Train from the newest checkpoint to the last epoch, or until asked to stop."""
-        self._restore()
+        self.restore()
         while self._session.position.epoch < self._recipe.epochs:
-            if not self._epoch():
+            if not self.epoch():
                 return
 
-    def _epoch(self) -> bool:
-        """Train the rest of an epoch; False when asked to stop before its end."""
+    def restore(self) -> None:
+        """Go on from the newest checkpoint, if there is one. Collective."""
+        session = self._session
+        restored = session.restore()
+        if restored is not None:
+            state = restored.state(session.device)
+            self._bare_model.load_state_dict(state["model"])
+            self._stepper.optimizer.load_state_dict(state["optimizer"])
+            self._stepper.scaler.load_state_dict(state["scaler"])
+            if self._scheduler is not None and state["scheduler"] is not None:
+                self._scheduler.load_state_dict(state["scheduler"])
+
+    def epoch(self) -> bool:
+        """Train the rest of an epoch, with validation and checkpoints; False when asked to stop before its end."""
         session, every = self._session, self._checkpoints.every_steps
         self._model.train()
         self._stepper.sums = Sums()
         for step in session.train_steps():
-            if self._stepper.step(step):
+            if self.step(step):
                 self._moved()
                 if every and session.position.step % every == 0:
                     self._save({})
@@ -81,6 +93,10 @@ class _Training:
             return False
         self._finish_epoch()
         return True
+
+    def step(self, step: Step) -> bool:
+        """Learn from the rows of one step, which need not be of the epoch; whether the optimizer has moved."""
+        return self._stepper.step(step)
 
     def _finish_epoch(self) -> None:
         session = self._session
@@ -133,17 +149,6 @@ class _Training:
         if is_best:
             self._session.position = dataclasses.replace(self._session.position, best=value)
         return is_best
-
-    def _restore(self) -> None:
-        session = self._session
-        restored = session.restore()
-        if restored is not None:
-            state = restored.state(session.device)
-            self._bare_model.load_state_dict(state["model"])
-            self._stepper.optimizer.load_state_dict(state["optimizer"])
-            self._stepper.scaler.load_state_dict(state["scaler"])
-            if self._scheduler is not None and state["scheduler"] is not None:
-                self._scheduler.load_state_dict(state["scheduler"])
 
     def _save(self, metrics: dict[str, float], *, best: bool = False) -> None:
         state = {
