@@ -12,6 +12,7 @@ from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import KINDS
 from trainingrun.spec.recipe import Format, Recipe
 from trainingrun_trainer import hooks
+from trainingrun_trainer.train.torn_checkpoints import Writer
 
 README = ROOT / "README.md"
 
@@ -33,6 +34,13 @@ def test_exit_codes_are_those_of_the_training_process() -> None:
 
 def test_kinds_of_records_are_those_that_there_are() -> None:
     assert [row[0].strip("`") for row in table(ROOT / "docs" / "training.md", "Kind")] == list(KINDS)
+
+
+def test_a_checkpoint_has_the_name_that_is_explained() -> None:
+    name = Writer(attempt=0, generation=1).checkpoint_name(step=10, epoch=1)
+    text = (ROOT / "docs" / "training.md").read_text()
+    assert set(re.findall(r"`(step-[^`]*)`", text)) == {name}
+    assert "after 10 steps, to continue in epoch 1 (the first is 0), saved by attempt 0" in " ".join(text.split())
 
 
 def test_formats_are_those_that_a_run_may_name() -> None:

@@ -86,8 +86,7 @@ class Saver:
                 consumed=consumed,
             )
             size = sum(path.stat().st_size for path in directory.iterdir())
-            # With the epoch: an epoch's last step may be one after which a checkpoint is due anyway.
-            name = f"step-{position.step:08d}-e{position.epoch:05d}{self._writer.suffix}"
+            name = self._writer.checkpoint_name(step=position.step, epoch=position.epoch)
             if best and self._lockstep.rank == 0:
                 self._keep_best(directory, name, metrics)
             ray.train.report(

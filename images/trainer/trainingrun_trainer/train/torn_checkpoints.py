@@ -24,10 +24,9 @@ class Writer:
     attempt: int
     generation: int
 
-    @property
-    def suffix(self) -> str:
-        """The end of the names of its checkpoints."""
-        return f"a{self.attempt}g{self.generation}"
+    def checkpoint_name(self, *, step: int, epoch: int) -> str:
+        """What it calls a checkpoint. With the epoch: after an epoch's last step one may be due for both."""
+        return f"step-{step:08d}-e{epoch:05d}a{self.attempt}g{self.generation}"
 
 
 def delete_torn(storage: RunStorage, writer: Writer) -> list[str]:
