@@ -76,16 +76,7 @@ class Saver:
         began = time.monotonic()
         directory = Path(tempfile.mkdtemp(prefix="trainingrun-checkpoint-"))
         try:
-            if self._lockstep.rank == 0:
-                torch.save(state, directory / STATE_FILE)
-            checkpoint_files.write_rank(
-                directory,
-                rank=self._lockstep.rank,
-                world_size=self._lockstep.world_size,
-                position=position,
-                consumed=consumed,
-            )
-            size = sum(path.stat().st_size for path in directory.iterdir())
+            size = self._write_part(directory, state, position, consumed)
             name = self._writer.checkpoint_name(step=position.step, epoch=position.epoch)
             if best and self._lockstep.rank == 0:
                 self._keep_best(directory, name, metrics)
@@ -108,6 +99,16 @@ class Saver:
             "size_bytes": size,
             "best": best,
         }
+
+    def _write_part(self, directory: Path, state: dict[str, Any], position: Position, consumed: Consumed) -> int:
+        """Write this rank's files; returns their bytes."""
+        rank = self._lockstep.rank
+        if rank == 0:
+            torch.save(state, directory / STATE_FILE)
+        checkpoint_files.write_rank(
+            directory, rank=rank, world_size=self._lockstep.world_size, position=position, consumed=consumed
+        )
+        return sum(path.stat().st_size for path in directory.iterdir())
 
     def _clear_beside(self) -> None:
         """With a whole checkpoint of these workers, what was half-written before them is of no use; once is enough."""
