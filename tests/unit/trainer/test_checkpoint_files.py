@@ -24,9 +24,9 @@ from trainingrun_trainer.train.checkpoint_files import (
     verify,
     write_rank,
 )
-from trainingrun_trainer.train.step_clock import StepClock
+from trainingrun_trainer.train.stall_clock import StallClock
 
-CLOCK = StepClock(rows=5000, seconds=9.0, waited_seconds=2.0, first_waits_seconds=1.5, computed_seconds=6.5)
+CLOCK = StallClock(rows=5000, seconds=9.0, waited_seconds=2.0, first_waits_seconds=1.5, computed_seconds=6.5)
 POSITION = Position(
     epoch=2, step=40, epoch_step=7, rows=5000, steps_per_epoch=20, started_at=1.5, best=0.25, clock=CLOCK
 )
@@ -158,7 +158,7 @@ def test_a_checkpoint_from_before_there_was_a_clock_is_whole(tmp_path: Path, mon
     before = {name: value for name, value in dataclasses.asdict(POSITION).items() if name != "clock"}
     monkeypatch.setattr(checkpoint_files, "asdict", lambda position: before)
     write(tmp_path)
-    assert verify(tmp_path) == dataclasses.replace(POSITION, clock=StepClock())
+    assert verify(tmp_path) == dataclasses.replace(POSITION, clock=StallClock())
 
 
 def draw() -> list[float]:

@@ -13,7 +13,7 @@ import pytest
 
 from trainingrun_trainer.train.checkpoint_files import Position
 from trainingrun_trainer.train.progress_meter import Meter
-from trainingrun_trainer.train.step_timer import StepTimer
+from trainingrun_trainer.train.stall_timer import StallTimer
 
 ROWS, STEPS, EPOCHS = 10, 4, 2
 
@@ -27,7 +27,7 @@ class Worker:
     now: float = 100.0
 
     def __post_init__(self) -> None:
-        self.timer = StepTimer(lambda: self.now)
+        self.timer = StallTimer(lambda: self.now)
         self.meter = Meter(EPOCHS, self.steps_per_epoch)
         self.meter.begin_attempt(self.position)
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from trainingrun_trainer.data.consumed import Consumed
-from trainingrun_trainer.train.step_clock import StepClock
+from trainingrun_trainer.train.stall_clock import StallClock
 
 STATE_FILE = "state.pt"
 
@@ -39,7 +39,7 @@ class Position:
     productive_seconds: float = 0.0
     started_at: float = 0.0
     best: float | None = None
-    clock: StepClock = field(default_factory=StepClock)
+    clock: StallClock = field(default_factory=StallClock)
 
 
 class TornCheckpoint(Exception):
@@ -76,7 +76,7 @@ def verify(directory: Path) -> Position:
                 raise TornCheckpoint(f"{name} differs from its digest")
     values = first["position"]
     try:
-        return Position(**{**values, "clock": StepClock(**values.get("clock", {}))})
+        return Position(**{**values, "clock": StallClock(**values.get("clock", {}))})
     except (TypeError, AttributeError):
         raise TornCheckpoint(f"{_manifest(0)} is of another version") from None
 

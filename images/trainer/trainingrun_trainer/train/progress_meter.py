@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainingrun_trainer.train.checkpoint_files import Position
-from trainingrun_trainer.train.step_clock import StepClock
+from trainingrun_trainer.train.stall_clock import StallClock
 
 
 @dataclass
@@ -20,8 +20,8 @@ class Meter:
     epochs: int
     steps_per_epoch: int | None
     _attempt: Position = field(default_factory=Position)
-    _epoch: StepClock = field(default_factory=StepClock)
-    _reported: StepClock = field(default_factory=StepClock)
+    _epoch: StallClock = field(default_factory=StallClock)
+    _reported: StallClock = field(default_factory=StallClock)
 
     def begin_attempt(self, position: Position) -> None:
         """These workers go on from `position`."""
@@ -31,7 +31,7 @@ class Meter:
         """These workers begin with an epoch, or with the rest of one."""
         self._epoch = position.clock
 
-    def epoch(self, position: Position) -> StepClock:
+    def epoch(self, position: Position) -> StallClock:
         """What the epoch has cost these workers so far."""
         return position.clock.since(self._epoch)
 

@@ -38,7 +38,7 @@ from trainingrun_trainer.train.feed import Batch, Feed
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.progress_meter import Meter
 from trainingrun_trainer.train.reporter import Reporter
-from trainingrun_trainer.train.step_timer import StepTimer
+from trainingrun_trainer.train.stall_timer import StallTimer
 from trainingrun_trainer.train.torn_checkpoints import Writer
 
 
@@ -86,7 +86,7 @@ class Session:
         self._saver = Saver(config.storage, self.lockstep, Writer(config.attempt, self.generation), self._tell_deleted)
         steps = -(-config.total_rows // self.recipe.global_batch_size) if config.total_rows else None
         self._meter = Meter(self.recipe.epochs, steps)
-        self._timer = StepTimer()
+        self._timer = StallTimer()
         self._causes: dict[str, float] = {}
         self._must_stop = False
         self._is_announced = False

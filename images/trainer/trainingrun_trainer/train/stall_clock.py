@@ -13,7 +13,7 @@ from trainingrun.contract.records import Stall
 
 
 @dataclass(frozen=True)
-class StepClock:
+class StallClock:
     """Sums over steps. `seconds` is all of their time: waiting, computing, and what is between the two."""
 
     rows: int = 0
@@ -22,7 +22,7 @@ class StepClock:
     first_waits_seconds: float = 0.0
     computed_seconds: float = 0.0
 
-    def with_batch(self, *, rows: int, waited_seconds: float, is_first: bool) -> StepClock:
+    def with_batch(self, *, rows: int, waited_seconds: float, is_first: bool) -> StallClock:
         """After a step's batch has come. `is_first` says that the wait was for the first batch of an epoch."""
         return dataclasses.replace(
             self,
@@ -31,7 +31,7 @@ class StepClock:
             first_waits_seconds=self.first_waits_seconds + (waited_seconds if is_first else 0.0),
         )
 
-    def with_time(self, seconds: float, *, computed: bool) -> StepClock:
+    def with_time(self, seconds: float, *, computed: bool) -> StallClock:
         """After `seconds`, in which a step was computed or which passed until one could be."""
         return dataclasses.replace(
             self,
@@ -39,9 +39,9 @@ class StepClock:
             computed_seconds=self.computed_seconds + (seconds if computed else 0.0),
         )
 
-    def since(self, before: StepClock) -> StepClock:
+    def since(self, before: StallClock) -> StallClock:
         """What has been added since this clock was `before`."""
-        return StepClock(
+        return StallClock(
             rows=self.rows - before.rows,
             seconds=self.seconds - before.seconds,
             waited_seconds=self.waited_seconds - before.waited_seconds,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from trainingrun_trainer.train.checkpoint_files import Position
 
 
-class StepTimer:
+class StallTimer:
     """Each method returns the position with the time that has passed since the call before. `now` is in seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic):

@@ -6,25 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainingrun_trainer.train.step_clock import StepClock
+from trainingrun_trainer.train.stall_clock import StallClock
 
 SECONDS = st.floats(0, 1e6, allow_nan=False)
 
 
-def step(clock: StepClock, *, waited: float, computed: float, is_first: bool = False, rows: int = 1) -> StepClock:
+def step(clock: StallClock, *, waited: float, computed: float, is_first: bool = False, rows: int = 1) -> StallClock:
     waiting = clock.with_time(waited, computed=False)
     return waiting.with_batch(rows=rows, waited_seconds=waited, is_first=is_first).with_time(computed, computed=True)
 
 
 def test_nothing_measured_is_no_stall_and_no_rate() -> None:
-    stall = StepClock().stall({"Production": 1.0})
+    stall = StallClock().stall({"Production": 1.0})
     assert (stall.total_percent, stall.steady_percent) == (0.0, 0.0)
-    assert StepClock().rows_per_second is None
-    assert StepClock().with_time(3.0, computed=False).rows_per_second is None
+    assert StallClock().rows_per_second is None
+    assert StallClock().with_time(3.0, computed=False).rows_per_second is None
 
 
 def test_waiting_is_a_share_of_waiting_and_computing() -> None:
-    clock = step(StepClock(), waited=2.0, computed=1.0, is_first=True)
+    clock = step(StallClock(), waited=2.0, computed=1.0, is_first=True)
     clock = step(clock, waited=1.0, computed=2.0)
     clock = step(clock, waited=0.0, computed=2.0)
     stall = clock.stall({"Production": 3.0, "Transfer": 1.0, "Collate": 0.0})
@@ -35,28 +35,28 @@ def test_waiting_is_a_share_of_waiting_and_computing() -> None:
 
 
 def test_a_stall_without_known_causes_has_none() -> None:
-    clock = step(StepClock(), waited=1.0, computed=1.0)
+    clock = step(StallClock(), waited=1.0, computed=1.0)
     assert clock.stall({}).causes == {}
     assert clock.stall({"Production": 0.0}).causes == {}
 
 
 def test_a_rate_is_of_all_the_time_of_steps() -> None:
-    clock = step(StepClock(), waited=2.0, computed=1.0, rows=10).with_time(1.0, computed=False)
+    clock = step(StallClock(), waited=2.0, computed=1.0, rows=10).with_time(1.0, computed=False)
     assert clock.rows_per_second == pytest.approx(10 / 4)
 
 
 def test_a_stretch_is_what_was_added_since() -> None:
-    before = step(StepClock(), waited=2.0, computed=1.0, is_first=True, rows=5)
+    before = step(StallClock(), waited=2.0, computed=1.0, is_first=True, rows=5)
     after = step(before, waited=0.5, computed=1.5, rows=7)
-    assert after.since(before) == step(StepClock(), waited=0.5, computed=1.5, rows=7)
-    assert after.since(after) == StepClock()
+    assert after.since(before) == step(StallClock(), waited=0.5, computed=1.5, rows=7)
+    assert after.since(after) == StallClock()
 
 
 @given(st.lists(st.tuples(SECONDS, SECONDS, st.booleans()), max_size=20), st.lists(SECONDS, min_size=3, max_size=3))
 def test_shares_are_between_0_and_100_and_causes_add_up(
     steps: list[tuple[float, float, bool]], weights: list[float]
 ) -> None:
-    clock = StepClock()
+    clock = StallClock()
     for waited, computed, is_first in steps:
         clock = step(clock, waited=waited, computed=computed, is_first=is_first)
     stall = clock.stall(dict(zip(("Production", "Transfer", "Collate"), weights, strict=True)))
