@@ -1,4 +1,4 @@
-# One entry point for people and CI. Every target says in one line what it does.
+# One entry point for people and CI. Every target has one line that says what it does.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -38,24 +38,24 @@ unit: setup ## Run the tests that need no server and no Ray, in about a minute
 	$(BIN)/pytest -m "not extended" --numprocesses 2 --dist loadfile \
 	  tests/unit tests/golden tests/crd tests/fuzz tests/machine
 
-# Training fills two processors by itself; the other tests wait for servers much of their time.
+# Training alone keeps two processors busy; the other tests spend much of their time waiting for servers.
 test: setup ## Run the tests that need no cluster
 	$(BIN)/pytest -m "not extended" --ignore tests/training --numprocesses 2 --dist loadfile
 	$(BIN)/pytest -m "not extended" tests/training
 
-test-all: setup ## The same, and with it larger crowds and more trainings
+test-all: setup ## Run the same tests plus larger crowds and more trainings
 	$(BIN)/pytest --timeout 900
 
-cluster: setup ## Make a real cluster on this machine with kind, with KubeRay and this project's images in it
+cluster: setup ## Create a real cluster on this machine with kind, with KubeRay and this project's images in it
 	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py create
 
-cluster-delete: setup ## Remove the cluster; what was built for it stays for the next one
+cluster-delete: setup ## Remove the cluster; what was built for it stays for next time
 	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py delete
 
-e2e: cluster ## Install the operator in the cluster by its chart, train there, kill what can be killed, and fail honestly
+e2e: cluster ## Install the operator in the cluster with its chart, train there, kill what can be killed, and check failures
 	$(BIN)/pytest tests/cluster/e2e -m "not extended" --timeout 1800
 
-e2e-all: cluster ## The same, and with it each kind of run, broken nodes, suspension, upgrades and every sample
+e2e-all: cluster ## Run the same tests plus every kind of run, broken nodes, suspension, upgrades and all samples
 	$(BIN)/pytest tests/cluster/e2e --timeout 1800
 
 lint: setup ## Check style, types, layers, YAML, shell scripts and spelling
@@ -71,19 +71,19 @@ format: setup ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: setup ## Write the CRD and the reference pages from the typed model, and the chart's copies
+generate: setup ## Generate the CRD and the reference pages from the typed model, and the chart's copies
 	$(BIN)/python -m trainingrun.crd
 
 bench: setup ## Measure the data path, stall, recovery and the operator against baselines in the same run
 	$(BIN)/python -m bench
 
-lock: setup ## Compile requirements/*.txt again from pyproject.toml
+lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
 	$(LOCK) pyproject.toml --extra trainer --extra webdataset -o requirements/trainer.txt
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 
-sbom: setup ## Write what the two images are made of to dist, as CycloneDX
+sbom: setup ## List the packages of the two images in dist, as CycloneDX
 	mkdir -p $(DIST)
 	for image in operator trainer; do \
 	  PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \

@@ -1,6 +1,6 @@
-"""The few errors that cross module borders, each with one meaning.
+"""The few errors that cross module boundaries, each with one meaning.
 
-An error here must say what the reader can do about it; anything else that is raised is a bug.
+An error here must say what the user can do about it; any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Problem:
 
 
 class InvalidSpec(ValueError):
-    """The document is not a valid TrainingRun and its author must change it. Carries every problem, not only one."""
+    """The document is not a valid TrainingRun and its author must change it. Carries all problems, not just one."""
 
     def __init__(self, problems: list[Problem]):
         self.problems = tuple(problems)

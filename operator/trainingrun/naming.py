@@ -1,4 +1,4 @@
-"""Names and labels of what the operator makes for a run, so that everything of a run is found again by them.
+"""Names and labels of what the operator creates for a run, by which everything of a run is found again.
 
 Names are a pure function of (run, uid, attempt): a create that is repeated after a crash meets its own object.
 """
@@ -37,10 +37,10 @@ def object_labels(run: RunObject, attempt: int) -> dict[str, str]:
 
 
 def run_selector(uid: str) -> str:
-    """The label selector of everything that belongs to one run, whichever attempt."""
+    """The label selector of everything that belongs to one run, for any attempt."""
     return f"{RUN_UID_KEY}={uid}"
 
 
 def managed_selector() -> str:
-    """The label selector of everything that the operator has made, of whichever run."""
+    """The label selector of everything that the operator has created, for any run."""
     return f"{MANAGED_BY_KEY}={MANAGED_BY_VALUE}"

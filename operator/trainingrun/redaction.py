@@ -1,4 +1,4 @@
-"""Takes secrets out of a configuration before it is shown: both records and reports are sent around."""
+"""Removes secrets from a configuration before it is shown: both records and reports get shared."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.storage", "exactly one of `uri`", document(storage={})),
     ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),
     ("spec.failurePolicy.rules[0]", "one of `onClasses`", document(failurePolicy={"rules": [{"action": "Fail"}]})),
-    ("spec.podTemplatePatches[0].spec.nodeSelector", "keys must be keys of labels", selector(**{"a b": "c"})),
+    ("spec.podTemplatePatches[0].spec.nodeSelector", "keys must be label keys", selector(**{"a b": "c"})),
     ("spec.data.maxNodes", "`maxNodes` must be at least", document(data={"numNodes": 4, "maxNodes": 2})),
     ("spec.trainer.args", "`args` may only", document(trainer={"args": ["x"]})),
     ("spec.trainer.numProcPerNode", "`numProcPerNode` must be at most", document(trainer=gpus(2, numProcPerNode=4))),
@@ -62,19 +62,19 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe.mixedPrecision", "`FP16` needs a GPU", document(recipe=_FP16)),
     ("spec.recipe.mixedPrecision", "`FP16` needs a GPU", document(recipe=_FP16, trainer=gpus(0))),
     ("spec.storage.checkpoints.best.metric", "a metric `validation_...`", document(storage=_BEST_VALIDATION)),
-    ("spec.data.resourcesPerNode.limits", "keys must be names of resources", data(limits={"a b": 1})),
+    ("spec.data.resourcesPerNode.limits", "keys must be resource names", data(limits={"a b": 1})),
     ("spec.data.resourcesPerNode.limits", "amounts must be 0 or more", data(limits={"storage": "-1"})),
     ("spec.data.resourcesPerNode.limits", "devices must be whole", data(limits={"example.com/fpga": "2000m"})),
     ("spec.data.resourcesPerNode.limits", "`cpu` and `memory` must be more", data(limits={"cpu": "0"})),
     ("spec.data.resourcesPerNode.limits", "one kind of GPU", data(limits={"nvidia.com/gpu": 1, "amd.com/gpu": 1})),
-    ("spec.data.resourcesPerNode.requests", "keys must be names of resources", data(requests={"": 1})),
+    ("spec.data.resourcesPerNode.requests", "keys must be resource names", data(requests={"": 1})),
     ("spec.data.resourcesPerNode.requests", "amounts must be 0 or more", data(requests={"cpu": -1})),
     ("spec.data.resourcesPerNode.requests", "devices must be whole", data(requests={"example.com/fpga": "0.5"})),
-    ("spec.data.resourcesPerNode.requests", "which are 4 for `cpu` and 16Gi", data(requests={"cpu": "4001m"})),
+    ("spec.data.resourcesPerNode.requests", "which default to 4 for `cpu` and 16Gi", data(requests={"cpu": "4001m"})),
     ("spec.data.resourcesPerNode.requests", "must be at most the limits", data(limits={"cpu": 1}, requests={"cpu": 2})),
     ("spec.data.resourcesPerNode.requests", "devices must be the same as", data(requests={"example.com/fpga": 1})),
     ("spec.data.resourcesPerNode.requests", "the same as in", data(limits={"a.b/c": 2}, requests={"a.b/c": 1})),
-    ("spec.head.resources.requests", "which are 2 for `cpu` and 8Gi", head(requests={"memory": "9Gi"})),
+    ("spec.head.resources.requests", "which default to 2 for `cpu` and 8Gi", head(requests={"memory": "9Gi"})),
 ]  # fmt: skip
 # Refused by the schema itself, in the API server's words.
 BROKEN_LISTS = [
@@ -176,7 +176,7 @@ def test_a_field_may_not_be_changed(
 ) -> None:
     refusal = refusal_of(admin, stored_runs[0], field, value)
     assert f"spec.{field}: " in refusal.message
-    assert f"`{field}` may not be changed after creation; create a TrainingRun with another name" in refusal.message
+    assert f"`{field}` may not be changed after creation; create a TrainingRun with a different name" in refusal.message
 
 
 @pytest.mark.parametrize(("field", "value"), ADDITIONS, ids=lambda value: str(value)[:60])

@@ -67,7 +67,7 @@ def test_an_api_server_that_is_overloaded_is_to_be_asked_again(cli: Run, double:
     double.faults = [
         Fault(method, "", 503, status(503, "Unavailable", "etcd has no leader")) for method in ("GET", "PATCH")
     ]
-    assert "cannot answer now (503: etcd has no leader). Try again in a moment." in error_of(cli, *arguments)
+    assert "is not available (503: etcd has no leader). Retry in a moment." in error_of(cli, *arguments)
 
 
 @pytest.mark.parametrize("command", ["get", "status", "logs", "wait", "top", "suspend", "resume", "delete"])
@@ -80,7 +80,7 @@ def test_a_run_that_is_not_there_is_answered_with_the_nearest_name(cli: Run, dou
 def test_without_a_near_name_the_command_that_lists_all_is_named(cli: Run, double: ApiDouble) -> None:
     double.put("trainingruns", run("mnist"))
     line = error_of(cli, "status", "zebra", "--context", "double", "-n", "research")
-    assert line.endswith("zebra in namespace research. trainingrun get -A --context double lists what there is.")
+    assert line.endswith("zebra in namespace research. Run `trainingrun get -A --context double` to list all runs.")
 
 
 @pytest.mark.parametrize("command", ["suspend", "delete"])
@@ -88,7 +88,7 @@ def test_a_change_that_somebody_else_overtook_may_be_tried_again(cli: Run, doubl
     double.put("trainingruns", run())
     words = "the UID in the precondition does not match the UID in record"
     double.faults = [Fault(method, "", 409, status(409, "Conflict", words)) for method in ("PATCH", "DELETE")]
-    assert f"changed by somebody else meanwhile: {words}. Try again." in error_of(cli, command, "mnist")
+    assert f"Someone else changed it in the meantime: {words}. Retry the command." in error_of(cli, command, "mnist")
 
 
 def test_other_refusals_are_passed_on_in_the_server_s_words(cli: Run, double: ApiDouble) -> None:
@@ -107,7 +107,7 @@ def test_a_kubeconfig_that_is_not_there_is_named(cli: Run, monkeypatch, tmp_path
     assert "There is no kubeconfig at /absent." in error_of(cli, "get", "--kubeconfig", "/absent")
     monkeypatch.delenv("KUBECONFIG")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert "There is no kubeconfig at ~/.kube/config. Choose a cluster by --kubeconfig" in error_of(cli, "get")
+    assert "There is no kubeconfig at ~/.kube/config. Choose a cluster with --kubeconfig" in error_of(cli, "get")
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_a_damaged_kubeconfig_is_said_to_be(cli: Run, tmp_path: Path, text: str)
     path = tmp_path / "damaged"
     path.write_text(text)
     line = error_of(cli, "get", "--kubeconfig", str(path))
-    assert "Choose a cluster by --kubeconfig, $KUBECONFIG or --context." in line
+    assert "Choose a cluster with --kubeconfig, $KUBECONFIG or --context." in line

@@ -103,7 +103,7 @@ def test_an_outage_while_following_is_waited_out_and_told_once(cli: Run, double:
     double.before = lambda request: (break_down(request), later(request))  # type: ignore[func-returns-value]
     result = cli("logs", "mnist", "-f", "--group", "data")
     assert result.exit_code == 0
-    assert result.stderr.count("The API server does not answer, trying again") == 1
+    assert result.stderr.count("The API server does not respond, retrying") == 1
 
 
 def test_a_run_that_is_deleted_ends_the_following(cli: Run, double: ApiDouble) -> None:

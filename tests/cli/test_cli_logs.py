@@ -40,7 +40,7 @@ def test_an_earlier_attempt_and_a_part_may_be_asked_for(cli: Run, double: ApiDou
     assert spoken(result.stdout) == [("driver", "epoch 1"), ("data/x7k2p", "data of attempt 0")]
     assert double.named("GET", "/log")[-1].query["tailLines"] == "1"
     missing = cli("logs", "mnist", "--attempt", "7")
-    assert (missing.exit_code, missing.stderr) == (4, "Error: mnist has no attempt 7; known are 0, 1.\n")
+    assert (missing.exit_code, missing.stderr) == (4, "Error: mnist has no attempt 7; known attempts: 0, 1.\n")
 
 
 def test_the_driver_alone_has_no_labels(cli: Run) -> None:
@@ -80,7 +80,7 @@ def test_an_attempt_whose_pods_are_gone_is_remembered_by_its_last_words(cli: Run
     result = cli("logs", "mnist", "--attempt", "0")
     assert result.exit_code == 1
     assert "Attempt 0 of mnist (Failed) has no logs that can be read now" in result.stderr
-    assert "Its last words: The node was lost." in result.stderr
+    assert "Its last message: The node was lost." in result.stderr
 
 
 def test_one_source_that_cannot_be_read_does_not_hide_the_others(cli: Run, double: ApiDouble) -> None:
@@ -96,9 +96,9 @@ def test_one_source_that_cannot_be_read_does_not_hide_the_others(cli: Run, doubl
     ("answer", "words"),
     [
         ((503, "no endpoints available for service"), "driver: 503: no endpoints available"),
-        ((500, "Traceback: KeyError"), "driver: Ray cannot answer yet: Traceback"),
+        ((500, "Traceback: KeyError"), "driver: Ray is not ready yet: Traceback"),
         ((401, "Unauthorized: Invalid token"), "driver: Ray does not accept the token: Unauthorized"),
-        ((200, json.dumps({"driver_node_id": None})), "driver: its driver has not been started yet"),
+        ((200, json.dumps({"driver_node_id": None})), "driver: its driver has not started yet"),
     ],
     ids=["head-starts", "ray-starts", "token", "driver-starts"],
 )

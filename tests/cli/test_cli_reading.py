@@ -81,7 +81,7 @@ def test_a_status_is_a_page(cli: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("training/mnist  Running\n")
     assert "12.4 k rows/s, goodput 93.0%" in result.stdout
-    assert "next         trainingrun logs mnist -n training -f shows what it does." in result.stdout
+    assert "next         Follow it with `trainingrun logs mnist -n training -f`." in result.stdout
     assert "\x1b" not in result.stdout
 
 
@@ -118,7 +118,10 @@ def test_top_shows_runs_that_run_and_a_named_one_in_any_state(cli: Run) -> None:
     assert row == ["mnist", "Running", "2", "1/2", "45%", "-", "12%", "-", "12.4", "k", "93%"]
     assert lines(cli("top", "cifar").stdout)[1][:2] == ["cifar", "Queued"]
     result = cli("top", "-n", "research")
-    assert (result.stdout, result.stderr) == ("", "No run is running; trainingrun get -n research lists all.\n")
+    assert (result.stdout, result.stderr) == (
+        "",
+        "No run is active. Run `trainingrun get -n research` to list all runs.\n",
+    )
 
 
 def test_top_for_programs_names_its_figures(cli: Run) -> None:

@@ -68,7 +68,7 @@ def test_an_api_server_that_does_not_answer_is_waited_for(cli: Run, double: ApiD
     result = cli("wait", "mnist")
     assert result.exit_code == 0
     assert len(double.requests) >= 9
-    assert result.stderr.count("trying again") == 1
+    assert result.stderr.count("retrying") == 1
 
 
 def test_credentials_that_are_refused_meanwhile_end_the_wait(cli: Run, double: ApiDouble) -> None:
@@ -84,7 +84,7 @@ def test_out_of_time_is_124(cli: Run, double: ApiDouble) -> None:
     double.put("trainingruns", run())
     result = cli("wait", "mnist", "--timeout", "1s")
     assert result.exit_code == 124
-    assert result.stderr.endswith("mnist: out of time while waiting for its end\n")
+    assert result.stderr.endswith("mnist: timed out while waiting for its end\n")
 
 
 @pytest.mark.parametrize("goal", ["PodsReady", "podsready", "condition=PodsReady"])
@@ -98,7 +98,7 @@ def test_a_condition_that_can_no_longer_come_is_a_failure(cli: Run, double: ApiD
     double.put("trainingruns", run("mnist", "Complete", "Complete"))
     result = cli("wait", "mnist", "--for", "DataStarved")
     assert result.exit_code == 1
-    assert result.stderr == "mnist Complete: words of Complete; DataStarved can no longer come\n"
+    assert result.stderr == "mnist Complete: words of Complete; condition DataStarved can no longer become true\n"
 
 
 def test_a_suspended_run_may_still_complete(cli: Run, double: ApiDouble) -> None:
@@ -122,7 +122,7 @@ def test_a_run_that_is_deleted_ends_the_wait(cli: Run, double: ApiDouble) -> Non
     double.before = lambda request: request.query.get("watch") and double.remove("trainingruns", "training", "mnist")
     result = cli("wait", "mnist")
     assert result.exit_code == 4
-    assert "mnist was deleted while it was waited for." in result.stderr
+    assert "mnist was deleted during the wait." in result.stderr
 
 
 def test_the_deletion_itself_may_be_waited_for(cli: Run, double: ApiDouble) -> None:

@@ -12,14 +12,14 @@ from command_line import Run
 
 SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
 MINIMAL = str(SAMPLES / "minimal.yaml")
-CHANGED = 'TrainingRun.trainingrun.dev "mnist" is invalid: spec.image: Invalid value: `image` may not be changed after creation; create a TrainingRun with another name instead'  # noqa: E501 fmt: skip
+CHANGED = 'TrainingRun.trainingrun.dev "mnist" is invalid: spec.image: Invalid value: `image` may not be changed after creation; create a TrainingRun with a different name instead'  # noqa: E501 fmt: skip
 
 
 def test_a_file_is_sent_as_it_stands_by_server_side_apply(cli: Run, double: ApiDouble) -> None:
     result = cli("submit", "-f", MINIMAL)
     assert result.exit_code == 0
     assert result.stdout == "mnist submitted\n"
-    assert result.stderr == "trainingrun status mnist -n training shows how it gets on.\n"
+    assert result.stderr == "Follow it with `trainingrun status mnist -n training`.\n"
     (request,) = double.named("PATCH")
     assert request.path == "/apis/trainingrun.dev/v1beta1/namespaces/training/trainingruns/mnist"
     assert request.headers["Content-Type"].startswith("application/apply-patch+yaml")
@@ -97,7 +97,7 @@ def test_fields_of_other_tools_are_taken_over_only_on_request(cli: Run, double: 
 def test_a_namespace_that_contradicts_the_file_is_refused(cli: Run, double: ApiDouble) -> None:
     result = cli("submit", "-f", str(SAMPLES / "full.yaml"), "-n", "research")
     assert result.exit_code == 4
-    assert "images-resnet18 is of namespace training in the file, but -n says research." in result.stderr
+    assert "images-resnet18 has the namespace training in the file, but -n says research." in result.stderr
     assert double.named("PATCH") == []
 
 
@@ -167,7 +167,7 @@ def test_delete_may_wait_until_nothing_of_the_run_is_left(cli: Run, double: ApiD
     double.before = collect
     result = cli("delete", "mnist", "--wait")
     assert result.exit_code == 0
-    assert result.stdout == "mnist deleted\nmnist: everything of it is gone\n"
+    assert result.stdout == "mnist deleted\nmnist: all its objects are gone\n"
     assert result.stderr == "mnist: waiting for RayJob mnist-ck4to-0, Pod mnist-ck4to-0-head-x7k2p\n"
     assert len(double.named("GET", "rayclusters")) == 5
 

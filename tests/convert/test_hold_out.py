@@ -88,5 +88,5 @@ def test_wrong_arguments_are_refused(tmp_path: Path, arguments: dict[str, Any], 
 
 
 def test_too_few_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConvertError, match="--hold-out 20: found 1 rows, too few to share out"):
+    with pytest.raises(ConvertError, match="--hold-out 20: found 1 rows, too few to split"):
         convert(numbered(1), tmp_path / "out", hold_out_percent=20)

@@ -78,7 +78,7 @@ def test_help_explains_sources_and_shuffling(work: Path) -> None:
     for part in (
         "torchvision:MNIST --download",
         "--no-shuffle",
-        "sorted, by class for example",
+        "sorted, for example by class",
         "12 bad source",
     ):
         assert part in text
@@ -93,7 +93,7 @@ def test_help_explains_sources_and_shuffling(work: Path) -> None:
         (["sklearn:digits", "out", "--option", "x"], 2, "found x, allowed: name=value"),
         (["nothing", "out"], 2, "Error: SOURCE: found nothing, allowed: torchvision:NAME"),
         (["sklearn:digits", "my_sources.py"], 2, "found a file, allowed: a folder"),
-        (["folder:none", "out"], 12, "Error: none: found no such folder"),
+        (["folder:none", "out"], 12, "Error: none: no such folder"),
         (["my_sources:cheap", "out"], 12, "missing 1 required positional argument: 'rows'"),
         (["my_sources:cheap", "out", "--option", "rows=0"], 12, "Error: SOURCE has no rows"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from documents import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
-HEAD = "| What breaks | What happens | Seconds | Tried by |"
+HEAD = "| What breaks | What happens | Seconds | Tested by |"
 E2E = ROOT / "tests" / "cluster" / "e2e"
 # Their tests are faults, all of them.
 FAULTS = ("test_surviving_kills.py", "test_node_faults.py", "test_control_plane_faults.py", "test_failing_honestly.py")

@@ -31,7 +31,7 @@ def test_images_of_different_sizes(tmp_path: Path) -> None:
     with pytest.raises((DataError, InvalidConfiguration)) as caught:
         inspect(source, pieces_of(source))
         read_epoch(source)
-    assert "set spec.recipe.dataset.train.imageSize to bring all to one size" in str(caught.value)
+    assert "set spec.recipe.dataset.train.imageSize to give all images one size" in str(caught.value)
     read = read_epoch(source_of("Images", tmp_path, image_size=(4, 6)))
     assert len(read.ids) == 30
 

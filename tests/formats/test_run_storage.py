@@ -156,7 +156,7 @@ def test_ray_starts_again_after_checkpoints_of_its_list_are_gone(
     with pytest.raises(CheckpointManagerInitializationError):
         rays_list()
     storage = RunStorage(str(tmp_path), "digits")
-    assert storage.repair() == [f"checkpoint {name} is gone" for name in gone]
+    assert storage.repair() == [f"checkpoint {name} is missing" for name in gone]
     manager = rays_list()
     left = [name for name in NAMES if name not in gone]
     assert [Path(result.checkpoint.path).name for result in manager._checkpoint_results] == left
@@ -202,7 +202,7 @@ def test_a_list_in_an_object_store_is_repaired(store: s3fs.S3FileSystem) -> None
     store.pipe_file(f"bucket/runs/digits/{SNAPSHOT}", json.dumps(snapshot).encode())
     store.pipe_file(f"bucket/runs/digits/{NAMES[1]}/state.pt", b"x")
     storage = RunStorage("s3://bucket/runs", "digits")
-    assert storage.repair() == [f"checkpoint {NAMES[0]} is gone", f"checkpoint {NAMES[2]} is gone"]
+    assert storage.repair() == [f"checkpoint {NAMES[0]} is missing", f"checkpoint {NAMES[2]} is missing"]
     assert json.loads(get(storage, SNAPSHOT)) == {
         "ray_version": "x",
         "checkpoint_results": [results[1]],

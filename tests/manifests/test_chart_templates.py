@@ -213,7 +213,7 @@ def test_two_operators_share_no_name_and_no_pod(manifests: Manifests) -> None:
 def test_notes_say_what_is_served_and_warn_of_what_is_not_safe(manifests: Manifests) -> None:
     quiet = {"namespaces": ["training"], "networkPolicy": {"runs": ["training"]}}
     assert "serves training." in manifests.notes(quiet)
-    assert "are open to" not in manifests.notes(quiet)
+    assert "the whole cluster" not in manifests.notes(quiet)
     loud = {"crds": {"keep": False}, "progress": {"enabled": False}}
-    for words in ("serves all namespaces", "are open to", "WARNING: `helm uninstall`", "a hang is not noticed"):
+    for words in ("serves all namespaces", "the whole cluster", "WARNING: `helm uninstall`", "hangs are not detected"):
         assert words in manifests.notes(loud)

@@ -81,7 +81,7 @@ def test_a_notebook_s_row_transform_runs_unchanged(address: str, tmp_path: Path)
     assert training.end() == 0, training.output()
     advice = [r.message for r in training.records() if isinstance(r, Notice) and "batch form" in r.message]
     assert len(advice) == 1
-    assert "made the same values" in advice[0]
+    assert "produced the same values" in advice[0]
     (placement,) = [record for record in training.records() if isinstance(record, Placement)]
     assert placement.data_rows == {"data-0": 700}
 

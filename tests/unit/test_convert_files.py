@@ -154,7 +154,7 @@ def test_an_empty_folder_is_a_free_destination(tmp_path: Path) -> None:
 def test_nothing_but_files_of_a_conversion_is_ever_replaced(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match=r"found thesis.txt, which no conversion wrote"):
+    with pytest.raises(UsageError, match=r"found thesis.txt, which was not written by a conversion"):
         convert(numbered(5), tmp_path / "out", overwrite=True)
     with pytest.raises(UsageError, match="found a file, allowed: a folder"):
         convert(numbered(5), tmp_path / "out" / "thesis.txt", overwrite=True)
@@ -175,7 +175,7 @@ def test_a_destination_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
 def test_a_conversion_that_was_killed_is_pointed_out(tmp_path: Path) -> None:
     (tmp_path / "out.tmp-12345678").mkdir()
     converted = convert(numbered(5), tmp_path / "out")
-    assert any("out.tmp-12345678 is left from a conversion" in note for note in converted.notes)
+    assert any("out.tmp-12345678 is left over from a conversion" in note for note in converted.notes)
 
 
 def test_a_store_gets_its_manifest_last_and_is_replaced_as_a_whole() -> None:

@@ -131,10 +131,10 @@ def test_pictures_that_differ_are_named_and_made_alike_on_request(folder: Path, 
     image, _ = in_order(folder, tmp_path / "out", size=(12, 10), mode="L")
     assert image.shape == (7, 12, 10)
     (folder / "dog" / "4.png").write_bytes(b"no picture")
-    with pytest.raises(ConvertError, match=r"dog/4.png: not a readable picture"):
+    with pytest.raises(ConvertError, match=r"dog/4.png: not a readable image"):
         convert(folder, tmp_path / "other", size=(12, 10), mode="L")
     (folder / "empty").mkdir()
-    with pytest.raises(ConvertError, match=r"empty: found no pictures"):
+    with pytest.raises(ConvertError, match=r"empty: found no images"):
         convert(folder, tmp_path / "other")
 
 
@@ -224,7 +224,7 @@ def test_encoded_pictures_are_decoded(tmp_path: Path, pixels: np.ndarray, labels
     frame = pandas.DataFrame({"image": encoded, "label": labels})
     require_same(in_order(frame, tmp_path / "frame"), pixels, labels)
     frame.loc[5, "image"] = b"no picture"
-    with pytest.raises(ConvertError, match="row 5: found 10 bytes that are no picture"):
+    with pytest.raises(ConvertError, match="row 5: found 10 bytes that are not an image"):
         convert(frame, tmp_path / "bad")
 
 

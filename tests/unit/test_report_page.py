@@ -109,7 +109,7 @@ def test_what_is_unknown_is_not_zero():
         "Run without a name",
         "No end recorded",
         "Epochs unknown",
-        "Which nodes were used is unknown",
+        "The nodes are unknown",
     ):
         assert words in text
     assert "0.0%" not in text and "0 rows/s" not in text

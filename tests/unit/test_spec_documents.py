@@ -40,7 +40,7 @@ def test_the_runs_of_a_file_are_loaded_in_order_with_their_lines(tmp_path):
         ("cifar", str(path), 19),
     ]
     assert read_files([str(path)]).skipped == (
-        f"{path}:16:1: skipped a document of kind Secret, only TrainingRun is checked",
+        f"{path}:16:1: skipped a document of kind Secret; only TrainingRun is checked",
     )
 
 
@@ -53,7 +53,7 @@ def test_a_file_with_problems_is_refused_with_each_at_its_place(tmp_path):
         f"{path}:9:32: spec.recipe.dataset.train.path: found 7, allowed: text of 1 to 4096 characters: "
         "a file, directory, glob or URI without control characters; put it in quotes",
         f'{path}:13:5: spec.trainer.numNodes: found "two", allowed: a whole number from 1 to 1000',
-        f"{path}:14:3: spec.image: found this key again, first in line 6, allowed: each key once",
+        f"{path}:14:3: spec.image: found this key again, first on line 6, allowed: each key once",
     ]
 
 
@@ -68,12 +68,12 @@ PLACES = [
     (b"  env:\n  - 3\n", ":13:5: spec.env[0]: found 3"),
     (b"  data: {numNode: 1}\n", ":12:10: spec.data.numNode: found an unknown field"),
     (b"  data: &d {numNodes: 0}\n", ":12:13: spec.data.numNodes: found 0"),
-    (b"  data: *nowhere\n", ":12:9: spec.data: found *nowhere, which nothing before it defines"),
-    (b"  data: &d {env: *d}\n", ":12:18: spec.data.env: found *d inside what it stands for"),
+    (b"  data: *nowhere\n", ":12:9: spec.data: found *nowhere, which is not defined before it"),
+    (b"  data: &d {env: *d}\n", ":12:18: spec.data.env: found *d inside the value that it stands for"),
     (b"  data: !!python/object:os.system {}\n", ":12:9: spec.data: found the tag tag:yaml.org,2002:python"),
     (b"  backoffLimit: !!int x\n", ":12:17: spec.backoffLimit: found the tag tag:yaml.org,2002:int"),
     (b"  <<: {suspend: true}\n", ':12:3: spec["<<"]: found a merge (<<)'),
-    (b"  3: x\n", ':12:3: spec["3"]: found the key 3, which is no text'),
+    (b"  3: x\n", ':12:3: spec["3"]: found the key 3, which is not text'),
     (b"  ? [a]\n  : b\n", ':12:5: spec[""]: found a list or mapping as a key'),
     (b"  ? *a\n  : b\n", ':12:5: spec[""]: found an alias as a key'),
 ]
@@ -89,12 +89,12 @@ def test_a_problem_points_at_its_line_and_column(addition, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"a: [1", "run.yaml:2:1: found a mistake in the YAML (did not find expected ',' or ']')"),
-        (b"a: b: c", "run.yaml:1:5: found a mistake in the YAML (mapping values are not allowed"),
-        (b"a:\n\t- b", "run.yaml:2:1: found a mistake in the YAML (found character that cannot start any "
+        (b"a: [1", "run.yaml:2:1: found a YAML syntax error (did not find expected ',' or ']')"),
+        (b"a: b: c", "run.yaml:1:5: found a YAML syntax error (mapping values are not allowed"),
+        (b"a:\n\t- b", "run.yaml:2:1: found a YAML syntax error (found character that cannot start any "
          "token), allowed: YAML indented by spaces, not by tabs"),
         (b"a: \x07", "run.yaml: found a control character"),
-        (b"a: 1\nb: \xff", "run.yaml:2:4: found bytes that are no UTF-8, allowed: UTF-8 text"),
+        (b"a: 1\nb: \xff", "run.yaml:2:4: found bytes that are not UTF-8, allowed: UTF-8 text"),
         (b"- 1", "run.yaml:1:1: document: found a list of 1 entry"),
         (b"x: 1", "run.yaml:1:1: apiVersion: found nothing"),
         (b" " * (2**20 + 1), "run.yaml: found more than 1 MiB"),

@@ -40,12 +40,12 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ({"trainer": {"numNodes": 0}}, f"spec.trainer.numNodes: found 0, allowed: {NODES}"),
     (
         {"trainer": {"numNode": 2}},
-        "spec.trainer.numNode: found an unknown field, allowed: numNodes (the nearest field), "
+        "spec.trainer.numNode: found an unknown field, allowed: numNodes (the closest match), "
         "or one of args, command, env, numNodes, numProcPerNode or resourcesPerNode",
     ),
     (
         {"trainer": {"num_nodes": 2}},
-        "spec.trainer.num_nodes: found an unknown field, allowed: numNodes (the nearest field), "
+        "spec.trainer.num_nodes: found an unknown field, allowed: numNodes (the closest match), "
         "or one of args, command, env, numNodes, numProcPerNode or resourcesPerNode",
     ),
     (
@@ -82,7 +82,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"recipe": recipe(model={"function": "a:b", "parameters": {"learning rate": 1}})},
         'spec.recipe.model.parameters["learning rate"]: found this key, allowed: '
-        "keys of letters, digits and '_', as Python's arguments have",
+        "keys of letters, digits and '_', as in Python's arguments",
     ),
     (
         {"recipe": recipe(model={"function": "a:b", "parameters": {f"p{i}": i for i in range(65)}})},

@@ -52,7 +52,7 @@ def test_standard_input_is_read_and_other_kinds_are_noted_on_standard_error():
     result = trainingrun("validate", "-f", "-", stdin="kind: ConfigMap\n---\n" + BROKEN.replace("two", "2"))
     assert result.returncode == 0
     assert result.stdout == "<stdin>:3: mnist is valid\n"
-    assert result.stderr == "<stdin>:1:1: skipped a document of kind ConfigMap, only TrainingRun is checked\n"
+    assert result.stderr == "<stdin>:1:1: skipped a document of kind ConfigMap; only TrainingRun is checked\n"
 
 
 def test_no_run_at_all_is_status_2():

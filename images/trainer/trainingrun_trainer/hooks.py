@@ -42,7 +42,7 @@ def load(field: str, reference: str, kind: str) -> Callable[..., Any]:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise InvalidConfiguration(
                 f'{field}: there is no module "{error.name}" (from "{reference}"); put it into the image, '
-                f"or beside the run's file for a local run; {expected}"
+                f"or next to the run's file for a local run; {expected}"
             ) from None
         raise InvalidConfiguration(_import_failed(field, module_name, error)) from error
     except (Exception, SystemExit) as error:  # a user's module may raise anything, or be a script that exits

@@ -66,7 +66,7 @@ def data_slots(nodes: list[Node]) -> int:
 
 
 def check(nodes: list[Node], workers: Workers) -> None:
-    """Fail at once, with a sentence, where Ray would wait for ever. Raises InvalidConfiguration."""
+    """Fail at once, with a sentence, where Ray would wait forever. Raises InvalidConfiguration."""
     data = [node for node in nodes if node.has(DATA_SELECTOR)]
     trainers = [node for node in nodes if node.has(TRAINER_SELECTOR)]
     if not data:
@@ -75,7 +75,7 @@ def check(nodes: list[Node], workers: Workers) -> None:
         raise InvalidConfiguration(_missing("trainer", TRAINER_SELECTOR, nodes))
     if data_slots(nodes) < 1:
         raise InvalidConfiguration(
-            f"spec.data.resourcesPerNode: less than one CPU in all on {_listed(data)}, allowed: at least 1"
+            f"spec.data.resourcesPerNode: less than one CPU in total on {_listed(data)}, allowed: at least 1"
         )
     room = sum(_fits(node, workers) for node in trainers)
     if room < workers.count:
@@ -86,7 +86,7 @@ def check(nodes: list[Node], workers: Workers) -> None:
         )
     if both := [node for node in data if node.has(TRAINER_SELECTOR)]:
         raise InvalidConfiguration(
-            f"node {both[0].name} carries the labels of both groups; a node is either for data or for training"
+            f"node {both[0].name} carries the labels of both groups; a node must be either for data or for training"
         )
 
 

@@ -32,7 +32,7 @@ class RunStorage:
 
     @property
     def location(self) -> str:
-        """The folder as a person writes it."""
+        """The folder as a user writes it."""
         return f"{self.root.rstrip('/')}/{self.name}"
 
     @property
@@ -179,7 +179,7 @@ class RunStorage:
         if missing:
             with filesystem.open_output_stream(path) as stream:
                 stream.write(json.dumps(snapshot).encode())
-        return [f"checkpoint {name} is gone" for name in missing]
+        return [f"checkpoint {name} is missing" for name in missing]
 
     def _names(self) -> list[str]:
         filesystem, root = self.filesystem()

@@ -19,12 +19,12 @@ from trainingrun.kube import Api, ApiError, KubernetesTransport, NoCluster, load
 
 
 @click.command()
-@click.option("--secret", required=True, help="Name of the Secret that keeps the certificate; it must exist.")
-@click.option("--host", required=True, help="Name that pods call the endpoint by.")
+@click.option("--secret", required=True, help="Name of the Secret that stores the certificate; it must exist.")
+@click.option("--host", required=True, help="Host name at which pods reach the endpoint.")
 @click.option("-n", "--namespace", help="Namespace of the Secret; default: the pod's own.")
-@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Where the files go.")
+@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to write the files to.")
 def main(secret: str, host: str, namespace: str | None, folder: Path) -> None:
-    """Write ca.crt, tls.crt and tls.key. Whatever is missing, damaged or ends within a year is made anew."""
+    """Write ca.crt, tls.crt and tls.key. A certificate that is missing, damaged or about to expire is replaced."""
     configure_logs("info")
     try:
         issued = asyncio.run(_obtain(namespace or own_namespace() or "default", secret, host))
@@ -48,7 +48,7 @@ async def _obtain(namespace: str, secret: str, host: str) -> Issued:
 def _write(issued: Issued, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / PRIVATE_KEY
-    # Before it holds anything, so that nobody else can read the key at any time.
+    # Before it holds anything, so that no one else can ever read the key.
     key.touch(mode=0o600)
     key.write_bytes(issued.key)
     (folder / AUTHORITY_KEY).write_bytes(issued.authority)

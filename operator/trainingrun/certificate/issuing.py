@@ -1,6 +1,6 @@
-"""Makes the certificate and judges one that was made before. No files and no requests.
+"""Creates the certificate and checks an existing one. No files and no requests.
 
-The authority signs this one certificate and its key is thrown away, so that nobody can sign another one.
+The authority signs this one certificate and its key is thrown away, so that no one can sign another.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SUBJECT = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "trainingrun progr
 
 @dataclass(frozen=True)
 class Issued:
-    """In PEM: what pods check with, the endpoint's certificate, and its key."""
+    """In PEM: what pods verify with, the endpoint's certificate, and its key."""
 
     authority: bytes
     certificate: bytes
@@ -58,7 +58,7 @@ def issue(host: str, now: datetime) -> Issued:
 
 
 def trouble_with(issued: Issued, host: str, now: datetime) -> str | None:
-    """Why another one must be made, in a few words; None if this one can be used."""
+    """Why a new one must be created, in a few words; None if this one can be used."""
     try:
         authority = x509.load_pem_x509_certificate(issued.authority)
         certificate = x509.load_pem_x509_certificate(issued.certificate)
@@ -68,11 +68,11 @@ def trouble_with(issued: Issued, host: str, now: datetime) -> str | None:
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return "it is damaged"
     if key.public_key() != certificate.public_key():
-        return "its key belongs to another one"
+        return "its key belongs to a different certificate"
     if host not in names.get_values_for_type(x509.DNSName):
         return f"it is not for {host}"
     if min(certificate.not_valid_after_utc, authority.not_valid_after_utc) - now < RENEWED_BEFORE:
-        return "it ends soon"
+        return "it expires soon"
     return None
 
 

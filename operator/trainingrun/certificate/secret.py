@@ -1,4 +1,4 @@
-"""The Secret that keeps the certificate for all replicas. Its own manifest makes it, empty; here it is only filled."""
+"""The Secret that keeps the certificate for all replicas. Its own manifest creates it empty; this only fills it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ async def obtain(api: Api, namespace: str, name: str, host: str, now: datetime) 
     while True:
         body = await api.get(SECRETS, namespace, name)
         found = _issued_of(body)
-        trouble = trouble_with(found, host, now) if found is not None else "there is none"
+        trouble = trouble_with(found, host, now) if found is not None else "there is none yet"
         if found is not None and trouble is None:
             return found
-        logger.info("making a certificate: %s", trouble)
+        logger.info("creating a certificate: %s", trouble)
         made = issue(host, now)
         try:
             await api.replace(SECRETS, namespace, {**body, "data": {**(body.get("data") or {}), **_data_of(made)}})
         except Conflict:
-            # Somebody else was faster, and has most likely written what is needed.
+            # Someone else was faster, and has most likely written what is needed.
             continue
         return made
 

@@ -1,6 +1,6 @@
 """The `trainingrun` command: one module here per subcommand, each with a click command named `command`.
 
-A subcommand's module is imported when it is asked for, so that none of them waits for what another one needs.
+A subcommand's module is imported only when it is called, so that none of them waits for what another needs.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Subcommands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand of this name, or None, which click answers with the names that there are."""
+        """The subcommand of this name, or None, for which click lists the existing names."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"trainingrun.cli.{cmd_name}").command

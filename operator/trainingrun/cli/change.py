@@ -9,12 +9,12 @@ from trainingrun.cli.problems import ClusterError
 if TYPE_CHECKING:
     from trainingrun.cli.cluster import Session
 
-# The field manager of what people change with this program.
+# The field manager of what users change with this program.
 MANAGER = "trainingrun-cli"
 
 
 async def set_suspend(session: Session, name: str, suspend: bool) -> bool:
-    """Write `spec.suspend`; False where it has this value already. A run that is over cannot be changed."""
+    """Write `spec.suspend`; False if it already has this value. A run that is over cannot be changed."""
     from trainingrun.kube.resources import TRAINING_RUNS
     from trainingrun.status_page import run_view_of
 
@@ -25,7 +25,7 @@ async def set_suspend(session: Session, name: str, suspend: bool) -> bool:
             raise ClusterError(f"{name} is over ({ended}): there is nothing to {'suspend' if suspend else 'resume'}.")
     if view.suspend == suspend:
         return False
-    # With the uid, so that another run of this name that came meanwhile is left alone.
+    # With the uid, so that a different run that got this name in the meantime is left alone.
     patch = {"metadata": {"uid": view.uid}, "spec": {"suspend": suspend}}
     await session.api.merge(TRAINING_RUNS, session.namespace, name, patch, manager=MANAGER)
     return True

@@ -33,7 +33,7 @@ from trainingrun.status_page.advice import Caller
 
 T = TypeVar("T")
 _INTERRUPTED = 130
-# Watches end without a word when a connection is cut; servers send a bookmark about every minute.
+# Watches end silently when a connection is cut; servers send a bookmark about every minute.
 _SILENCE_SECONDS = 90.0
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 15.0
 
@@ -52,7 +52,7 @@ class Session:
     everywhere: bool = False
 
     async def run(self, name: str) -> Body:
-        """The TrainingRun of this name. Without one, the error offers the nearest names."""
+        """The TrainingRun of this name. Without one, the error suggests similar names."""
         try:
             return await self.api.get(TRAINING_RUNS, self.namespace, name)
         except NotFound as error:
@@ -69,7 +69,7 @@ class Session:
     async def versions(self, name: str) -> AsyncGenerator[Body | None]:
         """The run as it is now and after each change; None, as the last one, when it is deleted.
 
-        Outages of the API server are waited out, except at the start. A version may come twice.
+        It waits for the end of an outage of the API server, except at the start. A version may come twice.
         """
         body: Body | None = await self.run(name)
         uid = body["metadata"]["uid"] if body else ""
@@ -85,7 +85,7 @@ class Session:
         yield None
 
     async def _changes(self, name: str, version: str) -> AsyncGenerator[Body]:
-        """What a watch tells of the run until it ends, falls silent, or the run is deleted."""
+        """What a watch reports of the run until it ends, falls silent, or the run is deleted."""
         watch = self.api.watch(TRAINING_RUNS, self.namespace, name=name, resource_version=version)
         async with watch as changes:
             try:
@@ -99,7 +99,7 @@ class Session:
                 return
 
     async def _again(self, name: str) -> Body | None:
-        """The run as it is now, as soon as the API server answers; None when there is none."""
+        """The run as it is now, as soon as the API server responds; None when there is none."""
         pause = _PAUSE_SECONDS
         while True:
             try:
@@ -110,13 +110,13 @@ class Session:
                 raise
             except Transient as error:
                 if pause == _PAUSE_SECONDS:
-                    click.echo(f"The API server does not answer, trying again: {error}", err=True)
+                    click.echo(f"The API server does not respond, retrying: {error}", err=True)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 def in_cluster(target: Target, program: str, work: Callable[[Session], Awaitable[T]]) -> T:
-    """Connect, do the work and disconnect. What goes wrong with the cluster ends the program with a sentence."""
+    """Connect, do the work and disconnect. Any problem with the cluster ends the program with one sentence."""
     try:
         return asyncio.run(_connected(target, program, work))
     except KeyboardInterrupt:
@@ -128,7 +128,7 @@ async def _connected(target: Target, program: str, work: Callable[[Session], Awa
         configuration = await load_configuration(target.kubeconfig, target.context)
         namespace = target.namespace or context_namespace(target.kubeconfig, target.context)
     except NoCluster as error:
-        raise ClusterError(f"{error}. Choose a cluster by --kubeconfig, $KUBECONFIG or --context.") from error
+        raise ClusterError(f"{error}. Choose a cluster with --kubeconfig, $KUBECONFIG or --context.") from error
     transport = KubernetesTransport(configuration)
     caller = Caller(program, target.cluster_flags)
     session = Session(Api(transport), transport, namespace, caller, target.all_namespaces)

@@ -8,13 +8,13 @@ from trainingrun.cli.problems import ClusterError
 from trainingrun.contract.labels import GROUP, KIND
 from trainingrun.kube import ApiError, Conflict, Forbidden, NotFound, Rejected, Transient, Unauthorized
 
-# As the API server says it: User "x" cannot list resource "pods" in API group "" in the namespace "y"
+# As the API server puts it: User "x" cannot list resource "pods" in API group "" in the namespace "y"
 _ANONYMOUS = '"system:anonymous"'
 _CANNOT = re.compile(r'cannot (\w+) resource "([^"]+)" in API group "([^"]*)"')
 
 
 def cluster_error(error: ApiError, server: str, namespace: str) -> ClusterError:
-    """The sentence for an error that no command has an answer to."""
+    """The sentence for an error that no command handles itself."""
     return ClusterError(_sentence(error, server, namespace))
 
 
@@ -29,7 +29,7 @@ def _sentence(error: ApiError, server: str, namespace: str) -> str:
     if isinstance(error, NotFound):
         return _unknown_kind(message)
     if isinstance(error, Conflict):
-        return f"It was changed by somebody else meanwhile: {message}. Try again."
+        return f"Someone else changed it in the meantime: {message}. Retry the command."
     return f"The API server does not accept it: {message}."
 
 
@@ -48,7 +48,7 @@ def _unreachable(error: Transient, server: str, message: str) -> str:
             f"The API server {server} cannot be reached ({message}). Check the network, or choose another --context "
             "(kubectl config get-contexts lists them)."
         )
-    return f"The API server {server} cannot answer now ({error.status}: {message}). Try again in a moment."
+    return f"The API server {server} is not available ({error.status}: {message}). Retry in a moment."
 
 
 def _forbidden(message: str, server: str, namespace: str) -> str:
@@ -67,7 +67,7 @@ def _forbidden(message: str, server: str, namespace: str) -> str:
 
 def _unknown_kind(message: str) -> str:
     if '"' in message:
-        return f"It is not there: {message}."
+        return f"It does not exist: {message}."
     return (
         f"This cluster does not know {KIND} ({GROUP}). Install the operator first: "
         "kubectl apply --server-side -k manifests/overlays/default"
@@ -80,7 +80,7 @@ def is_unknown_object(error: NotFound, name: str) -> bool:
 
 
 def refused_change(error: ApiError, name: str) -> ClusterError:
-    """The API server did not take a run as it was sent."""
+    """The API server did not accept a run as it was sent."""
     message = _words(error)
     if isinstance(error, Conflict):
         return ClusterError(

@@ -25,16 +25,16 @@ HELP = """Write a dataset as Parquet files that training reads at the speed of a
     \b
       torchvision:NAME   a class of torchvision.datasets (torchvision:MNIST --download)
       sklearn:NAME       a dataset that comes with scikit-learn (sklearn:digits)
-      folder:PATH        pictures in one folder per class; a plain directory works too
+      folder:PATH        images in one folder per class; a plain directory works too
       FILE               .npy, .npz, .parquet, .csv, .json, .jsonl, .pkl
                          (open only pickles that you trust: they run code)
       module:function    returns a DataFrame, a torch Dataset, a dict of arrays,
                          or rows: dicts, or pairs of input and target
 
-    DESTINATION is a folder, or a URI such as s3://bucket/train. It appears when it is complete: a conversion
+    DESTINATION is a folder, or a URI such as s3://bucket/train. It appears only when it is complete: a conversion
     that fails or is killed leaves nothing under that name. In an object store, _manifest.json comes last.
 
-    Pictures stay 8 bits wide. Every row has the same shape; where pictures differ, give --size and --mode.
+    Images keep 8 bits per pixel. All rows have the same shape; if images differ, give --size and --mode.
 
     Exit codes: 0 converted, 2 wrong usage, 12 bad source or data, 1 anything else.
     """
@@ -65,46 +65,46 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
 @click.command("convert", help=HELP)
 @click.argument("source")
 @click.argument("destination")
-@click.option("--split", default="train", show_default=True, help="The split to convert, of sources with splits.")
+@click.option("--split", default="train", show_default=True, help="Split to convert, if the source has splits.")
 @click.option(
     "--hold-out",
     "hold_out_percent",
     type=click.FloatRange(0, 100, min_open=True, max_open=True),
     metavar="PERCENT",
     help="Hold out this share of the training rows: --split validation converts it, --split train the other rows. "
-    "Which rows these are depends on --seed alone.",
+    "Which rows these are depends only on --seed.",
 )
 @click.option(
     "--shuffle/--no-shuffle",
     default=True,
     show_default=True,
-    help="Mix the rows: batches of data that is sorted, by class for example, train badly. "
-    "A source that can be read only once is mixed within a window of 256 MiB.",
+    help="Shuffle the rows: data that is sorted, for example by class, trains badly. "
+    "A source that can be read only once is shuffled within a window of 256 MiB.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of --shuffle and --hold-out.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of --shuffle and --hold-out.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    help="Convert at most this many rows: with --shuffle a random sample, where the source can be read in "
+    help="Convert at most this many rows: with --shuffle a random sample, if the source can be read in "
     "any order; else the first ones.",
 )
-@click.option("--size", callback=_pixels, metavar="H,W", help="Make every picture this high and wide, in pixels.")
-@click.option("--mode", type=click.Choice(["L", "RGB"]), help="Make every picture grey (L) or coloured (RGB).")
-@click.option("--input-column", default="image", show_default=True, help="The column that the model is given.")
-@click.option("--target-column", default="label", show_default=True, help="The column that the model is to predict.")
+@click.option("--size", callback=_pixels, metavar="H,W", help="Make every image this high and wide, in pixels.")
+@click.option("--mode", type=click.Choice(["L", "RGB"]), help="Make every image grey (L) or coloured (RGB).")
+@click.option("--input-column", default="image", show_default=True, help="Column that goes into the model.")
+@click.option("--target-column", default="label", show_default=True, help="Column that the model predicts.")
 @click.option(
     "--rows-per-file",
     type=click.IntRange(min=1),
-    help="Rows of a file. Default: at least 8 files, of at most 96 MiB before compression.",
+    help="Rows per file. Default: at least 8 files, of at most 96 MiB before compression.",
 )
 @click.option(
     "--row-group-rows",
     type=click.IntRange(min=1),
-    help="Rows of a row group, the least that is read at once. Default: at least 8 row groups, of at most 16,384 rows "
+    help="Rows per row group, the smallest unit of reading. Default: at least 8 row groups, of at most 16,384 rows "
     "and 32 MiB.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace DESTINATION if it exists.")
-@click.option("--root", default="data", show_default=True, help="The folder of torchvision's files.")
+@click.option("--root", default="data", show_default=True, help="Folder of torchvision's files.")
 @click.option("--download", is_flag=True, help="Let torchvision download what is missing.")
 @click.option(
     "--option",
@@ -112,7 +112,7 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
     multiple=True,
     callback=_options,
     metavar="NAME=VALUE",
-    help="An argument for torchvision's class, or for the function of module:function. Repeatable.",
+    help="Argument for torchvision's class, or for the function of module:function; repeatable.",
 )
 def command(**request: Any) -> None:
     """Replace this process by the converter."""

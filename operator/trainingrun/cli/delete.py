@@ -18,21 +18,21 @@ _POLL_SECONDS = 1.0
 
 @click.command("delete")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("--wait", "waits", is_flag=True, help="Return when its RayJobs, Ray clusters and pods are gone too.")
+@click.option("--wait", "waits", is_flag=True, help="Return only when its RayJobs, Ray clusters and pods are gone too.")
 @click.option(
     "--timeout", callback=duration, metavar="TIME", help="With --wait: give up after this time, such as 90s or 5m."
 )
 @cluster_options()
 def command(target: Target, names: tuple[str, ...], waits: bool, timeout: float | None) -> None:
-    """Delete runs. A run that trains saves a checkpoint first; what is in its storage stays.
+    """Delete runs. A run that is training saves a checkpoint first; its storage is kept.
 
-    The exit code is 124 when --timeout is over before everything is gone.
+    The exit code is 124 when --timeout expires before everything is gone.
     """
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.cli.problems import OUT_OF_TIME
 
     if timeout is not None and not waits:
-        raise click.UsageError("--timeout needs --wait: without it, nothing is waited for.")
+        raise click.UsageError("--timeout needs --wait: without it, the command does not wait.")
 
     async def work(session: Session) -> bool:
         uids = {name: await _delete(session, name) for name in names}
@@ -45,7 +45,7 @@ def command(target: Target, names: tuple[str, ...], waits: bool, timeout: float 
         return True
 
     if not in_cluster(target, program_name(), work):
-        click.echo("Out of time: deleted, but its pods are not gone yet.", err=True)
+        click.echo("Timed out: deleted, but its pods are not gone yet.", err=True)
         sys.exit(OUT_OF_TIME)
 
 
@@ -58,20 +58,20 @@ async def _delete(session: Session, name: str) -> str:
     try:
         await session.api.delete(TRAINING_RUNS, session.namespace, name, uid=uid)
     except NotFound:
-        pass  # Somebody else was faster; the result is the same.
+        pass  # Someone else was faster; the result is the same.
     click.echo(f"{name} deleted")
     return uid
 
 
 async def _wait_until_gone(session: Session, name: str, uid: str) -> None:
-    """Wait for everything with the run's label: it would stand in the way of what comes next."""
+    """Wait for everything with the run's label: it would block what comes next."""
     is_told = False
     while left := await _left(session, uid):
         if not is_told:
             is_told = True
             click.echo(f"{name}: waiting for {', '.join(left[:5])}{' and more' if len(left) > 5 else ''}", err=True)
         await asyncio.sleep(_POLL_SECONDS)
-    click.echo(f"{name}: everything of it is gone")
+    click.echo(f"{name}: all its objects are gone")
 
 
 async def _left(session: Session, uid: str) -> list[str]:

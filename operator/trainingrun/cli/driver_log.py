@@ -54,7 +54,7 @@ class DriverLog:
 
     @property
     def key(self) -> str:
-        """What tells this source from others, also after its pods have changed."""
+        """What identifies this source, even after its pods have changed."""
         return f"driver of {self.ray_job}"
 
     async def lines(self, *, follow: bool, tail: int | None, seen: int = 0) -> AsyncGenerator[str]:
@@ -84,7 +84,7 @@ class DriverLog:
         body = await self.session.api.get(RAY_JOBS, self.session.namespace, self.ray_job)
         job = (body.get("status") or {}).get("jobId")
         if not job:
-            raise NotYet("its driver has not been started yet")
+            raise NotYet("its driver has not started yet")
         return str(job)
 
     async def _dashboard(self) -> _Dashboard:
@@ -104,7 +104,7 @@ class DriverLog:
         _judge(answer)
         node = json.loads(answer.body).get("driver_node_id")
         if not node:
-            raise NotYet("its driver has not been started yet")
+            raise NotYet("its driver has not started yet")
         return str(node)
 
     def _head(self) -> Mapping[str, Any] | None:
@@ -114,17 +114,17 @@ class DriverLog:
     def _other_way(self) -> str:
         head = self._head()
         if head is None:
-            return "It needs the verb get on rayjobs, secrets and services/proxy."
+            return "This needs the verb get on rayjobs, secrets and services/proxy."
         container = head["spec"]["containers"][0]["name"]
         return (
-            "It needs the verb get on rayjobs, secrets and services/proxy. With a shell in the head's pod: "
-            f"kubectl exec -n {self.session.namespace} {head['metadata']['name']} -c {container} -- "
+            "This needs the verb get on rayjobs, secrets and services/proxy. Without it, read the log in the head's "
+            f"pod: kubectl exec -n {self.session.namespace} {head['metadata']['name']} -c {container} -- "
             "sh -c 'tail -F /tmp/ray/session_latest/logs/job-driver-*.log'"
         )
 
 
 def _token_reference(head: Mapping[str, Any] | None) -> Mapping[str, str] | None:
-    """The Secret and key that KubeRay gave the head its token from; None where Ray asks for none."""
+    """The Secret and key of the head's token from KubeRay; None if Ray needs none."""
     for container in head["spec"]["containers"] if head else ():
         for variable in container.get("env") or ():
             if variable.get("name") == _TOKEN_VARIABLE:
@@ -141,5 +141,5 @@ def _judge(answer: Response) -> None:
     if answer.status in (401, 403) and b'"Status"' not in answer.body:
         raise Unavailable(f"Ray does not accept the token: {error.message}")
     if isinstance(error, Transient) and answer.status not in (429, 502, 503, 504):
-        raise NotYet(f"Ray cannot answer yet: {error.message}")
+        raise NotYet(f"Ray is not ready yet: {error.message}")
     raise error

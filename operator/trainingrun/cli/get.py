@@ -1,4 +1,4 @@
-"""`trainingrun get`: runs as a table, as `kubectl get` prints it, with figures in words."""
+"""`trainingrun get`: runs as a table, as `kubectl get` prints it, with readable figures."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 def command(target: Target, names: tuple[str, ...], selector: str, output: str | None) -> None:
     """List runs, or show the ones named.
 
-    PODS are the ready pods out of all pods, STALL the share of time that trainers wait for data, ATTEMPT the newest;
-    the first is 0.
+    PODS shows the ready pods out of all pods, STALL the share of time that trainers wait for data, ATTEMPT the newest
+    attempt; the first is 0.
     """
     from trainingrun.cli.cluster import in_cluster
 
     if names and (target.all_namespaces or selector):
-        raise click.UsageError("Names and -A or -l exclude each other.")
+        raise click.UsageError("Names cannot be used together with -A or -l.")
 
     async def work(session: Session) -> tuple[list[Body], str]:
         if names:

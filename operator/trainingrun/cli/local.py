@@ -26,18 +26,20 @@ _MODULE = "trainingrun_trainer"
     "file",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with one TrainingRun: the same that you would apply to a cluster.",
+    help="File with one TrainingRun, the same that you would apply to a cluster.",
 )
-@click.option("--trainers", type=click.IntRange(1, 1024), help="Training processes; default: what this machine fits.")
+@click.option(
+    "--trainers", type=click.IntRange(1, 1024), help="Training processes; default: as many as fit on this machine."
+)
 @click.option("--data-cpus", type=click.IntRange(1, 1024), help="CPUs for data; default: what the trainers leave.")
 @click.option(
     "--volume",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Directory that stands in for the run's persistent volume; default: its mount path where that exists, "
+    help="Directory that stands in for the run's persistent volume; default: its mount path if that exists, "
     "otherwise .trainingrun/<claim name>.",
 )
-@click.option("--address", help="Ray cluster to train on instead of a virtual one in this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print what happens as JSON lines.")
+@click.option("--address", help="Ray cluster to train on instead of a virtual one on this machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print progress records as JSON lines.")
 @click.option("--verbose", is_flag=True, help="Also print what Ray logs.")
 def command(
     file: Path,
@@ -48,7 +50,7 @@ def command(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Train a run on this machine, with virtual nodes in place of the cluster's two groups.
+    """Train a run on this machine, with virtual nodes instead of the cluster's two groups.
 
     Ends with 0 when the run is complete, 10 or 11 when it was stopped and can be continued by the same command, 12
     when the file cannot work, 13 when training failed.

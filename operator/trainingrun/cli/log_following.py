@@ -46,7 +46,7 @@ async def follow_run(session: Session, name: str, following: Following) -> int:
 
 
 class _Follower:
-    """One task for each source, and a look at the run and its pods every few seconds."""
+    """One task per source, and a check of the run and its pods every few seconds."""
 
     def __init__(self, session: Session, name: str, following: Following):
         self._session = session
@@ -66,7 +66,7 @@ class _Follower:
             except Transient as error:
                 if not self._is_away:
                     self._is_away = True
-                    self._following.printer.note("", f"The API server does not answer, trying again: {error}")
+                    self._following.printer.note("", f"The API server does not respond, retrying: {error}")
                 ended = None
             if ended is not None:
                 code, sentence = ended

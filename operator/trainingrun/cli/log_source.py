@@ -16,7 +16,7 @@ class NotYet(Exception):
 
 
 class Unavailable(Exception):
-    """It cannot be read, and trying again will not help; the message says why and what to do."""
+    """It cannot be read, and a retry will not help; the message says why and what to do."""
 
 
 class LogSource(Protocol):
@@ -29,7 +29,7 @@ class LogSource(Protocol):
 
     @property
     def key(self) -> str:
-        """What tells it from every other source."""
+        """What identifies it among all sources."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""`trainingrun logs`: what the driver and the pods of an attempt say."""
+"""`trainingrun logs`: the logs of an attempt's driver and pods."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GROUPS = ("driver", "head", "data", "trainer")
 
 @click.command("logs")
 @click.argument("name")
-@click.option("-f", "--follow", is_flag=True, help="Stay until the run has ended, through all its attempts.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the logs through all attempts until the run has ended.")
 @click.option(
     "--group",
     "groups",
@@ -29,7 +29,7 @@ _GROUPS = ("driver", "head", "data", "trainer")
 )
 @click.option("--attempt", type=click.IntRange(min=0), help="Only this attempt; default: the newest one.")
 @click.option("--tail", type=click.IntRange(min=1), metavar="LINES", help="Only the last lines of each process.")
-@click.option("--raw", is_flag=True, help="Print progress records as the JSON that they are.")
+@click.option("--raw", is_flag=True, help="Print progress records as raw JSON.")
 @cluster_options()
 def command(
     target: Target,
@@ -40,10 +40,10 @@ def command(
     tail: int | None,
     raw: bool,
 ) -> None:
-    """Print what the run NAME says: the driver and its workers, and the pods of each group.
+    """Print the logs of the run NAME: of the driver and its workers, and of the pods of each group.
 
-    The driver's log holds what training prints on every node. It is read from Ray itself, as long as its cluster is
-    there, which needs the verb get on rayjobs, secrets and services/proxy; the pods' own logs need pods/log.
+    The driver's log includes what training prints on every node. It is read from Ray itself while its cluster exists,
+    which needs the verb get on rayjobs, secrets and services/proxy; the pods' own logs need pods/log.
     """
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.cli.log_following import Following, follow_run
@@ -100,12 +100,12 @@ def _attempt(view: RunView, index: int | None, session: Session) -> AttemptView:
             f"{view.name} has no attempt yet ({view.state}); {session.caller.command('status', view)} says why."
         )
     known = ", ".join(str(entry.index) for entry in view.attempts) or "none"
-    raise ClusterError(f"{view.name} has no attempt {index}; known are {known}.")
+    raise ClusterError(f"{view.name} has no attempt {index}; known attempts: {known}.")
 
 
 def _nothing(view: RunView, attempt: AttemptView) -> str:
-    words = f" Its last words: {attempt.message}" if attempt.message else ""
+    words = f" Its last message: {attempt.message}" if attempt.message else ""
     return (
-        f"Attempt {attempt.index} of {view.name} ({attempt.outcome}) has no logs that can be read now; its pods may be "
+        f"Attempt {attempt.index} of {view.name} ({attempt.outcome}) has no logs that can be read now. Its pods may be "
         f"gone.{words}"
     )

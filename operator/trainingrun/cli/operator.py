@@ -1,6 +1,6 @@
 """`trainingrun operator`: runs the operator. Its settings are those of `trainingrun.engine.settings`.
 
-Exit status: 0 after a signal, 1 when it cannot go on, 2 for a wrong setting.
+Exit code: 0 after a signal, 1 when it cannot continue, 2 for a wrong setting.
 """
 
 from __future__ import annotations

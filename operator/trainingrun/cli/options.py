@@ -49,7 +49,7 @@ def cluster_options(*, all_namespaces: bool = False) -> Callable[[Callable[..., 
             **values: Any,
         ) -> None:
             if everywhere and namespace:
-                raise click.UsageError("-A and -n exclude each other: give one of them.")
+                raise click.UsageError("-A and -n cannot be used together.")
             function(Target(kubeconfig, context, namespace, everywhere), **values)
 
         for option in reversed(_OPTIONS if all_namespaces else _OPTIONS[:-1]):

@@ -18,7 +18,7 @@ DELETED = "deleted"
 
 
 def outcome_of(view: RunView) -> Outcome | None:
-    """How the run ended, or that it is suspended; None while it goes on. A stale status says nothing."""
+    """How the run ended, or that it is suspended; None while it is in progress or its status is stale."""
     if not view.is_seen:
         return None
     for condition, code in (("Complete", 0), ("Failed", RUN_FAILED), ("Suspended", RUN_SUSPENDED)):
@@ -41,7 +41,7 @@ async def wait_for(
     seconds: float | None,
     tell: Callable[[str], None],
 ) -> Outcome:
-    """Wait until the condition holds, or without one until the run has ended or is suspended; tell of new states.
+    """Wait until the condition holds, or without one until the run has ended or is suspended; report new states.
 
     A run that ends first ends the wait, with the exit code 1 even where it is complete.
     """
@@ -50,7 +50,7 @@ async def wait_for(
             return await _wait_for(session, name, condition, tell)
     except TimeoutError:
         goal = "its end" if condition is None else condition
-        return OUT_OF_TIME, f"{name}: out of time while waiting for {goal}"
+        return OUT_OF_TIME, f"{name}: timed out while waiting for {goal}"
 
 
 async def _wait_for(session: Session, name: str, condition: str | None, tell: Callable[[str], None]) -> Outcome:
@@ -61,7 +61,7 @@ async def _wait_for(session: Session, name: str, condition: str | None, tell: Ca
         if body is None:
             if condition == DELETED:
                 return 0, f"{name} deleted"
-            raise ClusterError(f"{name} was deleted while it was waited for.")
+            raise ClusterError(f"{name} was deleted during the wait.")
         view = run_view_of(body)
         if condition is not None and view.is_seen and view.holds(condition):
             return 0, _sentence(view, condition)
@@ -69,7 +69,7 @@ async def _wait_for(session: Session, name: str, condition: str | None, tell: Ca
         if ended is not None and condition is None:
             return ended
         if ended is not None and condition != DELETED and not _may_resume(ended):
-            return RUN_FAILED, f"{ended[1]}; {condition} can no longer come"
+            return RUN_FAILED, f"{ended[1]}; condition {condition} can no longer become true"
         if view.state != state:
             state = view.state
             tell(f"{name} {state}")

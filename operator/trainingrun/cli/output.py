@@ -15,7 +15,7 @@ _GAP = "   "
 def output_option(*others: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add `-o json|yaml`, and the other formats named."""
     choice = click.Choice(["json", "yaml", *others])
-    return click.option("-o", "--output", type=choice, help="Print the objects instead of words.")
+    return click.option("-o", "--output", type=choice, help="Print the objects in this format.")
 
 
 def print_objects(bodies: Sequence[Any], output: str, *, as_list: bool) -> None:

@@ -1,7 +1,7 @@
 """What ends a subcommand: the exit codes, and errors that are one sentence with what to do next.
 
 Every subcommand ends with the same codes: 0 done, 1 the run that was waited for failed, 2 wrong usage or an invalid
-file, 3 the run is suspended, 4 the cluster could not be asked or refused, 124 out of time. This module must stay
+file, 3 the run is suspended, 4 the cluster could not be reached or refused, 124 timed out. This module must stay
 quick to import: help loads it.
 """
 
@@ -23,7 +23,7 @@ class ClusterError(click.ClickException):
 
 
 def not_found(name: str, namespace: str, names: list[str], listing: str) -> ClusterError:
-    """There is no run of this name; the nearest names are offered, else the command that lists all."""
+    """There is no run of this name: suggest similar names, else the command that lists all."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"{listing} lists what there is."
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"Run `{listing}` to list all runs."
     return ClusterError(f"There is no {KIND} {name} in namespace {namespace}. {hint}")

@@ -23,14 +23,16 @@ _NAMESPACE = "default"
 @click.option("-n", "--namespace", metavar="NAME", help="Namespace for runs that name none; default: default.")
 @click.option("--attempt", type=click.IntRange(min=0), default=0, show_default=True, help="Which attempt to render.")
 @click.option(
-    "--progress-url", metavar="URL", help="Where pods report to, as the operator is set up; default: nowhere."
+    "--progress-url",
+    metavar="URL",
+    help="Where pods send their reports, as configured in the operator; default: nowhere.",
 )
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def command(path: str, namespace: str | None, attempt: int, progress_url: str | None, output: str) -> None:
     """Print the RayJob of each run in FILE, exactly as the operator would create it. No cluster is needed.
 
-    A file seldom has the uid that Kubernetes gives a run: a placeholder stands for it, and a comment says so. The exit
-    code is 2 when a run is not valid.
+    A file rarely has the uid that Kubernetes gives a run: a placeholder stands in for it, and a comment says so. The
+    exit code is 2 when a run is not valid.
     """
     from trainingrun.errors import InvalidSpec
     from trainingrun.spec.documents import load_runs

@@ -14,12 +14,12 @@ import click
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the report, DIR/report.html by default.",
+    help="Where to write the report; default: DIR/report.html.",
 )
 def command(directory: Path, output: Path | None) -> None:
-    """Write the report of the run in DIR: one HTML file that opens without a network. Prints its path.
+    """Write the report of the run in DIR, one HTML file that needs no network, and print its path.
 
-    DIR is the folder that the run keeps its progress in; it has a folder named progress.
+    DIR is the run's folder, the one that contains a folder named progress.
     """
     from trainingrun.history import NoRecords
     from trainingrun.report import write_report

@@ -1,4 +1,4 @@
-"""`trainingrun resume`: let a suspended run go on from its last checkpoint."""
+"""`trainingrun resume`: let a suspended run continue from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from trainingrun.cli.options import Target, cluster_options, program_name
 @click.argument("name")
 @cluster_options()
 def command(target: Target, name: str) -> None:
-    """Let the suspended run NAME go on from its last checkpoint."""
+    """Let the suspended run NAME continue from its last checkpoint."""
     from trainingrun.cli.change import set_suspend
     from trainingrun.cli.cluster import in_cluster
 
     program = program_name()
     if in_cluster(target, program, lambda session: set_suspend(session, name, False)):
         click.echo(
-            f"{name} goes on from its last checkpoint; {program} status {name}{target.flags} shows how it gets on."
+            f"{name} continues from its last checkpoint. Follow it with `{program} status {name}{target.flags}`."
         )
     else:
         click.echo(f"{name} is not suspended.")

@@ -25,7 +25,9 @@ _PLAIN_WIDTH = 110
 
 @click.command("status")
 @click.argument("name")
-@click.option("-w", "--watch", is_flag=True, help="Stay, and show the page anew at every change; Ctrl-C ends it.")
+@click.option(
+    "-w", "--watch", is_flag=True, help="Keep showing the page and update it on every change; Ctrl-C ends it."
+)
 @output_option()
 @cluster_options()
 def command(target: Target, name: str, watch: bool, output: str | None) -> None:
@@ -34,7 +36,7 @@ def command(target: Target, name: str, watch: bool, output: str | None) -> None:
     from trainingrun.status_page import Caller
 
     if watch and output:
-        raise click.UsageError("--watch and -o exclude each other.")
+        raise click.UsageError("--watch and -o cannot be used together.")
     program = program_name()
     if watch:
         in_cluster(target, program, lambda session: _watch(session, name))
@@ -88,7 +90,7 @@ async def _watch_in_place(session: Session, name: str, console: Console) -> None
         newest: Body | None = None
 
         async def redraw() -> None:
-            # The clock goes on between changes: ages and the time since the last report.
+            # Time passes between changes: ages and the time since the last report grow.
             while True:
                 if newest is not None:
                     live.update(_page(newest, session.caller), refresh=True)

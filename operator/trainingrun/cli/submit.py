@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 @click.command("submit")
 @file_option
-@click.option("--wait", "waits", is_flag=True, help="Return when the run has ended; the exit code is that of `wait`.")
+@click.option(
+    "--wait", "waits", is_flag=True, help="Return only when the run has ended; the exit code is that of `wait`."
+)
 @click.option("--follow", "follows", is_flag=True, help="Like --wait, and print its logs meanwhile.")
 @click.option("--dry-run", is_flag=True, help="Let the API server check it, but change nothing.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that other tools own, such as kubectl.")
 @cluster_options()
 def command(target: Target, path: str, waits: bool, follows: bool, dry_run: bool, force_conflicts: bool) -> None:
-    """Create the runs in FILE, after the same check as `validate`. What is not valid is never sent.
+    """Create the runs in FILE, after the same check as `validate`. Invalid runs are never sent.
 
     Submitting a run again changes nothing but labels, annotations and suspend: the rest of a run cannot be changed.
     """
     if dry_run and (waits or follows):
-        raise click.UsageError("--dry-run excludes --wait and --follow: nothing would be created.")
+        raise click.UsageError("--dry-run cannot be used with --wait or --follow: nothing would be created.")
     documents = _valid_documents(path)
     if (waits or follows) and len(documents) != 1:
         raise click.UsageError(f"--wait and --follow need a file with one run; {path} has {len(documents)}.")
@@ -44,7 +46,7 @@ def command(target: Target, path: str, waits: bool, follows: bool, dry_run: bool
             return await _attend(replace(session, namespace=applied["metadata"]["namespace"]), applied, follows=follows)
         if not dry_run:
             view = run_view_of(applied)
-            click.echo(f"{session.caller.command('status', view)} shows how it gets on.", err=True)
+            click.echo(f"Follow it with `{session.caller.command('status', view)}`.", err=True)
         return 0
 
     sys.exit(in_cluster(target, program_name(), work))
@@ -74,7 +76,7 @@ async def _submit(
     metadata = document["metadata"]
     own = metadata.get("namespace")
     if own and target.namespace and own != target.namespace:
-        raise ClusterError(f"{metadata['name']} is of namespace {own} in the file, but -n says {target.namespace}.")
+        raise ClusterError(f"{metadata['name']} has the namespace {own} in the file, but -n says {target.namespace}.")
     # What a server has added, such as managedFields, may not be applied again.
     named = {key: metadata[key] for key in ("name", "labels", "annotations") if key in metadata}
     body = {key: document[key] for key in ("apiVersion", "kind", "spec")}

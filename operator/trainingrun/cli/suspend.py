@@ -1,4 +1,4 @@
-"""`trainingrun suspend`: save a checkpoint and give the machines back, until `resume`."""
+"""`trainingrun suspend`: save a checkpoint and release the run's pods, until `resume`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from trainingrun.cli.options import Target, cluster_options, program_name
 @click.argument("name")
 @cluster_options()
 def command(target: Target, name: str) -> None:
-    """Stop the run NAME after a checkpoint and give its machines back. `resume` lets it go on from there."""
+    """Stop the run NAME after saving a checkpoint and release its pods. `resume` continues from there."""
     from trainingrun.cli.change import set_suspend
     from trainingrun.cli.cluster import in_cluster
 
     program = program_name()
     if in_cluster(target, program, lambda session: set_suspend(session, name, True)):
-        click.echo(f"{name} saves a checkpoint and stops; {program} resume {name}{target.flags} lets it go on.")
+        click.echo(f"{name} saves a checkpoint and stops. Continue with `{program} resume {name}{target.flags}`.")
     else:
-        click.echo(f"{name} is to be suspended already.")
+        click.echo(f"{name} is already suspended or being suspended.")

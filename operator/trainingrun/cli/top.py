@@ -1,4 +1,4 @@
-"""`trainingrun top`: how well the machines of running runs are used."""
+"""`trainingrun top`: how well the nodes of running runs are used."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 @output_option()
 @cluster_options(all_namespaces=True)
 def command(target: Target, name: str | None, output: str | None) -> None:
-    """Show nodes, data stall with its cause, rows per second and goodput of the runs that run now.
+    """Show nodes, data stall with its cause, rows per second and goodput of the active runs.
 
-    DATA are the ready nodes of those wanted, GOODPUT is the share of time that went into steps that were kept. With
-    NAME, show this run whatever its state is.
+    DATA shows ready out of wanted nodes, GOODPUT the share of time that went into steps that were kept. With NAME,
+    show this run whatever its state.
     """
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.status_page import TOP_COLUMNS, run_view_of, top_figures, top_row
     from trainingrun.status_page.view import ACTIVE_STATES
 
     if name and target.all_namespaces:
-        raise click.UsageError("NAME and -A exclude each other.")
+        raise click.UsageError("NAME and -A cannot be used together.")
 
     async def work(session: Session) -> list[Body]:
         return [await session.run(name)] if name else await session.runs()
@@ -48,4 +48,4 @@ def command(target: Target, name: str | None, output: str | None) -> None:
     if rows:
         print_table(columns, rows)
     else:
-        click.echo(f"No run is running; {program_name()} get{target.flags} lists all.", err=True)
+        click.echo(f"No run is active. Run `{program_name()} get{target.flags}` to list all runs.", err=True)

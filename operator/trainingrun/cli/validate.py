@@ -26,7 +26,7 @@ INVALID = 2
     multiple=True,
     required=True,
     metavar="FILE",
-    help="YAML file to check, or - for standard input. May be given several times.",
+    help="YAML file to check, or - for standard input; repeatable.",
 )
 @click.option(
     "-o",
@@ -39,7 +39,7 @@ INVALID = 2
 def command(paths: tuple[str, ...], output: str) -> None:
     """Check TrainingRun files without a cluster.
 
-    Every problem is printed with its line and column, the field, what was found and what is allowed.
+    Each problem is printed with its line and column, the field, what was found and what is allowed.
     Documents of other kinds are skipped with a note.
     """
     from trainingrun.spec.documents import read_files

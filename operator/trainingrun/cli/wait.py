@@ -32,7 +32,7 @@ def _goal(context: click.Context, parameter: click.Parameter, value: str | None)
     "goal",
     callback=_goal,
     metavar="CONDITION",
-    help="Condition to wait for, or delete; default: the run has ended or is suspended.",
+    help="Condition to wait for, or delete; default: until the run has ended or is suspended.",
 )
 @click.option(
     "--timeout",
@@ -45,8 +45,8 @@ def _goal(context: click.Context, parameter: click.Parameter, value: str | None)
 def command(target: Target, name: str, goal: str | None, timeout: float | None, quiet: bool) -> None:
     """Wait until the run NAME has ended. The exit code is the outcome.
 
-    0 complete, or the condition holds; 1 failed, or the condition can no longer come; 3 suspended; 4 the cluster
-    could not be asked, or the run was deleted; 124 out of time.
+    0 complete, or the condition holds; 1 failed, or the condition can no longer become true; 3 suspended; 4 the cluster
+    could not be reached, or the run was deleted; 124 timed out.
     """
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.cli.outcome import wait_for

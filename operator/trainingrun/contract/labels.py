@@ -28,7 +28,7 @@ QUEUE_KEY = "kueue.x-k8s.io/queue-name"
 KUEUE_KEYS = (QUEUE_KEY, "kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/max-exec-time-seconds")
 
 # Ray's own key: Ray Data counts and uses only the nodes whose value is the one it was given. It must never be
-# on trainer nodes, or an elastic run waits for ever for nodes that Ray Data has reserved.
+# on trainer nodes, or an elastic run waits forever for nodes that Ray Data has reserved.
 RAY_DATA_KEY = "ray-subcluster"
 RAY_DATA_VALUE = "data"
 # On Ray nodes and on pods: which group of the run they belong to.

@@ -14,7 +14,7 @@ from trainingrun.crd.files import stale_files, write_files
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Write nothing; say which files are out of date.")
+@click.option("--check", is_flag=True, help="Write nothing; list the files that are out of date.")
 def main(check: bool) -> None:
     """Write the CustomResourceDefinition and the documents that are made from the model, and the chart's copies."""
     root = Path.cwd()

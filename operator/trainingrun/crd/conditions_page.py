@@ -8,12 +8,12 @@ from trainingrun.status.conditions import ConditionType, Reason
 _INTRODUCTION = """# Conditions
 
 `python -m trainingrun.crd` writes this page from the operator's own definitions. Every run has all conditions from the
-moment that it is first seen. Programs should read conditions by type and status; `status.state` is for people.
+moment the operator first sees it. Programs should read conditions by type and status; `status.state` is for people.
 
 - `kubectl wait --for=condition=Complete` waits for the end of training.
-- A run that has failed has `Failed` and `Stalled`, so that tools which read kstatus (Flux, Helm, kpt) fail at once.
-- While a run is on its way, in a queue too, it has `Reconciling`.
-- What to look at and what to do, reason by reason: [runbook.md](runbook.md).
+- A failed run has `Failed` and `Stalled`, so that tools that read kstatus (Flux, Helm, kpt) fail at once.
+- While a run is in progress, including in a queue, it has `Reconciling`.
+- What to check and what to do, reason by reason: [runbook.md](runbook.md).
 
 | Condition | Meaning when true |
 |---|---|
@@ -21,11 +21,11 @@ moment that it is first seen. Programs should read conditions by type and status
 _CLASSES = """
 ## Classes of failure
 
-Each attempt that failed has one in `status.attempts`; that of a run which has failed is the reason of `Failed`.
-`failurePolicy` decides what follows, and what it says nothing about goes by this table. `Ignore` tries again, `Count`
-tries again as long as `backoffLimit` allows, `Fail` ends the run.
+Each failed attempt has a class in `status.attempts`; the class that ended a run is the reason of `Failed`.
+`failurePolicy` decides what follows; where it says nothing, this table applies. `Ignore` retries, `Count` retries as
+long as `backoffLimit` allows, `Fail` ends the run.
 
-| Class | By default | Meaning |
+| Class | Default | Meaning |
 |---|---|---|
 """
 _REASONS = """

@@ -23,7 +23,7 @@ def _metric(name: str) -> str:
 _NEWEST_ATTEMPT = ".status.attempts[-1:]"
 # (name, type, where, description); the wide ones are shown by `kubectl get -o wide` only.
 COLUMNS = (
-    ("State", "string", ".status.state", "The run in one word; the conditions say more."),
+    ("State", "string", ".status.state", "The run's state in one word; the conditions have the details."),
     ("Pods", "string", ".status.pods", "Ready pods out of all pods."),
     (
         "Progress",
@@ -41,10 +41,15 @@ COLUMNS = (
     ("Age", "date", ".metadata.creationTimestamp", "Time since the run was created."),
 )
 WIDE_COLUMNS = (
-    ("Epoch", "string", _metric("currentEpoch"), "Epoch that is trained; the first is 1."),
-    ("Goodput", "string", _metric("goodputPercentage"), "Share of time that made progress, in percent."),
+    ("Epoch", "string", _metric("currentEpoch"), "Current epoch; the first is 1."),
+    ("Goodput", "string", _metric("goodputPercentage"), "Share of time spent on steps that were kept, in percent."),
     ("RayJob", "string", f"{_NEWEST_ATTEMPT}.rayJobName", "RayJob of the newest attempt."),
-    ("Message", "string", '.status.conditions[?(@.type=="Reconciling")].message', "What the run does or waits for."),
+    (
+        "Message",
+        "string",
+        '.status.conditions[?(@.type=="Reconciling")].message',
+        "What the run is doing or waiting for.",
+    ),
 )
 
 
@@ -84,7 +89,7 @@ def run_schema() -> Schema:
     name = Run.model_json_schema()["$defs"]["Metadata"]["properties"]["name"]
     metadata = {"type": "object", "properties": {"name": {"type": "string", "maxLength": name["maxLength"]}}}
     return {
-        "description": "A training on Ray: what to train, on which machines, and how far it is.",
+        "description": "A training run on Ray: what to train, on which nodes, and how far it is.",
         "type": "object",
         "required": ["spec"],
         "properties": {

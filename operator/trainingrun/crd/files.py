@@ -1,4 +1,4 @@
-"""The files that are generated and checked in: where they are, what is to be in them, and which are out of date.
+"""The files that are generated and checked in: where they are, what they contain, and which are out of date.
 
 Most are made from the typed model. The chart's rules are copied from the manifests, since Helm reads no file outside of
 the chart.

@@ -1,4 +1,4 @@
-"""docs/api.md: every field of the API in tables, made of the same schemas as the CustomResourceDefinition.
+"""docs/api.md: every field of the API in tables, made from the same schemas as the CustomResourceDefinition.
 
 It must say nothing by itself that the model, the rules or the columns say already.
 """
@@ -23,15 +23,15 @@ Schema = dict[str, Any]
 _INTRODUCTION = f"""# API
 
 `{API_VERSION}`, kind `{KIND}`, short name `{SHORT_NAME}`. `python -m trainingrun.crd` writes this page from
-the typed model, from which it makes the CustomResourceDefinition too.
+the typed model, from which it also generates the CustomResourceDefinition.
 
 - `metadata.name` is at most 63 lower-case letters, digits and `-`; it starts with a letter and does not end with `-`.
-- Only `suspend` may change after creation. To change anything else, create a run with another name.
-- The API server fills in the defaults of text, numbers and flags. What else is left out stays out of what is stored,
-  and means what the column Default says.
-- A null is a field that is left out. Fields that are not in these tables are refused.
+- Only `suspend` may change after creation. To change anything else, create a run with a different name.
+- The API server fills in the defaults of text, numbers and flags. Other omitted fields are not stored, and mean what
+  the column Default says.
+- A null counts as an omitted field. Fields that are not in these tables are refused.
 - A quantity is text such as `500m` or `16Gi`, or a whole number; a fraction must be in quotes (`"0.5"`).
-- What can be checked is checked when a run is applied. The rest is checked by the operator, which reports it in the
+- Most rules are checked when a run is applied. The rest is checked by the operator, which reports problems in the
   condition `Accepted` ([conditions](conditions.md)), and by `trainingrun validate`.
 """
 
@@ -55,7 +55,7 @@ def _columns() -> str:
 
 
 class _Reference:
-    """The tables of one model and of all the models in it. Defaults are only told of what people write."""
+    """The tables of one model and of all the models in it. Defaults are shown only for fields that users write."""
 
     def __init__(self, model: type[BaseModel], *, written_by_people: bool):
         self._name = model.__name__

@@ -65,7 +65,7 @@ class Structural:
         return _with_default(converted, schema.get("default")) if self._fills_in else converted
 
     def _referred(self, schema: Schema) -> Schema:
-        """What the reference leads to; what stands beside the reference is said of this use of it, and wins."""
+        """What the reference leads to; keywords next to the reference are about this use of it, and override."""
         name = _name(schema)
         definition = self._whole["$defs"][name]
         converted = self._object(definition, name) if "properties" in definition else _copied(definition)

@@ -1,4 +1,4 @@
-"""One line of text for one record: the words that the plain and the terminal display share."""
+"""One line of text per record: the wording that the plain and the terminal display share."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sentence_of(record: Record) -> str:
 
 
 def progress_parts(record: Progress) -> list[str]:
-    """Where training stands, part by part from the most to the least important."""
+    """How far training is, part by part from the most to the least important."""
     steps = f"/{count(record.total_steps)}" if record.total_steps is not None else ""
     loss = [f"loss {metric(record.metrics['loss'])}"] if "loss" in record.metrics else []
     return [

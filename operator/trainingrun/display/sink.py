@@ -13,7 +13,7 @@ from trainingrun.display.terminal import RichDisplay
 
 
 class Sink(Protocol):
-    """Takes records as they arrive. No method may raise because its reader has gone: training must go on."""
+    """Takes records as they arrive. No method may raise because its reader is gone: training must continue."""
 
     def emit(self, record: Record) -> None:
         """Show one record."""

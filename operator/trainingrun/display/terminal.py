@@ -1,4 +1,4 @@
-"""Records on a terminal: a live line for where training stands, and permanent lines for what is done."""
+"""Records on a terminal: a live line for how far training is, and permanent lines for what is done."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _style_of(record: Record) -> str | None:
 
 
 class _LiveView:
-    """The live lines, laid out anew for the terminal's width each time they are drawn."""
+    """The live lines, laid out for the terminal's width each time they are drawn."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None

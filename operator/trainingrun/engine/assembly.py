@@ -1,4 +1,4 @@
-"""Makes the parts of the operator and ties them together. Nothing here runs or talks to anyone yet."""
+"""Creates the parts of the operator and connects them. Nothing here runs or talks to anything yet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RANDOM = random.SystemRandom()
 
 @dataclass(frozen=True)
 class Parts:
-    """What the operator consists of. `lease` is None when replicas are not to take turns."""
+    """What the operator consists of. `lease` is None without leader election."""
 
     settings: Settings
     api: Api
@@ -55,7 +55,7 @@ def now() -> datetime:
 
 
 def jitter() -> float:
-    """A factor that keeps apart what would otherwise happen at the same time."""
+    """A factor that spreads out what would otherwise happen at the same time."""
     return _RANDOM.uniform(0.8, 1.2)
 
 
@@ -119,10 +119,10 @@ def _add_gauges(parts: Parts) -> None:
     kinds = tuple(resource.kind for resource in WATCHED)
     plurals = {resource.kind: resource.plural for resource in WATCHED}
     metrics = parts.metrics
-    metrics.gauge("queue_depth", "Runs that wait for a worker", parts.queue.depth)
-    metrics.gauge("queue_oldest_seconds", "For how long the oldest run waits or is worked on", parts.queue.oldest)
+    metrics.gauge("queue_depth", "Runs waiting for a worker", parts.queue.depth)
+    metrics.gauge("queue_oldest_seconds", "How long the oldest run has been waiting or worked on", parts.queue.oldest)
     metrics.gauge("leader", "1 while this replica may act", lambda: 1.0 if _is_leading(parts) else 0.0)
-    metrics.gauge_by_kind("cache_objects", "Objects remembered", lambda kind: parts.cache.sizes()[kind], kinds)
+    metrics.gauge_by_kind("cache_objects", "Objects in the cache", lambda kind: parts.cache.sizes()[kind], kinds)
     metrics.gauge_by_kind(
         "watch_age_seconds", "Seconds since the watch connected", lambda kind: parts.watches.age(plurals[kind]), kinds
     )

@@ -1,4 +1,4 @@
-"""What the operator remembers of the cluster: projections by kind, children by the uid of their run. No I/O.
+"""What the operator knows about the cluster: projections by kind, children by the uid of their run. No I/O.
 
 A body is read once and thrown away. An older version never replaces a newer one, whatever the order in which
 watches and lists deliver them, and an object that is gone never comes back. Each change is answered with the key of
@@ -69,7 +69,7 @@ class Cache:
         self._newest: dict[str, int] = defaultdict(int)
 
     def put(self, kind: str, body: Body) -> Key | None:
-        """Take note of an object. Returns the key of the run that this matters to, if it does."""
+        """Note an object. Returns the key of the run that this matters to, if any."""
         metadata = body["metadata"]
         uid, version = str(metadata["uid"]), version_of(metadata)
         self._newest[kind] = max(version, self._newest[kind])
@@ -84,7 +84,7 @@ class Cache:
         return self._put_child(kind, uid, version, body, old)
 
     def forget(self, kind: str, body: Body) -> Key | None:
-        """Take note that an object is gone for good. Returns the key of the run that this matters to."""
+        """Note that an object is gone for good. Returns the key of the run that this matters to."""
         self._newest[kind] = max(version_of(body["metadata"]), self._newest[kind])
         return self.forget_uid(kind, str(body["metadata"]["uid"]))
 
@@ -145,7 +145,7 @@ class Cache:
         )
 
     def refuse(self, run_uid: str, refusal: tuple[str, str] | None) -> Key | None:
-        """Take note that the API server refused what a run needs, or that it does so no more."""
+        """Note that the API server refused what a run needs, or that it no longer does."""
         if self._refusals.get(run_uid) == refusal or run_uid not in self._keys:
             return None
         if refusal is None:

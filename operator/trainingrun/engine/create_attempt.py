@@ -26,7 +26,7 @@ CREATE_SECONDS = 5.0
 
 
 class StillThere(Conflict):
-    """Something of an earlier attempt exists: the next one must wait. The watches tell when it is gone."""
+    """Something of an earlier attempt exists: the next one must wait. The watches report when it is gone."""
 
 
 async def confirm_current(api: Api, run: RunObject) -> None:
@@ -38,7 +38,7 @@ async def confirm_current(api: Api, run: RunObject) -> None:
 
 
 class AttemptCreator:
-    """Makes attempts. What the API server refuses is kept beside the run, for its status."""
+    """Creates attempts. Whatever the API server refuses is kept with the run, for its status."""
 
     def __init__(self, api: Api, cache: Cache, settings: RenderSettings):
         self._api = api
@@ -61,7 +61,7 @@ class AttemptCreator:
                 await self._confirm_gone(run, manifest["metadata"]["name"])
                 await confirm_current(self._api, run)
         if self._clock() - proved_at > CHECK_SECONDS:
-            raise Transient("the API server was too slow to be sure that no other attempt is alive")
+            raise Transient("the API server was too slow to make sure that no other attempt is alive")
         try:
             body = await self._api.create(RAY_JOBS, run.namespace, manifest, seconds=CREATE_SECONDS)
         except AlreadyExists:
@@ -77,9 +77,11 @@ class AttemptCreator:
             async for page in self._api.pages(resource, run.namespace, selector=run_selector(run.uid)):
                 for body in page.items:
                     if resource is not RAY_JOBS or body["metadata"]["name"] != name:
-                        raise StillThere(f"{resource.kind} {body['metadata']['name']} of an earlier attempt exists")
+                        raise StillThere(
+                            f"{resource.kind} {body['metadata']['name']} of an earlier attempt still exists"
+                        )
                 if 0 < version_of({"resourceVersion": page.resource_version}) < known:
-                    raise Transient(f"the API server's list of {resource.plural} is older than what is known")
+                    raise Transient(f"the API server's list of {resource.plural} is older than what is already known")
 
     async def _meet(self, run: RunObject, name: str) -> None:
         """The name is taken: by this very attempt, created before a crash or by a lost answer, or by a stranger."""

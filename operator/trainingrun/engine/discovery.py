@@ -1,4 +1,4 @@
-"""Waits until every kind that the operator needs is there to be watched: KubeRay may be installed after us.
+"""Waits until every kind that the operator needs can be watched: KubeRay may be installed later.
 
 The API server serves a new kind before its discovery names it, and kopf, which looks there once, would never watch it.
 """
@@ -19,15 +19,15 @@ _LONGEST_PAUSE = 30.0
 
 
 class Kinds:
-    """Whether all kinds are there. `trouble` says why not, for the readiness probe."""
+    """Whether all kinds exist. `trouble` says why not, for the readiness probe."""
 
     def __init__(self, api: Api, namespaces: Sequence[str | None]):
         self._api = api
         self._namespaces = namespaces
-        self.trouble: str | None = "the operator has not looked for its kinds yet"
+        self.trouble: str | None = "the operator has not discovered its kinds yet"
 
     async def wait(self) -> None:
-        """Return when every kind can be listed, and found by those who do not know it."""
+        """Return when every kind can be listed and is in discovery."""
         pause = _FIRST_PAUSE
         while (trouble := await self._find_trouble()) is not None:
             self.trouble = trouble
@@ -54,7 +54,7 @@ class Kinds:
         except Forbidden as error:
             return f"the operator may not list {resource.plural}: {error.message}"
         except ApiError as error:
-            return f"the API server cannot be asked for {resource.plural}: {error.message}"
+            return f"the API server cannot list {resource.plural}: {error.message}"
         return f"{_name(resource)} is not in the API server's discovery yet"
 
 

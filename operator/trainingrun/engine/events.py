@@ -1,4 +1,4 @@
-"""Posts Kubernetes Events about runs, in the background: nobody's work waits for them or fails with them."""
+"""Posts Kubernetes Events about runs, in the background: nothing waits for them or fails with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainingrun.observed import RunObject
 
 logger = logging.getLogger(__name__)
 
-# Events tell people what happened lately. When the API server cannot keep up, new ones are dropped.
+# Events tell users what happened recently. When the API server cannot keep up, new ones are dropped.
 _MAX_WAITING = 1000
 _MAX_MESSAGE = 1024
 
@@ -32,14 +32,14 @@ class EventPoster:
         self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_WAITING)
 
     def post(self, run: RunObject, event: Event) -> None:
-        """Send an Event about the run, some time soon."""
+        """Send an Event about the run soon."""
         try:
             self._waiting.put_nowait(self._body(run, event))
         except asyncio.QueueFull:
             logger.warning("an Event was dropped", extra={"run": f"{run.namespace}/{run.name}", "reason": event.reason})
 
     async def work(self) -> None:
-        """Send Events for ever."""
+        """Send Events forever."""
         while True:
             body = await self._waiting.get()
             try:
@@ -50,12 +50,12 @@ class EventPoster:
                 self._waiting.task_done()
 
     async def flush(self, seconds: float) -> None:
-        """Wait until what is waiting has been sent, at most so long."""
+        """Wait until pending Events have been sent, at most for this long."""
         try:
             async with asyncio.timeout(seconds):
                 await self._waiting.join()
         except TimeoutError:
-            logger.warning("%d Events were not sent before the end", self._waiting.qsize())
+            logger.warning("%d Events were not sent before shutdown", self._waiting.qsize())
 
     def _body(self, run: RunObject, event: Event) -> dict[str, Any]:
         now = self._now()

@@ -1,4 +1,4 @@
-"""Tells Kubernetes and Prometheus how this process does: /healthz, /readyz and /metrics.
+"""Reports this process's health to Kubernetes and Prometheus: /healthz, /readyz and /metrics.
 
 It serves from the very start, so that a replica that waits for the Lease is alive and ready too. It must not judge
 runs: a failing run is no reason to restart the operator.
@@ -15,24 +15,24 @@ from aiohttp import web
 
 from trainingrun.engine.metrics import Metrics
 
-# Why not, in a sentence; None while all is well.
+# Why not, in one sentence; None while everything is fine.
 Check = Callable[[], str | None]
 
 _BEAT_SECONDS = 1.0
 _REMEMBERED_BEATS = 60
 LAG_LIMIT_SECONDS = 20.0
-# Longer than one look at a run may take.
+# Longer than one reconcile may take.
 OLDEST_LIMIT_SECONDS = 600.0
 
 
 class Heartbeat:
-    """How late the event loop has been lately."""
+    """How late the event loop has recently been."""
 
     def __init__(self) -> None:
         self._lags: deque[float] = deque([0.0], _REMEMBERED_BEATS)
 
     async def keep(self, metrics: Metrics) -> None:
-        """Measure for ever."""
+        """Measure forever."""
         clock = asyncio.get_running_loop().time
         while True:
             due = clock() + _BEAT_SECONDS
@@ -41,7 +41,7 @@ class Heartbeat:
             metrics.lag.set(max(self._lags))
 
     def check(self) -> str | None:
-        """Whether the loop turns now: what it has recovered from is no reason to restart it."""
+        """Whether the loop turns now: a lag that it has recovered from is no reason for a restart."""
         lag = self._lags[-1]
         return f"the event loop was {lag:.0f} s late" if lag > LAG_LIMIT_SECONDS else None
 

@@ -1,6 +1,6 @@
 """From what a watch or a list delivers to the cache and the queue, in one step that nothing can interrupt.
 
-It must not await: between the change of the cache and the entry in the queue, nobody else may run.
+It must not await: between the change of the cache and the entry in the queue, nothing else may run.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ class Intake:
         try:
             key = self._cache.forget(kind, body) if change == "DELETED" else self._cache.put(kind, body)
         except (KeyError, TypeError, ValueError, AttributeError):
-            # No object that an API server sends is unreadable; if one is, it must not stop the others.
-            logger.exception("a bug: an object could not be read", extra={"kind": kind})
+            # No object from an API server should be unreadable; if one is, it must not stop the others.
+            logger.exception(
+                "an object could not be read because of an unexpected error (please report)", extra={"kind": kind}
+            )
             return False
         if key is not None:
             self._queue.add(key)
         return key is not None
 
     def forget(self, kind: str, uid: str) -> bool:
-        """Take in that an object is gone without a word from the watch. Whether it matters to a run."""
+        """Take in that an object is gone although no watch reported it. Whether it matters to a run."""
         key = self._cache.forget_uid(kind, uid)
         if key is not None:
             self._queue.add(key)

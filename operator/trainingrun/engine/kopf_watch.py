@@ -1,8 +1,8 @@
 """The watch engine, kopf: the only module that imports it, so that it can be replaced.
 
 kopf lists and watches, logs in again and reconnects; nothing more. It gets event handlers that do not await, no
-finalizers, no annotations, no peering, and no state of its own on our objects. That it ends when it cannot watch any
-more is wanted: the process is started again and goes on from what the cluster says.
+finalizers, no annotations, no peering, and no state of its own on our objects. It ends on purpose when it can no longer
+watch: the process is restarted and continues from the state of the cluster.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from trainingrun.kube.resources import WATCHED
 
 logger = logging.getLogger(__name__)
 
-# Rides out an upgrade of the control plane without an exit.
+# Long enough to survive an upgrade of the control plane without exiting.
 _BACKOFFS = (1, 2, 4, 8, 15, 30, 60, 60, 60)
 # Only peering, which is off, would use it.
 _IDENTITY = "trainingrun"
@@ -34,7 +34,7 @@ STOP_SECONDS = 20.0
 
 
 class _NoMemory(kopf.DiffBaseStorage):
-    """kopf copies every body to find out what changed, which nobody here asks."""
+    """kopf copies every body to find out what changed, which nothing here needs."""
 
     def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -43,7 +43,7 @@ class _NoMemory(kopf.DiffBaseStorage):
         return None
 
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        raise RuntimeError("nothing of kopf's may be stored on our objects")
+        raise RuntimeError("kopf must not store anything on our objects")
 
 
 async def watch(
@@ -53,11 +53,11 @@ async def watch(
     namespaces: Sequence[str],
     stop: asyncio.Event,
 ) -> None:
-    """Watch until `stop` is set or a signal comes. Raises when watching is not possible any more."""
+    """Watch until `stop` is set or a signal comes. Raises when watching is no longer possible."""
     await kopf.operator(
         registry=_registry(configuration, intake, watches),
         settings=_settings(),
-        # Without one, kopf asks for the name of its user, which a container's need not have.
+        # Without one, kopf looks up the name of its user, which need not exist in a container.
         identity=_IDENTITY,  # type: ignore[arg-type]  # kopf does not export its type, which is str's
         standalone=True,
         clusterwide=not namespaces,

@@ -1,7 +1,7 @@
 """Leadership by a coordination.k8s.io Lease: of several replicas, one acts.
 
-A leader that could not renew in time must be over before another one begins, so it judges itself by its own clock
-from the moment at which it asked for its last renewal, and `ensure_leading` stands before every write. A holder of
+A leader that could not renew in time must stop before another begins, so it judges itself by its own clock
+from the moment at which it requested its last renewal, and `ensure_leading` precedes every write. A holder of
 the Lease is judged by how long its record has not changed, by our clock: clocks are never compared.
 """
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class LeadershipLost(Exception):
-    """This replica may not act any more. It must end."""
+    """This replica may no longer act. It must end."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Lease:
         logger.info("leading", extra={"lease": self._settings.name, "identity": self._settings.identity})
 
     async def keep(self) -> None:
-        """Renew for ever. Raises when that has not succeeded for too long, or when another replica leads."""
+        """Renew forever. Raises when that has not succeeded for too long, or when another replica leads."""
         while True:
             await asyncio.sleep(self._settings.interval)
             is_renewed = await self._attempt()
@@ -100,7 +100,7 @@ class Lease:
                     return False
                 await self._take()
         except (ApiError, TimeoutError) as error:
-            logger.warning("the Lease could not be taken or renewed: %s", error or "no answer in time")
+            logger.warning("the Lease could not be acquired or renewed: %s", error or "no response in time")
             # What it is now must be read again: the answer may have been lost after the write.
             self._is_stale = True
             return False

@@ -1,4 +1,4 @@
-"""The operator's metrics, by the names that docs/operator.md lists. Runs are never labels: there may be thousands."""
+"""The operator's metrics, with the names listed in docs/operator.md. Runs are never labels: there may be thousands."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.reconciles = Counter(
-            "trainingrun_reconcile", "Looks at a run, by result", ["result"], registry=self.registry
-        )
+        self.reconciles = Counter("trainingrun_reconcile", "Reconciles by result", ["result"], registry=self.registry)
         self.seconds = Histogram(
             "trainingrun_reconcile_seconds",
-            "Duration of a look at a run",
+            "Duration of a reconcile",
             registry=self.registry,
             buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60),
         )
-        self.retries = Counter("trainingrun_retries", "Looks that failed and are repeated", registry=self.registry)
+        self.retries = Counter("trainingrun_retries", "Reconciles that failed and are retried", registry=self.registry)
         self.requests = Counter(
             "trainingrun_api_requests",
-            "Answers of the API server by verb, resource and HTTP status (0: none)",
+            "API server responses by verb, resource and HTTP status (0: none)",
             ["verb", "resource", "code"],
             registry=self.registry,
         )
         self.repairs = Counter(
-            "trainingrun_resync_repairs", "Changes that a resync found and no watch had told", registry=self.registry
+            "trainingrun_resync_repairs",
+            "Changes that a resync found and no watch had reported",
+            registry=self.registry,
         )
         self.reports = Counter(
             "trainingrun_progress_reports", "Progress reports by HTTP status", ["code"], registry=self.registry
         )
-        self.lag = Gauge("trainingrun_loop_lag_seconds", "Worst lag of the event loop lately", registry=self.registry)
+        self.lag = Gauge("trainingrun_loop_lag_seconds", "Worst recent lag of the event loop", registry=self.registry)
 
     def observe_request(self, verb: str, resource: str, code: int) -> None:
-        """Count an answer of the API server."""
+        """Count a response of the API server."""
         self.requests.labels(verb, resource, str(code)).inc()
         made = requests_made.get()
         if made is not None:
             made.append(f"{verb} {resource}")
 
     def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
-        """A figure that is read when it is asked for."""
+        """A figure that is read on demand."""
         Gauge(f"trainingrun_{name}", description, registry=self.registry).set_function(value)
 
     def gauge_by_kind(self, name: str, description: str, value: Callable[[str], float], kinds: tuple[str, ...]) -> None:
-        """A figure for each kind of object that is read when it is asked for."""
+        """A figure for each kind of object, read on demand."""
         gauge = Gauge(f"trainingrun_{name}", description, ["kind"], registry=self.registry)
         for kind in kinds:
             gauge.labels(kind).set_function(partial(value, kind))

@@ -1,4 +1,4 @@
-"""The queue of runs that need a look: each at most once in it, and one worker at a time per run.
+"""The queue of runs to reconcile: each is in it at most once, and has one worker at a time.
 
 It knows nothing of Kubernetes. A run that fails is tried again with growing pauses, and an event may shorten such a
 pause only so far that the run is still not tried more than once a second; other runs never wait for it.
@@ -43,7 +43,7 @@ class WorkQueue(Generic[K]):
         self._is_stopping = False
 
     def add(self, key: K) -> None:
-        """The key needs a look now, or as soon as the worker that has it is done."""
+        """The key must be reconciled now, or as soon as the worker that has it is done."""
         barred = self._not_before.get(key, 0.0)
         if barred > self._loop.time():
             self._plan(key, barred)
@@ -55,11 +55,11 @@ class WorkQueue(Generic[K]):
             self._wake_one()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """The key needs a look in so many seconds; the earliest of several such wishes counts."""
+        """The key must be reconciled in this many seconds; of several requests, the earliest counts."""
         self._plan(key, max(self._loop.time() + seconds, self._not_before.get(key, 0.0)))
 
     def retry(self, key: K, at_least: float | None = None) -> float:
-        """The key failed: look again after a pause that doubles with each failure. Returns the pause.
+        """The key failed: reconcile it again after a pause that doubles with each failure. Returns the pause.
 
         `at_least` is what the server asked for; no event makes the key come back sooner than that.
         """
@@ -81,7 +81,7 @@ class WorkQueue(Generic[K]):
         return len(self._ready)
 
     def oldest(self) -> float:
-        """For how many seconds the key that has waited or worked longest has done so."""
+        """How many seconds the oldest key has been waiting or worked on."""
         waiting = self._since[self._ready[0]] if self._ready else self._loop.time()
         return self._loop.time() - min([waiting, *self._running.values()])
 
@@ -94,7 +94,7 @@ class WorkQueue(Generic[K]):
             self._wake_one()
 
     async def work(self, worker: Callable[[K], Awaitable[None]]) -> None:
-        """Hand keys to a worker, one at a time, until `stop`. Run as many of these as there shall be workers.
+        """Hand keys to a worker, one at a time, until `stop`. Run one of these per worker.
 
         The worker must not raise: what went wrong is its to judge, with `retry` or without.
         """
@@ -142,7 +142,7 @@ class WorkQueue(Generic[K]):
         self._timer = self._loop.call_at(self._later[0][0], self._promote) if self._later else None
 
     def _promote(self) -> None:
-        """Move the keys whose time has come to those that are due now."""
+        """Move the keys whose time has come to the keys that are due now."""
         # All of them before any is added: one that is added may be put off again, into the same heap.
         now, due_now = self._loop.time(), []
         while self._later and self._later[0][0] <= now:

@@ -1,7 +1,7 @@
-"""One run, once: from what is known of it to what the API server is asked for. This is the whole operator in small.
+"""One run, once: from what is known about it to requests to the API server. This is the whole operator in miniature.
 
-It never asks what has changed, and every step leaves a state from which the next look goes on. The order matters:
-status first, so that how an attempt ended is on record before its RayJob is deleted.
+It never asks what has changed, and every step leaves a state from which the next reconcile continues. The order
+matters: status first, so that how an attempt ended is on record before its RayJob is deleted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RESOURCES: dict[str, Resource] = {resource.kind: resource for resource in (RAY_
 
 
 class Result(StrEnum):
-    """What a look at a run led to."""
+    """What a reconcile led to."""
 
     GONE = "gone"
     UNCHANGED = "unchanged"
@@ -35,7 +35,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result, and in how many seconds to look again if nothing happens before."""
+    """The result, and in how many seconds to reconcile again if nothing happens before."""
 
     result: Result
     look_again: float | None = None
@@ -76,7 +76,7 @@ class Reconciler:
         return Outcome(Result.WRITTEN if acted else Result.UNCHANGED, seconds)
 
     async def _write_status(self, run: RunObject, decision: Decision) -> RunObject | None:
-        """Write the decision's status, if it has one: the run as it is then, or None for nothing to write."""
+        """Write the decision's status, if it has one: the run as it is then, or None if there was nothing to write."""
         if decision.status is None:
             return None
         body = await self._api.apply_status(
@@ -88,14 +88,14 @@ class Reconciler:
             uid=run.uid,
             resource_version=run.resource_version,
         )
-        # The next reconcile must not start from what this one started from.
+        # The next reconcile must not start from the same state as this one.
         self._cache.put(TRAINING_RUNS.kind, body)
         for event in decision.events:
             self._events.post(run, event)
         return replace(run, resource_version=body["metadata"]["resourceVersion"])
 
     async def _delete(self, reference: ObjectReference) -> None:
-        """Delete exactly this object, as it was seen. The answer is a Status where it is gone at once."""
+        """Delete exactly this object, as it was seen. The response is a Status if it is gone at once."""
         resource, uid = _RESOURCES[reference.kind], reference.uid
         version = self._cache.version(reference.kind, uid)
         place = reference.namespace, reference.name
@@ -106,7 +106,7 @@ class Reconciler:
         except Conflict:
             body = await self._read(resource, reference)
             if body.get("metadata", {}).get("uid") == uid:
-                # It is another one than the plan was made for: look at it again.
+                # It differs from what the plan was made for: reconcile again.
                 self._cache.put(reference.kind, body)
                 raise
         if body.get("kind") == reference.kind and body["metadata"]["uid"] == uid:

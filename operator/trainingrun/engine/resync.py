@@ -50,7 +50,7 @@ class Resync:
         self._is_first_done = False
 
     def want(self) -> None:
-        """Ask for one soon."""
+        """Request one soon."""
         self._wanted.set()
 
     async def run(self) -> int:
@@ -66,7 +66,7 @@ class Resync:
         return repairs
 
     async def first(self, jitter: Callable[[], float]) -> None:
-        """Run once with success, whatever it takes: nothing may be decided from a cache that is not complete."""
+        """Run once successfully, however long it takes: an incomplete cache must not lead to decisions."""
         failures = 0
         while True:
             try:
@@ -77,7 +77,7 @@ class Resync:
                 await asyncio.sleep(_pause(failures, jitter, error))
 
     async def keep(self, interval: float, jitter: Callable[[], float]) -> None:
-        """Run every `interval` seconds or so, and soon after it was wanted. Failures are repeated, not raised."""
+        """Run every `interval` seconds or so, and soon after a request. Failures are retried, not raised."""
         pause, failures = interval * jitter(), 0
         while True:
             await (asyncio.sleep(pause) if failures else self._wait(pause))
@@ -113,7 +113,7 @@ class Resync:
         return repairs
 
     def _check_time(self, resource: Resource, version: str, known: int) -> None:
-        """A list must not be older than what was known before it was asked for."""
+        """A list must not be older than what was known before it was requested."""
         listed = version_of({"resourceVersion": version})
         if listed == 0 or listed >= known:
             return

@@ -1,7 +1,7 @@
 """Runs the operator from start to end.
 
-It is made to be killed at any time. Whatever cannot be healed inside ends the process, which is then started again and
-goes on from what the cluster says.
+It may be killed at any time. Whatever it cannot recover from ends the process, which is then restarted and continues
+from the state of the cluster.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from trainingrun.kube import KubernetesTransport, load_configuration
 
 logger = logging.getLogger(__name__)
 
-# Longer than listing 10,000 runs takes, and than the watches' patience with an API server that is away.
+# Longer than listing 10,000 runs takes, and than the watches wait for an API server that is unavailable.
 _FIRST_WATCH_SECONDS = 600.0
 _DRAIN_SECONDS = 8.0
-# Hardly anything here is in a cycle: to look for some after every 700 objects takes a quarter of a start's time.
+# Hardly anything here is in a cycle: searching for cycles after every 700 objects takes a quarter of the start time.
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
@@ -77,7 +77,7 @@ class Operator:
         return 1 if self._has_failed else 0
 
     async def close(self) -> None:
-        """Finish what is being worked on, stop to serve, write what is kept, and hand over."""
+        """Finish current work, stop serving, write what is pending, and hand over."""
         parts = self._parts
         self.stop.set()
         parts.queue.stop()
@@ -97,7 +97,7 @@ class Operator:
         logger.info("ended")
 
     async def _lead(self) -> None:
-        """Wait to be the replica that acts, and for what it needs; then watch, compare and let the workers begin."""
+        """Wait to become the acting replica, and for what it needs; then watch, compare and start the workers."""
         parts = self._parts
         if parts.lease is not None:
             await parts.lease.acquire()
@@ -138,16 +138,16 @@ class Operator:
         try:
             self._servers.append(await health.serve(app, settings.bind_address, port, tls))
         except OSError as error:
-            words = f"{flag_of(setting)}: found {port}, allowed: a port that can be listened on ({error.strerror})"
+            words = f"{flag_of(setting)}: found {port}, allowed: a port that can be opened ({error.strerror})"
             raise InvalidSettings(words) from error
 
     def _check_ready(self) -> str | None:
-        """A replica that waits for its turn is ready: it serves what any replica serves."""
+        """A standby replica is ready: it serves what any replica serves."""
         lease = self._parts.lease
         if lease is not None and not lease.is_leading:
             return None if lease.is_known else "the Lease has not been read yet"
         if not self._began.is_set():
-            return self._kinds.trouble or "the first lists are not done"
+            return self._kinds.trouble or "the first lists are not complete"
         stale = self._parts.watches.stale()
         return f"no watch of {stale[0].plural} is known to be alive" if stale else None
 
@@ -162,7 +162,7 @@ class Operator:
         error = task.exception()
         if error is not None:
             self._has_failed = True
-            logger.error("the operator ends: %s failed: %s", task.get_name(), error, exc_info=error)
+            logger.error("the operator stops: %s failed: %s", task.get_name(), error, exc_info=error)
         self.stop.set()
 
 

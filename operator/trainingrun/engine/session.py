@@ -1,7 +1,7 @@
-"""The HTTP session of the watches: credentials as everywhere, and every answer is reported to `Watches`.
+"""The HTTP session of the watches: the usual credentials, and every response is reported to `Watches`.
 
 A watch begins with a list, of which only the version is needed: a resync lists everything after each one, because the
-watches' own lists do not tell what has gone. To read all objects twice would double the cost of a start, and kopf
+watches' own lists do not show what is gone. Reading all objects twice would double the cost of a start, and kopf
 keeps a task and the body for each of them for a while; so these lists are asked for an object that cannot exist.
 """
 

@@ -38,29 +38,31 @@ def _setting(default: Any, meaning: str) -> Any:
 class Settings:
     """Every setting. Each has a flag (`--health-port`) and a variable (`TRAININGRUN_OPERATOR_HEALTH_PORT`)."""
 
-    namespaces: tuple[str, ...] = _setting((), "Namespaces to serve, all by default. `-n` may be given several times")
-    kubeconfig: str | None = _setting(None, "kubeconfig file; inside a cluster the pod's service account is used")
-    context: str | None = _setting(None, "Context of the kubeconfig file, its current one by default")
-    workers: int = _setting(16, "Runs that are looked at at the same time, 1 to 256")
-    max_writes: int = _setting(32, "Writes that may be under way at the same time, 1 to 256")
-    resync_seconds: int = _setting(600, "Seconds between two comparisons with the API server, 30 to 86400")
+    namespaces: tuple[str, ...] = _setting((), "Namespaces to serve; default: all. `-n` may be repeated")
+    kubeconfig: str | None = _setting(
+        None, "Kubeconfig file; inside a cluster, the default is the pod's service account"
+    )
+    context: str | None = _setting(None, "Context of the kubeconfig file; default: its current one")
+    workers: int = _setting(16, "Runs reconciled in parallel, 1 to 256")
+    max_writes: int = _setting(32, "Writes in flight at the same time, 1 to 256")
+    resync_seconds: int = _setting(600, "Seconds between full comparisons with the API server, 30 to 86400")
     leader_election: bool = _setting(True, "Whether a Lease decides which replica acts")
     lease_name: str = _setting("trainingrun-operator", "Name of the Lease")
-    lease_namespace: str | None = _setting(None, "Namespace of the Lease, that of the operator's pod by default")
-    lease_seconds: int = _setting(15, "Seconds without a renewal after which another replica acts, 5 to 300")
+    lease_namespace: str | None = _setting(None, "Namespace of the Lease; default: that of the operator's pod")
+    lease_seconds: int = _setting(15, "Seconds without a renewal after which another replica takes over, 5 to 300")
     bind_address: str = _setting("0.0.0.0", "Address to listen on")  # noqa: S104 - a pod's own
     health_port: int = _setting(8080, "Port of /healthz, /readyz and /metrics, 1 to 65535")
     progress_port: int = _setting(8443, "Port of the progress endpoint, 1 to 65535")
     progress_url: str | None = _setting(
         None,
-        "Address of the progress endpoint as pods reach it, such as `https://trainingrun-progress.ns.svc`; "
+        "URL at which pods reach the progress endpoint, such as `https://trainingrun-progress.ns.svc`; "
         "without it there is no such endpoint, and no attempt counts as hung",
     )
     progress_audience: str = _setting(PROGRESS_AUDIENCE, "Audience of the tokens that pods report with")
-    progress_certificate: str | None = _setting(None, "File with the endpoint's certificate, for an https address")
+    progress_certificate: str | None = _setting(None, "File with the endpoint's certificate, for an https URL")
     progress_key: str | None = _setting(None, "File with the certificate's key")
-    progress_ca: str | None = _setting(None, "File with the certificates that pods check the endpoint's with")
-    log_level: str = _setting("info", "Least level of what is logged: debug, info, warning or error")
+    progress_ca: str | None = _setting(None, "File with the CA certificates that pods verify the endpoint with")
+    log_level: str = _setting("info", "Lowest level that is logged: debug, info, warning or error")
 
     def render_settings(self) -> RenderSettings:
         """What a rendering needs of these."""
@@ -128,9 +130,7 @@ def _check_numbers(settings: Settings) -> None:
         if not low <= getattr(settings, name) <= high:
             raise InvalidSettings(f"{flag_of(name)}: found {getattr(settings, name)}, allowed: {low} to {high}")
     if settings.progress_url and settings.health_port == settings.progress_port:
-        raise InvalidSettings(
-            f"--progress-port: found {settings.progress_port}, allowed: another one than --health-port"
-        )
+        raise InvalidSettings(f"--progress-port: found {settings.progress_port}, must differ from --health-port")
 
 
 def _check_words(settings: Settings) -> None:
@@ -149,7 +149,7 @@ def _check_words(settings: Settings) -> None:
 def _check_progress(settings: Settings) -> None:
     scheme = urlsplit(settings.progress_url or "").scheme
     if settings.progress_url is not None and scheme not in ("http", "https"):
-        raise InvalidSettings(f"--progress-url: found {settings.progress_url!r}, allowed: an http or https address")
+        raise InvalidSettings(f"--progress-url: found {settings.progress_url!r}, allowed: an http or https URL")
     if (settings.progress_certificate is None) != (settings.progress_key is None):
         raise InvalidSettings("--progress-certificate and --progress-key: found one of them, allowed: both or neither")
     for name in ("progress_certificate", "progress_key", "progress_ca"):
@@ -162,7 +162,7 @@ def _check_progress(settings: Settings) -> None:
     try:
         settings.certificate()
     except (OSError, ssl.SSLError) as error:
-        raise InvalidSettings(f"--progress-certificate: found one that cannot be used ({error})") from error
+        raise InvalidSettings(f"--progress-certificate: found a certificate that cannot be used ({error})") from error
 
 
 _CHECKS: tuple[Callable[[Settings], None], ...] = (_check_numbers, _check_words, _check_progress)

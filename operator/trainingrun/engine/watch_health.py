@@ -1,6 +1,6 @@
-"""Whether the watches are alive, seen from their requests: kopf tells neither bookmarks nor lists to its handlers.
+"""Whether the watches are alive, seen from their requests: kopf's handlers get neither bookmarks nor lists.
 
-A live watch connects anew at least every few minutes, so one that has not for long is not alive. And a list after the
+A live watch reconnects at least every few minutes, so one that has not for long is not alive. And a list after the
 first one means that deletions may have been missed.
 """
 
@@ -38,7 +38,7 @@ class Watches:
         self._all_connected = asyncio.Event()
 
     def answered(self, path: str, *, is_watch: bool) -> None:
-        """Take note that a request of a watch for this path was answered with success."""
+        """Note that a watch's request for this path succeeded."""
         stream = _stream(path)
         if stream not in self._connected:
             return

@@ -1,4 +1,4 @@
-"""Between queue and reconciliation: judges how a look at a run went, counts it, logs it, and plans the next.
+"""Between queue and reconciler: judges the result of a reconcile, counts it, logs it, and plans the next.
 
 Whatever goes wrong with one run must end here.
 """
@@ -19,9 +19,9 @@ from trainingrun.kube import ApiError, Transient
 
 logger = logging.getLogger(__name__)
 
-# Longer than every request that one look may need, together; a look that hangs must not hold its worker for ever.
+# Longer than all requests that one reconcile may need; one that hangs must not block its worker forever.
 LOOK_SECONDS = 240.0
-# A look that changed something is followed by another one at once. If that goes on, something does not settle.
+# A reconcile that changed something is followed by another at once. If that continues, something does not settle.
 _MOST_CHANGES_IN_A_ROW = 8
 
 
@@ -33,7 +33,7 @@ class _Log:
 
 
 class Worker:
-    """Looks at runs."""
+    """Reconciles runs."""
 
     def __init__(self, reconciler: Reconciler, cache: Cache, queue: WorkQueue[Key], metrics: Metrics):
         self._reconciler = reconciler
@@ -43,7 +43,7 @@ class Worker:
         self._changes: dict[Key, int] = {}
 
     async def look(self, key: Key) -> None:
-        """Look at a run, and see to it that it is looked at again when needed. Raises only when not leading."""
+        """Reconcile a run, and have it reconciled again when needed. Raises only when not leading."""
         log = _Log(key, time.perf_counter(), [])
         token = requests_made.set(log.requests)
         try:
@@ -84,7 +84,9 @@ class Worker:
         self._metrics.retries.inc()
         fields = {"error": str(error)[:1000], "retryInSeconds": round(pause, 1)}
         if not is_known:
-            logger.error("a bug: looking at a run raised", exc_info=error, extra={"run": str(log.key)})
+            logger.error(
+                "reconcile raised an unexpected error (please report)", exc_info=error, extra={"run": str(log.key)}
+            )
         self._tell(log, "failed" if is_known else "bug", logging.WARNING, fields)
 
     def _tell(self, log: _Log, result: str, level: int, fields: dict[str, object] | None = None) -> None:

@@ -84,7 +84,7 @@ def failure_of_ended(seen: Evidence) -> Failure:
 
 
 def failure_of_live(seen: Evidence) -> Failure | None:
-    """What ends a live attempt although KubeRay would go on with it."""
+    """What ends a live attempt although KubeRay would continue it."""
     return _first("Live", seen)
 
 

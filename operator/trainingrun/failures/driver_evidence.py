@@ -30,10 +30,10 @@ _BY_REASON: Mapping[str, FailureClass] = {
     # Set by whoever gave the RayJob a deadline of its own; the operator's is not KubeRay's.
     "DeadlineExceeded": FailureClass.DEADLINE_EXCEEDED,
 }
-# Ray's words when its memory monitor has killed a process (src/ray/raylet in Ray 2.58). CUDA's are others: its memory
-# is the program's affair.
+# Ray's message when its memory monitor has killed a process (src/ray/raylet in Ray 2.58). CUDA's differs: its memory
+# is up to the program.
 _RAYS_MEMORY_WORDS = re.compile(r"running low on memory|killed (?:by|due to) the memory monitor", re.IGNORECASE)
-# NVIDIA's and AMD's words for broken hardware.
+# NVIDIA's and AMD's terms for broken hardware.
 _ACCELERATOR_WORDS = re.compile(
     r"\bXid\b|\bECC\b|uncorrectable|CUDA error: (?:hardware|unspecified launch failure.*ECC)|fallen off the bus",
     re.IGNORECASE,
@@ -51,7 +51,7 @@ def stopped_by_a_user(seen: Evidence) -> Failure | None:
     """The driver was interrupted."""
     if seen.exit_code != Exit.ABORTED:
         return None
-    return Failure(FailureClass.USER_ERROR, joined("stopped by a person", _said(seen)))
+    return Failure(FailureClass.USER_ERROR, joined("stopped by a user", _said(seen)))
 
 
 def invalid_configuration(seen: Evidence) -> Failure | None:
@@ -86,7 +86,7 @@ def ended_by_exit_code(seen: Evidence) -> Failure | None:
         return None
     found = Failure(_BY_EXIT_CODE.get(seen.exit_code, FailureClass.USER_ERROR), _said(seen))
     if seen.exit_code == _KILLED:
-        killed = "the driver was killed (SIGKILL), often for want of memory in the head's pod"
+        killed = "the driver was killed (SIGKILL), usually because the head pod ran out of memory"
         found = replace(found, message=joined(killed, driver_words(seen.job.message)))
     return _placed(found, seen) if found.failure_class is FailureClass.INFRASTRUCTURE else found
 
@@ -108,13 +108,13 @@ def stopped_by_somebody(seen: Evidence) -> Failure | None:
     """Somebody stopped the Ray job."""
     if seen.job.job_status != "STOPPED":
         return None
-    words = joined("the Ray job was stopped by somebody else", driver_words(seen.job.message))
+    words = joined("the Ray job was stopped by someone else", driver_words(seen.job.message))
     return Failure(FailureClass.INFRASTRUCTURE, words)
 
 
 def not_run_by_ray(seen: Evidence) -> Failure:
-    """Without an exit code it was not the program that ended, but Ray that could not run it."""
-    words = joined(driver_words(seen.job.message) or seen.job.reason or "the RayJob failed and does not say why")
+    """Without an exit code, the program did not end by itself: Ray could not run it."""
+    words = joined(driver_words(seen.job.message) or seen.job.reason or "the RayJob failed without giving a reason")
     return _placed(Failure(FailureClass.INFRASTRUCTURE, words), seen)
 
 
@@ -123,6 +123,6 @@ def _said(seen: Evidence) -> str:
 
 
 def _placed(failure: Failure, seen: Evidence) -> Failure:
-    """The failure with the pod that ended in an odd way, if one did."""
+    """The failure with the pod that ended abnormally, if one did."""
     broken = pod_evidence.first(pod_evidence.broken, seen.pods)
     return failure if broken is None else replace(failure, node=broken.node, pod=broken.pod)

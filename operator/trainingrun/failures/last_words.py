@@ -1,6 +1,6 @@
-"""Finds in a driver's last log lines what a person needs to read, and cuts words to what a status may hold.
+"""Finds in a driver's last log lines what a user needs to read, and cuts text to what a status may hold.
 
-Of a traceback the last lines say what went wrong, so cuts are always at the beginning. It must not judge.
+The last lines of a traceback say what went wrong, so text is cut at its beginning. It must not judge.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from trainingrun.spec.groups import Resources
 from trainingrun.spec.run import RunSpec
 
 _OOM_KILLED = "OOMKilled"
-# The kubelet evicts pods because of what they or their neighbours use. That is no pre-emption: the next attempt may
+# The kubelet evicts pods because of what they or their neighbours use. That is not a preemption: the next attempt may
 # well do the same, so it must count.
 _EVICTED = "Evicted"
 # The autoscaler has a container of its own in the head's pod; Ray lives without it.
@@ -31,22 +31,22 @@ _IMAGE_REASONS = frozenset(
     }
 )
 _FINAL_IMAGE_REASONS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-# What registries and container runtimes say of an image that is not there or not for us. A registry that cannot be
-# reached says none of it.
+# What registries and container runtimes say about an image that does not exist or is not for us. A registry that cannot
+# be reached says none of it.
 _FINAL_IMAGE_WORDS = ("not found", "unauthorized", "denied", "manifest unknown")
 
 Finder = Callable[[Pod], Failure | None]
 
 
 def preempted(pod: Pod) -> Failure | None:
-    """The pod was taken away for the cluster's reasons."""
+    """The pod was preempted for reasons of the cluster."""
     if pod.disrupted is None or pod.status_reason == _EVICTED:
         return None
     return Failure(FailureClass.PREEMPTED, joined(f"pod {pod.name}{_on(pod)} was disrupted", pod.disrupted)).at(pod)
 
 
 def evicted(pod: Pod) -> Failure | None:
-    """The kubelet evicted the pod for want of a resource."""
+    """The kubelet evicted the pod because its node ran out of a resource."""
     if pod.status_reason != _EVICTED:
         return None
     return Failure(FailureClass.INFRASTRUCTURE, joined(f"pod {pod.name}{_on(pod)} was evicted", pod.status_message)).at(
@@ -103,7 +103,7 @@ def first(find: Finder, pods: Iterable[Pod]) -> Failure | None:
 
 
 def head_failure(spec: RunSpec, head: Pod) -> Failure | None:
-    """What the head's pod tells of its own end, if it tells anything."""
+    """What the head's pod reveals about its own end, if anything."""
     for find in (preempted, out_of_memory(spec), evicted):
         failure = find(head)
         if failure is not None:
@@ -114,7 +114,7 @@ def head_failure(spec: RunSpec, head: Pod) -> Failure | None:
 def doubled_head(pods: Iterable[Pod]) -> Failure | None:
     """Two heads in one RayCluster: KubeRay does nothing more for the cluster until one of them is gone.
 
-    KubeRay 1.6 makes the second one when the API server goes away before it has told of the first.
+    KubeRay 1.6 makes the second one when the API server becomes unavailable before it has reported the first.
     """
     heads: dict[str, Pod] = {}
     for pod in pods:
@@ -124,13 +124,13 @@ def doubled_head(pods: Iterable[Pod]) -> Failure | None:
         other = heads.setdefault(pod.name.rpartition("-")[0], pod)
         if other is not pod:
             names = " and ".join(sorted((other.name, pod.name)))
-            message = f"KubeRay made two heads, {names}, and goes on with neither of them"
+            message = f"KubeRay made two heads, {names}, and continues with neither of them"
             return Failure(FailureClass.INFRASTRUCTURE, message).at(pod)
     return None
 
 
 def trainers(pods: Iterable[Pod]) -> list[Pod]:
-    """The pods that train: what one of them ended by would come again, though Ray would start the training again."""
+    """The pods that train: what ended one of them would repeat itself, although Ray would restart the training."""
     return [pod for pod in pods if pod.group == RAY_TRAINER_VALUE]
 
 

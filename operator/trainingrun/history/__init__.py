@@ -1,4 +1,4 @@
-"""What happened in a run, told from its records: the one reading that the terminal and the report share.
+"""What happened in a run, according to its records: the one reading that the terminal and the report share.
 
 Pure except for `reading`, which only reads files. It must not draw, print or know HTML.
 """

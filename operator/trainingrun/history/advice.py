@@ -1,4 +1,4 @@
-"""What a result means and what to change, in a sentence each: the same words for the terminal and the report.
+"""What a result means and what to change, in one sentence each: the same text for the terminal and the report.
 
 Advice names the field to change. It must not claim a cause that no record states.
 """
@@ -16,12 +16,12 @@ LOW_STALL_PERCENT = 5.0
 CAUSE_MEANINGS = {
     "Production": "the data group makes batches too slowly",
     "Transfer": "batches take too long over the network",
-    "Collate": "the trainers' own CPUs are busy with collating",
+    "Collate": "the trainers' own CPUs are busy collating",
 }
 _CAUSE_REMEDIES = {
     "Production": "raise spec.data.numNodes, let it grow with spec.data.maxNodes, "
     "or make spec.recipe.transform cheaper",
-    "Transfer": "send fewer bytes per row (uint8 in place of float32), keep both groups in one zone, "
+    "Transfer": "send fewer bytes per row (uint8 instead of float32), keep both groups in one zone, "
     "or raise spec.recipe.dataset.prefetchBatches",
     "Collate": "move work from spec.recipe.collate to spec.recipe.transform, which runs on the data nodes, "
     "or raise cpu in spec.trainer.resourcesPerNode",
@@ -55,8 +55,8 @@ def stall_advice(stall: Stall | None) -> str:
     if steady is not None and steady < LOW_STALL_PERCENT:
         return (
             f"{waited}, nearly all of it for the first batch of each epoch "
-            f"({percent(steady)} once data flows): more data nodes help little; longer epochs "
-            "or a cheaper start of the pipeline do."
+            f"({percent(steady)} once data flows): more data nodes would help little; longer epochs "
+            "or a cheaper start of the pipeline would help more."
         )
     cause = main_cause(stall)
     if cause is None:

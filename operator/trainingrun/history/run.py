@@ -40,7 +40,7 @@ class AttemptHistory:
 
 @dataclass(frozen=True)
 class Resumption:
-    """Training went on after an interruption. `repeated_steps` were done before it and were done again."""
+    """Training resumed after an interruption. `repeated_steps` were done before it and were done again."""
 
     time: float
     attempt: int
@@ -95,7 +95,7 @@ class History:
 
     @property
     def total_epochs(self) -> int | None:
-        """How many epochs were asked for."""
+        """How many epochs were requested."""
         if self.started:
             return self.started.epochs
         return self.epochs[-1].epochs if self.epochs else self.progress[-1].epochs if self.progress else None

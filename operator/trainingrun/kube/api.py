@@ -1,4 +1,4 @@
-"""Requests to the API server in the words of this project: raw JSON in, raw JSON out, typed errors.
+"""Requests to the API server in this project's terms: raw JSON in, raw JSON out, typed errors.
 
 It must not decide anything: no retries, no caching, no defaults for what is written. A write waits for its turn, so
 that this client never has more than `max_writes` of them in flight, and only then asks whether it may still be sent.
@@ -204,7 +204,7 @@ class Api:
         """The status of a TokenReview: whether the token is valid for the audience, and whose it is."""
         spec = {"token": token, "audiences": [audience]}
         review = {"apiVersion": TOKEN_REVIEWS.api_version, "kind": TOKEN_REVIEWS.kind, "spec": spec}
-        # It stores nothing, so that it is no write: a replica that does not lead may ask too.
+        # It stores nothing, so it is not a write: a replica that does not lead may ask too.
         request = Request("POST", TOKEN_REVIEWS.path(), {}, review, timeout=10.0)
         return dict((await self._send("create", TOKEN_REVIEWS, request)).get("status") or {})
 

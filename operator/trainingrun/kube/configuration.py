@@ -55,7 +55,7 @@ def own_namespace() -> str | None:
 
 
 def context_namespace(kubeconfig: str | None = None, context: str | None = None) -> str:
-    """The namespace that a command without one means: that of the kubeconfig's context, or the pod's own."""
+    """The default namespace of a command: that of the kubeconfig's context, or the pod's own."""
     if kubeconfig is None and context is None and _is_in_cluster():
         return own_namespace() or "default"
     with _as_no_cluster():
@@ -88,7 +88,7 @@ def _as_no_cluster() -> Iterator[None]:
     except (ConfigException, OSError, ValueError) as error:
         raise NoCluster(f"The cluster's address could not be read: {error}") from error
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        # The client reads whatever the file holds without a look at its form.
+        # The client reads whatever the file holds without checking its form.
         raise NoCluster(f"The kubeconfig is damaged: {' '.join(str(error).split())}") from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """The API server did not do what was asked. `status` is the HTTP status, 0 when there was no answer."""
+    """The API server did not do what was asked. `status` is the HTTP status, 0 if there was no response."""
 
     def __init__(self, message: str, *, status: int = 0, reason: str = ""):
         self.message = message
@@ -22,7 +22,7 @@ class ApiError(Exception):
 
 
 class Transient(ApiError):
-    """Try again later: `retry_after` seconds from now if the server said when."""
+    """Retry later: `retry_after` seconds from now if the server said when."""
 
     def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after: float | None = None):
         super().__init__(message, status=status, reason=reason)

@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer with whatever status it has."""
+    """A response, whatever its status."""
 
     status: int
     headers: Mapping[str, str]
@@ -60,7 +60,7 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         ...
 
 
@@ -137,7 +137,7 @@ def _as_transient(request: Request) -> Iterator[None]:
 
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "no response in time"
     if isinstance(error, aiohttp.ClientPayloadError):
-        return "the connection was cut within the answer"
+        return "the connection was cut off during the response"
     return str(error) or type(error).__name__

@@ -1,6 +1,6 @@
 """Updates one attempt: from what it was to what it is now, by its RayJob and pods.
 
-An attempt that has ended is never looked at again, so that no late or stale sight of it can change its outcome.
+An attempt that has ended is never examined again, so that no late or stale view of it can change its outcome.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def has_succeeded(job: RayJob) -> bool:
 
 
 def updated(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
-    """The attempt as it stands now. `failures` are the run's counted failures so far."""
+    """The attempt's current state. `failures` are the run's counted failures so far."""
     if entry.is_finished:
         return AttemptUpdate(entry, failures)
     job = job_of(view, entry)
@@ -42,7 +42,7 @@ def updated(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
         return _missing(view, entry, failures)
     entry = _seen(view, entry, job)
     if job.deleting:
-        words = f"RayJob {job.name} was deleted, and not by the operator"
+        words = f"RayJob {job.name} was deleted, but not by the operator"
         return endings.failed(view, entry, Failure(FailureClass.INFRASTRUCTURE, words), failures)
     if has_ended(job):
         return endings.failed(view, entry, failure_of_ended(_evidence(view, entry, job)), failures, job)
@@ -52,7 +52,7 @@ def updated(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
 
 
 def job_of(view: View, entry: Attempt) -> RayJob | None:
-    """The attempt's RayJob, if it is to be seen. Another one of the same name is not it."""
+    """The attempt's RayJob, if it is visible. A different one with the same name does not count."""
     job = view.children.jobs.get(entry.index)
     return job if job is None or entry.ray_job_uid in (None, job.uid) else None
 
@@ -70,7 +70,7 @@ def _seen(view: View, entry: Attempt, job: RayJob) -> Attempt:
 
 
 def _stopping(view: View, entry: Attempt, job: RayJob | None) -> Attempt:
-    """Ending for the sake of a suspension. That is not taken back, as its RayJob may be deleted already."""
+    """Ending because of a suspension. This is not undone, since its RayJob may already be deleted."""
     if job is not None:
         entry = _seen(view, entry, job)
     entry = entry.model_copy(update={"stopping": True, "missing_since": None, "create_retry_time": None})
@@ -88,17 +88,17 @@ def _missing(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
         return AttemptUpdate(entry.model_copy(update={"missing_since": view.now}), failures)
     if view.elapsed(since) < deadlines.MISSING_GRACE:
         return AttemptUpdate(entry, failures)
-    words = f"RayJob {entry.ray_job_name} is gone, and the operator did not delete it"
+    words = f"RayJob {entry.ray_job_name} is gone, but the operator did not delete it"
     return endings.failed(view, entry, Failure(FailureClass.INFRASTRUCTURE, words), failures)
 
 
 def _queued(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
-    """Suspended by a queue: not admitted yet, or not any more."""
+    """Suspended by a queue: not admitted yet, or no longer."""
     if not entry.admitted:
         return AttemptUpdate(entry, failures)
     entry = lost_heads.head_forgotten(entry).model_copy(update={"admitted": False, "outcome": "Pending"})
     return endings.interrupted(
-        view, entry, Failure(FailureClass.PREEMPTED, "the queue took the machines away"), failures
+        view, entry, Failure(FailureClass.PREEMPTED, "the queue preempted the attempt"), failures
     )
 
 

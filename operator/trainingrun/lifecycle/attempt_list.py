@@ -65,7 +65,7 @@ def _closed(view: View, attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
     if not attempts or attempts[-1].is_finished:
         return attempts
     lost = {"outcome": "Failed", "failure_class": FailureClass.INFRASTRUCTURE, "end_time": view.now, "stopping": False}
-    words = "its end was not recorded; a later attempt exists"
+    words = "its end was not recorded, but a later attempt exists"
     return (*attempts[:-1], attempts[-1].model_copy(update={**lost, "message": words}))
 
 

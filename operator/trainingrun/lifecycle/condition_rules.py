@@ -79,7 +79,7 @@ def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Fin
         ConditionType.DATA_STARVED: _data_starved(view, attempt_list.newest),
         ConditionType.SUSPENDED: _suspended(state),
         ConditionType.RECONCILING: _reconciling(view, attempt_list, state, ready),
-        ConditionType.STALLED: Finding(False, Reason.PROGRESSING, "Nothing needs a person."),
+        ConditionType.STALLED: Finding(False, Reason.PROGRESSING, "No action is needed."),
         ConditionType.COMPLETE: unfinished,
         ConditionType.FAILED: unfinished,
     }
@@ -128,28 +128,28 @@ def _absence(view: View, attempt_list: AttemptList, state: State) -> Words:
     """Why no RayJob of a live attempt is there."""
     entry = attempt_list.newest
     if state == "Suspended":
-        return Words(Reason.SUSPENDED, "spec.suspend is true; set it to false to go on from the last checkpoint.")
+        return Words(Reason.SUSPENDED, "spec.suspend is true; set it to false to continue from the last checkpoint.")
     if state == "Suspending":
-        return Words(Reason.SUSPENDING, f"Waiting for the end of {view.children.remains() or 'the attempt'}.")
+        return Words(Reason.SUSPENDING, f"Waiting for {view.children.remains() or 'the attempt'} to end.")
     if entry is None or (entry.is_live and entry.ray_job_uid is None):
         reason = Reason.PENDING if state == "Pending" else Reason.RESTARTING
         index = 0 if entry is None else entry.index
         return creation_words(view, index) or Words(reason, _about_to_create(view, index))
     if not entry.is_finished:
-        return Words(Reason.RESTARTING, f"RayJob {entry.ray_job_name} is not to be found.")
+        return Words(Reason.RESTARTING, f"RayJob {entry.ray_job_name} cannot be found.")
     return Words(Reason.RESTARTING, _between(view, entry))
 
 
 def _about_to_create(view: View, attempt: int) -> str:
     remains = view.children.remains()
-    return f"Waiting for the end of {remains}." if remains else f"Attempt {attempt} is about to be created."
+    return f"Waiting for {remains} to end." if remains else f"Attempt {attempt} is about to be created."
 
 
 def _between(view: View, entry: Attempt) -> str:
     ended = f"Attempt {entry.index} ended ({entry.failure_class or entry.outcome})"
     remains = view.children.remains()
     if remains:
-        return f"{ended}; the next one waits for the end of {remains}."
+        return f"{ended}; the next one waits for {remains} to end."
     if entry.retry_time is not None and backs_off(view, entry):
         return f"{ended}; the next one follows at {entry.retry_time:%Y-%m-%d %H:%M:%S} UTC."
     return f"{ended}; the next one follows."
@@ -158,21 +158,21 @@ def _between(view: View, entry: Attempt) -> str:
 def _data_starved(view: View, entry: Attempt | None) -> Finding:
     stall = view.report.stall_percent
     if stall is None or not view.report.is_of(entry):
-        return Finding(None, Reason.NO_REPORT, "The attempt has not reported its waiting time yet.")
-    limit = f"{STALL_LIMIT_PERCENT} % of their time"
+        return Finding(None, Reason.NO_REPORT, "The attempt has not reported its data stall yet.")
+    limit = f"{STALL_LIMIT_PERCENT} % of the time"
     if stall > STALL_LIMIT_PERCENT:
         return Finding(
-            True, Reason.STALL_ABOVE_LIMIT, f"The trainers wait for data for more than {limit}; see dataStatus.cause."
+            True, Reason.STALL_ABOVE_LIMIT, f"The trainers wait for data more than {limit}; see dataStatus.cause."
         )
-    return Finding(False, Reason.STALL_BELOW_LIMIT, f"The trainers wait for data for at most {limit}.")
+    return Finding(False, Reason.STALL_BELOW_LIMIT, f"The trainers wait for data at most {limit}.")
 
 
 def _suspended(state: State) -> Finding:
     if state == "Suspended":
-        return Finding(True, Reason.SUSPENDED, "spec.suspend is true, and all machines are given back.")
+        return Finding(True, Reason.SUSPENDED, "spec.suspend is true, and all pods are gone.")
     if state == "Suspending":
         return Finding(False, Reason.SUSPENDING, "The attempt saves a checkpoint and ends.")
-    return Finding(False, Reason.NOT_SUSPENDED, "The run is not to be suspended.")
+    return Finding(False, Reason.NOT_SUSPENDED, "Suspension was not requested.")
 
 
 def _reconciling(view: View, attempt_list: AttemptList, state: State, ready: Finding) -> Finding:
@@ -186,5 +186,5 @@ def _reconciling(view: View, attempt_list: AttemptList, state: State, ready: Fin
         "Suspending": Reason.SUSPENDING,
     }
     if state == "Running" and attempt_list.newest is not None:
-        return Finding(True, Reason.TRAINING, f"Attempt {attempt_list.newest.index} trains.")
+        return Finding(True, Reason.TRAINING, f"Attempt {attempt_list.newest.index} is training.")
     return Finding(True, reasons.get(state, Reason.PENDING), ready.message)

@@ -51,7 +51,7 @@ def progress_deadline(view: View, entry: Attempt) -> datetime | None:
     reported, listening = view.report.time, view.reports_since
     if entry.outcome != "Running" or reported is None or listening is None or not view.report.is_of(entry):
         return None
-    # Silence says nothing while no report could arrive. And a new head starts training anew, which takes its time too.
+    # Silence means nothing while no report could arrive. And a new head restarts training, which also takes time.
     since = max(reported, listening, entry.head_time or reported)
     return since + timedelta(seconds=view.spec.progress_deadline_seconds)
 
@@ -63,7 +63,7 @@ def hung(view: View, entry: Attempt) -> Failure | None:
         return None
     limit = view.spec.progress_deadline_seconds
     last = f"{view.report.time:%Y-%m-%d %H:%M:%S} UTC"
-    words = f"no progress was reported for {limit} seconds (progressDeadlineSeconds); last at {last}"
+    words = f"no progress was reported for {limit} seconds (progressDeadlineSeconds); last report at {last}"
     return Failure(FailureClass.HANG, words)
 
 

@@ -54,7 +54,7 @@ def suspended(view: View, entry: Attempt) -> Attempt:
 
 
 def failed(view: View, entry: Attempt, failure: Failure, failures: int, job: RayJob | None = None) -> AttemptUpdate:
-    """The attempt ended with a failure; the run's policy decides whether another one follows."""
+    """The attempt ended with a failure; the run's policy decides whether another follows."""
     action = action_for(view.spec, failure)
     counted = action == "Count"
     failures = min(failures + counted, MAX_COUNT)
@@ -63,7 +63,7 @@ def failed(view: View, entry: Attempt, failure: Failure, failures: int, job: Ray
     if action == "Fail":
         verdict = _failure_verdict(entry, failure, "")
     elif failures > limit and counted:
-        verdict = _failure_verdict(entry, failure, f" and backoffLimit allows {limit} failed attempts")
+        verdict = _failure_verdict(entry, failure, f", and backoffLimit allows only {limit} failed attempts")
     wait = backoff(failures) if counted else UNCOUNTED_BACKOFF
     ended = entry.model_copy(
         update={
@@ -85,9 +85,9 @@ def failed(view: View, entry: Attempt, failure: Failure, failures: int, job: Ray
 
 
 def interrupted(view: View, entry: Attempt, failure: Failure, failures: int) -> AttemptUpdate:
-    """The attempt lost its head or its machines, and KubeRay or the queue starts it again by itself.
+    """The attempt lost its head or its nodes, and KubeRay or the queue restarts it automatically.
 
-    That counts as a failed attempt would; only when the run allows no more of them does the attempt end.
+    This counts like a failed attempt; the attempt ends only when the run allows no more of them.
     """
     count = "preemptions" if failure.failure_class is FailureClass.PREEMPTED else "head_restarts"
     entry = entry.model_copy(update={count: min(getattr(entry, count) + 1, MAX_COUNT)})

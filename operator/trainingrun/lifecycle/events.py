@@ -1,5 +1,5 @@
-"""The Kubernetes events that a change of status is worth: one for each condition that turns, attempt that fails,
-and head or machine that is lost. The same status twice gives none.
+"""The Kubernetes events for a change of status: one for each condition that turns, attempt that fails,
+and head or node that is lost. The same status twice gives none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trainingrun.status.recorded import Recorded
 # Events hold no more: the API server refuses longer notes.
 MAX_NOTE = 1024
 _WARNINGS = frozenset({ConditionType.DATA_STARVED, ConditionType.FAILED})
-# Turning true, and turning false, of these is news. Of Reconciling, Stalled and the like others tell already.
+# These are worth an event when they turn true. Others already report what Reconciling, Stalled and the like say.
 _TOLD_WHEN_TRUE = frozenset(
     {
         ConditionType.ACCEPTED,
@@ -51,10 +51,10 @@ def events_of(recorded: Recorded, status: Status) -> tuple[Event, ...]:
 
 def _of_attempt(before: Attempt | None, attempt: Attempt) -> Iterator[Event]:
     if attempt.head_restarts > (before.head_restarts if before else 0):
-        words = f"The head of attempt {attempt.index} was lost and replaced; training goes on from its last checkpoint."
+        words = f"The head of attempt {attempt.index} was lost and replaced; training resumes from its last checkpoint."
         yield Event("Warning", FailureClass.HEAD_LOST, words)
     if attempt.preemptions > (before.preemptions if before else 0):
-        words = f"The machines of attempt {attempt.index} were taken away; it goes on when it gets others."
+        words = f"Attempt {attempt.index} was preempted; it continues when it gets new nodes."
         yield Event("Warning", FailureClass.PREEMPTED, words)
     if attempt.outcome == "Failed" and (before is None or before.outcome != "Failed"):
         where = f" on node {attempt.node}" if attempt.node else ""
@@ -78,7 +78,7 @@ def _of_condition(before: Condition | None, condition: Condition) -> Iterator[Ev
     elif condition.type is ConditionType.ADMITTED and condition.reason == Reason.QUEUED and is_other:
         yield Event("Normal", condition.reason, condition.message)
     elif condition.type is ConditionType.SUSPENDED and was == "True" and condition.reason != Reason.FINISHED:
-        yield Event("Normal", "Resumed", "The run goes on from its last checkpoint.")
+        yield Event("Normal", "Resumed", "The run continues from its last checkpoint.")
 
 
 def _told_reason(condition: Condition) -> str:

@@ -23,7 +23,7 @@ def head_watched(view: View, entry: Attempt, job: RayJob) -> tuple[Attempt, Fail
 
 
 def head_forgotten(entry: Attempt) -> Attempt:
-    """The attempt after its cluster was taken away: the next head it gets replaces none."""
+    """The attempt after its cluster was preempted: the next head it gets replaces none."""
     return entry.model_copy(
         update={
             "head_pod_uid": None,
@@ -73,7 +73,7 @@ def _with_head(view: View, entry: Attempt, job: RayJob, head: Pod) -> Attempt:
 def _loss(entry: Attempt, job: RayJob) -> Failure:
     before, now = entry.ray_cluster_name, job.ray_cluster_name
     if before and now and before != now:
-        return Failure(FailureClass.PREEMPTED, f"RayCluster {before} was taken away and {now} made in its place")
+        return Failure(FailureClass.PREEMPTED, f"RayCluster {before} was preempted and replaced by {now}")
     lost = Failure(
         FailureClass.HEAD_LOST, f"the head of RayCluster {now or before} was lost and replaced, with its driver"
     )

@@ -1,4 +1,4 @@
-"""When time alone may change what is to be done: the ends of deadlines, back-offs and times to live."""
+"""When time alone may change what must be done: the ends of deadlines, back-offs and times to live."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainingrun.lifecycle.permission import SLOWEST_RETRY
 from trainingrun.lifecycle.view import View
 from trainingrun.status.fields import Attempt, Usage
 
-# A write or a creation that has been decided is looked after even if no event tells of it.
+# A write or a creation that has been decided on is followed up even if no event reports it.
 SOON = timedelta(seconds=5)
 
 

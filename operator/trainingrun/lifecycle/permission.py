@@ -16,7 +16,7 @@ from trainingrun.status.fields import MAX_INDEX, Attempt
 
 # How long the RayJob of a first attempt may take from its creation into the caller's view, before it is made sure of.
 FIRST_SIGHT = timedelta(seconds=3)
-# What the API server refuses is retried as often as this, more and more seldom.
+# What the API server refuses is retried after these pauses, less and less often.
 FASTEST_RETRY = timedelta(seconds=15)
 SLOWEST_RETRY = timedelta(seconds=300)
 

@@ -1,4 +1,4 @@
-"""Everything that a decision may look at, in one value: what the run wants, remembers and has, and the time."""
+"""Everything that a decision may use, in one value: what the run wants, remembers and has, and the time."""
 
 from __future__ import annotations
 

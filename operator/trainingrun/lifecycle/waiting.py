@@ -1,4 +1,4 @@
-"""Why not all pods are ready, in the words of whoever holds them back: quota, scheduler, kubelet, KubeRay."""
+"""Why not all pods are ready, with the message of whatever blocks them: quota, scheduler, kubelet, KubeRay."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Words:
 
 @dataclass(frozen=True)
 class PodCount:
-    """Ready pods of an attempt, and how many it is to have."""
+    """Ready pods of an attempt, and how many it will have."""
 
     ready: int
     wanted: int
@@ -57,7 +57,9 @@ def creation_words(view: View, attempt: int) -> Words | None:
     """What keeps the attempt's RayJob from being created, if anything does."""
     conflict = view.conflict_with(attempt)
     if conflict is not None:
-        words = f"RayJob {conflict.name} exists and is not the run's own; delete it, or create the run by another name."
+        words = (
+            f"RayJob {conflict.name} exists but is not this run's; delete it, or create the run with a different name."
+        )
         return Words(Reason.NAME_CONFLICT, words)
     if view.refusal is not None:
         return Words(refusal_reason(*view.refusal), view.refusal[1])
@@ -65,7 +67,7 @@ def creation_words(view: View, attempt: int) -> Words | None:
 
 
 def _recorded_refusal(view: View) -> Words | None:
-    """The words of a refusal that this operator has not met itself, or has forgotten in a restart."""
+    """The message of a refusal that this operator has not seen itself, or has forgotten in a restart."""
     entry = view.recorded.attempts[-1] if view.recorded.attempts else None
     recorded = view.recorded.conditions.get(ConditionType.PODS_READY)
     if entry is None or recorded is None or not is_paused(view, entry) or recorded.reason not in REFUSALS:
@@ -79,13 +81,13 @@ def queue_words(view: View, entry: Attempt, job: RayJob) -> Words:
     reason = Reason.PREEMPTED if entry.preemptions else Reason.QUEUED
     if queue is None:
         hint = f"the run has no label {QUEUE_KEY}, which may be required here"
-        return Words(reason, f"RayJob {job.name} is suspended, and not by the operator; {hint}.")
+        return Words(reason, f"RayJob {job.name} is suspended, but not by the operator; {hint}.")
     again = "again " if entry.preemptions else ""
-    return Words(reason, f'RayJob {job.name} waits to be admitted {again}by queue "{queue}".')
+    return Words(reason, f'RayJob {job.name} is waiting to be admitted {again}by queue "{queue}".')
 
 
 def pod_words(view: View, entry: Attempt, job: RayJob) -> Words:
-    """What the pods of an admitted attempt wait for."""
+    """What the pods of an admitted attempt are waiting for."""
     clusters = [cluster for cluster in view.children.clusters_of(entry.index) if not cluster.deleting]
     for cluster in clusters:
         if cluster.replica_failure is not None:
@@ -114,7 +116,7 @@ def _container_words(pods: list[Pod]) -> Words | None:
 
 
 def _last_end(pod: Pod) -> str:
-    """How a container of the pod that is started again and again ended, and the last line that it wrote."""
+    """How a container of the pod that keeps restarting ended, and the last line that it wrote."""
     if not pod.terminations:
         return ""
     end = pod.terminations[-1]
@@ -152,7 +154,7 @@ _REASONS = {
 
 
 def refusal_reason(reason: str, message: str) -> Reason:
-    """The reason for the words of a refusal: the API server's own reason alone says little (Forbidden)."""
+    """The reason for the message of a refusal: the API server's own reason alone says little (Forbidden)."""
     lowered = message.lower()
     found = next((known for words, known in _WORDS if words in lowered), None)
     return found or _REASONS.get(reason, Reason.REFUSED)

@@ -1,4 +1,4 @@
-"""What decisions need to know of each object, and nothing else: a projection is what the cache keeps of a body.
+"""What decisions need to know about each object, and nothing else: a projection is what the cache keeps of a body.
 
 No decision is made here. Times are aware and in UTC. Two projections that are equal mean that nothing that
 matters has changed, which is how the engine tells a change from noise.
@@ -36,7 +36,7 @@ class RunObject:
 class RayJob:
     """The RayJob of one attempt. `attempt` is its label's number; `owner_uid` its controller's uid, if it has one.
 
-    `message` holds the driver's last words, cut to what a person reads; `exit_code` what Ray says of the driver.
+    `message` holds the driver's last message, cut to a readable length; `exit_code` what Ray reports of the driver.
     """
 
     namespace: str
@@ -81,7 +81,7 @@ class RayCluster:
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """How a container ended, in the kubelet's words."""
+    """How a container ended, as reported by the kubelet."""
 
     container: str
     exit_code: int

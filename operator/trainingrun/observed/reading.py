@@ -16,10 +16,10 @@ from trainingrun.errors import InvalidSpec, Problem
 from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination
 from trainingrun.spec import Run, parse
 
-# Of the 20,000 characters of logs that Ray puts into a message, the last are what a person reads.
+# Of the 20,000 characters of logs that Ray puts into a message, users read the last ones.
 MAX_MESSAGE = 4096
 _EPOCH = datetime.fromtimestamp(0, UTC)
-# Ray's words in ray.dashboard.modules.job.job_supervisor; the only place where the exit code reaches a RayJob.
+# Ray's message in ray.dashboard.modules.job.job_supervisor; the only place where the exit code reaches a RayJob.
 _EXIT_CODE = re.compile(r"failed with exit code (-?\d+)")
 
 Body = Mapping[str, Any]
@@ -140,7 +140,7 @@ def _waiting(containers: Iterable[Body]) -> tuple[str, str] | None:
     for container in containers:
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason") or ""
-        # What every pod says while all is well.
+        # What every healthy pod reports.
         if reason and reason not in ("PodInitializing", "ContainerCreating"):
             return reason, waiting.get("message") or ""
     return None

@@ -1,6 +1,6 @@
 """From a run to the KubeRay objects of one attempt, as manifests ready to be sent.
 
-Pure: the same run, attempt and settings give the same bytes. It must not look at the cluster or the clock, and
+Pure: the same run, attempt and settings give the same bytes. It must not read the cluster or the clock, and
 raises nothing for a valid run.
 """
 

@@ -1,4 +1,4 @@
-"""The Ray cluster of a run: which groups of pods it has, how many, and what Ray is told of each."""
+"""The Ray cluster of a run: its groups of pods, their sizes, and what Ray is told about each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trainingrun.spec.groups import Data, Trainer
 
 @dataclass(frozen=True)
 class HeadGroup:
-    """The pod that coordinates. Without CPUs, Ray places no task on it but the driver."""
+    """The coordinating pod. Without CPUs, Ray places no task on it but the driver."""
 
     pod: PodTemplate
     num_cpus: str = "0"

@@ -49,7 +49,7 @@ def ray_cluster(run: RunObject, attempt: int, settings: RenderSettings) -> Manif
 
 def _attempt(run: RunObject, number: int, settings: RenderSettings) -> RenderedAttempt:
     if run.run is None:
-        raise ValueError(f"{run.namespace}/{run.name} has an invalid spec, of which nothing can be rendered")
+        raise ValueError(f"{run.namespace}/{run.name} has an invalid spec that cannot be rendered")
     return RenderedAttempt(owner=run, run=run.run, number=number, settings=settings)
 
 

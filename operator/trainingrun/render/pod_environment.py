@@ -17,7 +17,7 @@ from trainingrun.render.template_engine import json_text
 from trainingrun.spec import Run
 from trainingrun.spec.environment import EnvironmentVariable
 
-# KubeRay sets these where they are missing, so that an author's would open the cluster or tear it apart.
+# KubeRay sets these if they are missing; an author's own values would open up the cluster or break it.
 CLUSTER_VARIABLES = frozenset({"RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_PORT"})
 
 
@@ -25,9 +25,9 @@ def common_variables(drain_seconds: int) -> dict[str, str]:
     """The operator's variables of every pod. The file system is read-only but for /tmp."""
     return {
         "HOME": "/tmp",  # noqa: S108 - the pod's own
-        # At its end Ray waits 30 s for replicas of Serve. What has to be waited for here, the hook before has done.
+        # On exit Ray waits 30 s for replicas of Serve. Here, the preStop hook has already done all the waiting.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
-        # Nothing is told to Ray's makers, as locally; collecting it would also take a process of its own.
+        # No usage reports to Ray's makers, as locally; collecting them would also take a process of its own.
         "RAY_USAGE_STATS_ENABLED": "0",
         variables.DRAIN_SECONDS: str(drain_seconds),
     }
@@ -37,7 +37,7 @@ def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
     """What the driver of an attempt and its head read; a driver has `drain_seconds` to stop."""
     return {
         "RAY_JOB_STOP_WAIT_TIME_S": str(drain_seconds),
-        # A node that refuses five checks in a row is lost; one that only answers late has as long as ever.
+        # A node that refuses five checks in a row is lost; one that only responds late has as long as before.
         "RAY_health_check_period_ms": "1000",
         variables.CONFIG: f"{contract_pods.CONFIGURATION_DIRECTORY}/{contract_pods.CONFIGURATION_FILE}",
         variables.ATTEMPT: str(attempt),

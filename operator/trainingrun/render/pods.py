@@ -18,7 +18,7 @@ from trainingrun.spec import Run
 from trainingrun.spec.environment import EnvironmentVariable
 from trainingrun.spec.groups import Resources
 
-# Cluster autoscalers leave the nodes alone that hold such a pod, whose loss would interrupt the training.
+# Cluster autoscalers do not remove nodes with such a pod, whose loss would interrupt training.
 _PINNED = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
 
@@ -59,7 +59,7 @@ class CommonParts:
 
 @dataclass(frozen=True)
 class PodTemplate:
-    """What the pods of one group have besides."""
+    """What the pods of one group have in addition."""
 
     container: str
     labels: dict[str, str]
@@ -111,7 +111,7 @@ def head_pod(attempt: RenderedAttempt, *, has_autoscaler: bool) -> PodTemplate:
 
 
 def data_pod(attempt: RenderedAttempt) -> PodTemplate:
-    """A pod that preprocesses. Nothing is lost with it: another one does its tasks again."""
+    """A pod that preprocesses. Nothing is lost with it: another pod runs its tasks again."""
     data = attempt.run.spec.data
     return _pod(attempt, RAY_DATA_VALUE, data.resources_per_node, authors=data.env)
 

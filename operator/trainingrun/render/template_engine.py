@@ -1,4 +1,4 @@
-"""Templates to objects. Every value goes into a template as JSON, so that none can become YAML of its own.
+"""Templates to objects. Every value goes into a template as JSON, so that none can turn into YAML syntax.
 
 It must know nothing of runs.
 """
@@ -51,10 +51,10 @@ def environment() -> jinja2.Environment:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Refuses a key that is there twice, of which YAML would keep the last."""
+    """Refuses a key that appears twice, of which YAML would keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         mapping = super().construct_mapping(node, deep=deep)
         if len(mapping) != len(node.value):
-            raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, "a key appears twice", node.start_mark)
         return mapping

@@ -1,4 +1,4 @@
-"""Axes: where a value lies on a chart, and the round numbers that are written beside it.
+"""Axes: the position of a value on a chart, and the round numbers next to it.
 
 Pure arithmetic. Positions are fractions from 0 to 1 along the axis.
 """

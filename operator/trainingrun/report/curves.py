@@ -92,7 +92,7 @@ def _segments(points: Sequence[Point]) -> list[list[Point]]:
 
 
 def _events(history: History, x: Axis) -> tuple[list[Shape], list[tuple[str, str]]]:
-    """Where training went on after an interruption, and the best checkpoint."""
+    """Where training resumed after an interruption, and the best checkpoint."""
     shapes, legend = [], []
     for resumption in history.resumptions:
         what = "workers restarted" if resumption.inside_attempt else f"attempt {resumption.attempt} began"

@@ -25,7 +25,7 @@ def begin_of(history: History) -> float:
 
 
 def stretches_of(history: History) -> list[list[Progress]]:
-    """The reports, parted where the attempt or its workers were started again."""
+    """The reports, split where the attempt or its workers were restarted."""
     restarts = [restart.time for restart in history.worker_restarts]
     parts: dict[tuple[int, int], list[Progress]] = {}
     for report in history.reports:
@@ -34,7 +34,7 @@ def stretches_of(history: History) -> list[list[Progress]]:
 
 
 def restart_marks(history: History, x: Axis) -> list[Shape]:
-    """Where training went on after an interruption."""
+    """Where training resumed after an interruption."""
     return [
         upright("restart", place_x(x, item.time - begin_of(history)), f"restart in attempt {item.attempt}")
         for item in history.resumptions

@@ -74,7 +74,7 @@ def look_of(cause: str) -> str:
 
 
 def _stall_columns(history: History, x: Axis) -> list[Stall | None]:
-    """The mean stall in equal parts of the time. A report tells of the time since the report before it."""
+    """The mean stall in equal parts of the time. A report covers the time since the previous one."""
     spans = []
     for stretch in stretches_of(history):
         gaps = [b.time - a.time for a, b in pairwise(stretch)]

@@ -85,7 +85,7 @@ def checkpoints_table(history: History) -> Table:
             count(saved.step),
             size(saved.size_bytes),
             duration(saved.seconds),
-            "best" if saved is best else "best until then" if saved.best else NONE,
+            "best" if saved is best else "best so far" if saved.best else NONE,
         )
         for saved in history.checkpoints
     ]
@@ -99,10 +99,10 @@ def checkpoints_table(history: History) -> Table:
 
 
 def placement_sentence(history: History) -> str:
-    """Whether data and training were kept on nodes of their own."""
+    """Whether data and training were kept on separate nodes."""
     data, trainers = history.data_nodes, history.trainer_nodes
     if not data and not trainers:
-        return "Which nodes were used is unknown: no placement was recorded."
+        return "The nodes are unknown: no placement was recorded."
     made = f"Data ran on {plural(len(data), 'node')}" if data else "Where data ran is unknown"
     trained = f"training on {plural(len(trainers), 'node')}" if trainers else "where training ran is unknown"
     both = sorted(set(data) & set(trainers))
@@ -113,7 +113,7 @@ def placement_sentence(history: History) -> str:
 
 
 def placement_table(history: History) -> Table:
-    """One row for each node: the data rows it made and the training ranks it held."""
+    """One row per node: the data rows it produced and the training ranks it held."""
     made: dict[str, int] = {}
     for attempt in history.attempts:
         for node, new in attempt.data_rows.items():
@@ -140,7 +140,7 @@ def _ranks(history: History, node: str) -> str:
 
 
 def _spans(ranks: list[int]) -> str:
-    """Ranks in the shortest words: `0 to 3, 6`."""
+    """Ranks in the shortest form: `0 to 3, 6`."""
     spans: list[list[int]] = []
     for rank in sorted(set(ranks)):
         if spans and rank == spans[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""The whole page as finished words, charts and tables: all that the template may know.
+"""The whole page as finished text, charts and tables: all that the template may know.
 
 Pure. Every number is formatted here or below, none in the template.
 """
@@ -44,7 +44,7 @@ _GOOD, _BAD, _OPEN = "good", "bad", "open"
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure of the headline, and what it needs to be read right."""
+    """One headline figure, and the note it needs to be read correctly."""
 
     label: str
     figure: str

@@ -1,6 +1,6 @@
 """Files of TrainingRuns: the runs in them, and every problem with the line and column that it is about.
 
-The only part of this package that reads files. It must not print: whoever calls decides what is shown.
+The only part of this package that reads files. It must not print: the caller decides what is shown.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class LoadedRun(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """All that was in a file: runs, problems, and notes on documents of other kinds that were skipped."""
+    """Everything in a file: runs, problems, and notes on documents of other kinds that were skipped."""
 
     runs: tuple[LoadedRun, ...] = ()
     problems: tuple[LocatedProblem, ...] = ()
@@ -110,7 +110,7 @@ def read_text(source: str, data: bytes) -> Reading:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        return _with(reading, LocatedProblem("", "bytes that are no UTF-8", "UTF-8 text", source, line, column))
+        return _with(reading, LocatedProblem("", "bytes that are not UTF-8", "UTF-8 text", source, line, column))
     except TooComplex as error:
         return _with(reading, LocatedProblem("", error.found, error.allowed, source, *error.position))
     except yaml.YAMLError as error:
@@ -137,7 +137,7 @@ def _read_document(source: str, document: Document) -> Reading:
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind != KIND:
         place = f"{source}:{document.start.line}:{document.start.column}"
-        return Reading(skipped=(f"{place}: skipped a document of kind {kind[:64]}, only {KIND} is checked",))
+        return Reading(skipped=(f"{place}: skipped a document of kind {kind[:64]}; only {KIND} is checked",))
     problems = [LocatedProblem(m.path, m.found, m.allowed, source, *m.position) for m in document.mistakes]
     try:
         run = parse(value)
@@ -158,9 +158,9 @@ def _located(source: str, document: Document, problem: Problem) -> LocatedProble
 def _syntax_problem(source: str, data: bytes, error: yaml.YAMLError) -> LocatedProblem:
     """The parser's complaint as a problem; a control character is reported by its offset only."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return LocatedProblem("", "a control character", "text that YAML can hold", source)
+        return LocatedProblem("", "a control character", "text without control characters", source)
     position = Position(error.problem_mark.line + 1, error.problem_mark.column + 1)
     lines = data.splitlines()
     has_tab = position.line <= len(lines) and b"\t" in lines[position.line - 1]
-    allowed = "YAML indented by spaces, not by tabs" if has_tab else "YAML; look at this line and the one before it"
-    return LocatedProblem("", f"a mistake in the YAML ({error.problem})", allowed, source, *position)
+    allowed = "YAML indented by spaces, not by tabs" if has_tab else "YAML; check this line and the one before it"
+    return LocatedProblem("", f"a YAML syntax error ({error.problem})", allowed, source, *position)

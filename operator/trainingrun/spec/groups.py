@@ -1,4 +1,4 @@
-"""The machines of a run: the trainer group, the data group and the head, with their resources.
+"""The nodes of a run: the trainer group, the data group and the head, with their resources.
 
 It must say nothing about what they compute: recipe.py does.
 """
@@ -20,7 +20,7 @@ from trainingrun.spec.quantity import Quantity
 MAX_NODES = 1000
 MAX_PROCESSES = 64
 
-# Whole by their text alone: neither fractions nor the suffixes and exponents that can make one.
+# Whole as written: neither fractions nor the suffixes and exponents that can make one.
 DEVICE_PATTERN = r"^[0-9]+([kMGTPE]|[KMGTPE]i)?$"
 
 _DEVICE_COUNT = re.compile(DEVICE_PATTERN[1:-1])
@@ -45,14 +45,14 @@ class Resources(Model):
     limits: ResourceList = Field(
         default={},
         description=(
-            "Most that a pod may use: cpu (cores), memory (bytes), devices such as nvidia.com/gpu (whole "
+            "The most that a pod may use: cpu (cores), memory (bytes), devices such as nvidia.com/gpu (whole "
             "numbers); at most 32 resources. cpu and memory default to 4 and 16Gi."
         ),
         validate_default=True,
     )
     requests: ResourceList = Field(
         default={},
-        description="What a pod reserves, at most the limits; at most 32 resources. The limits if not given.",
+        description="What a pod reserves, at most the limits; at most 32 resources. Default: the limits.",
     )
 
     @field_validator("limits", mode="after")
@@ -100,7 +100,7 @@ class HeadResources(Resources):
     limits: ResourceList = Field(
         default={},
         description=(
-            "Most that the pod may use: cpu (cores) and memory (bytes), at most 32 resources. "
+            "The most that the pod may use: cpu (cores) and memory (bytes), at most 32 resources. "
             "cpu and memory default to 2 and 8Gi."
         ),
         validate_default=True,
@@ -112,14 +112,14 @@ class Trainer(Model):
 
     command: Words = Field(
         default=(),
-        description="Your own entrypoint instead of recipe: at most 256 words of at most 32,768 characters.",
+        description="Your own entrypoint instead of a recipe: at most 256 strings of at most 32,768 characters.",
     )
     args: Words = Field(
         default=(),
         description="Arguments for command: at most 256 of at most 32,768 characters.",
     )
     env: Environment = Field(
-        default=(), description="Variables of the group's pods, at most 256; they win over spec.env."
+        default=(), description="Environment variables of the group's pods, at most 256; they override spec.env."
     )
     num_nodes: int = Field(default=1, ge=1, le=MAX_NODES, description="Pods in the group, 1 to 1000.")
     num_proc_per_node: int | None = Field(
@@ -155,14 +155,14 @@ class Data(Model):
     """The CPU worker group, where Ray Data preprocesses."""
 
     env: Environment = Field(
-        default=(), description="Variables of the group's pods, at most 256; they win over spec.env."
+        default=(), description="Environment variables of the group's pods, at most 256; they override spec.env."
     )
-    num_nodes: int = Field(default=1, ge=1, le=MAX_NODES, description="Pods at the start and at least, 1 to 1000.")
+    num_nodes: int = Field(default=1, ge=1, le=MAX_NODES, description="Pods at the start, and the minimum, 1 to 1000.")
     max_nodes: int | None = Field(
         default=None,
         ge=1,
         le=MAX_NODES,
-        description="Pods that the group may grow to, numNodes to 1000. A fixed size when not given.",
+        description="Pods that the group may grow to, numNodes to 1000; a fixed size if not given.",
     )
     resources_per_node: Resources = Field(default=Resources(), description="What each pod gets.")
 
@@ -173,6 +173,6 @@ class Data(Model):
 
 
 class Head(Model):
-    """The pod that coordinates; no task of the run is placed on it."""
+    """The coordinating pod; no tasks of the run are placed on it."""
 
     resources: HeadResources = Field(default=HeadResources(), description="What the pod gets.")

@@ -39,7 +39,7 @@ class Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """The same: nothing of it changes. Otherwise every run would have copies of all defaults of its own."""
+        """The same object, since it never changes. Otherwise every run would have its own copies of all defaults."""
         return self
 
     def broken_rules(self) -> Iterable[Problem]:
@@ -49,7 +49,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, data: Any) -> Any:
-        """Take a field that is null as not given, as the API server does. Unknown fields stay."""
+        """Treat a null field as not given, as the API server does. Unknown fields stay."""
         if not isinstance(data, dict) or None not in data.values():
             return data
         known = {field.alias for field in cls.model_fields.values()}
@@ -67,7 +67,7 @@ PATTERN_WORDS: dict[str, str] = {}
 
 
 def text(max_length: int, *, pattern: str = r"^[^\x00]*$", words: str = "", min_length: int = 1) -> StringConstraints:
-    """Bounds for a text field. `words` say to a person what `pattern` says to a machine."""
+    """Bounds for a text field. `words` tell a user what `pattern` tells a machine."""
     PATTERN_WORDS[pattern] = words
     return StringConstraints(strict=True, min_length=min_length, max_length=max_length, pattern=pattern)
 
@@ -118,9 +118,9 @@ def keys_match(pattern: str, max_length: int, words: str) -> Callable[[dict[str,
     return check
 
 
-LABEL_KEYS = keys_match(KEY_PATTERN, KEY_LENGTH, "at most 317 characters, as Kubernetes' labels have")
+LABEL_KEYS = keys_match(KEY_PATTERN, KEY_LENGTH, "at most 317 characters, as in Kubernetes' labels")
 RESOURCE_KEYS = keys_match(KEY_PATTERN, KEY_LENGTH, "resource names, as in cpu or nvidia.com/gpu")
-PARAMETER_KEYS = keys_match(_IDENTIFIER, 128, "letters, digits and '_', as Python's arguments have")
+PARAMETER_KEYS = keys_match(_IDENTIFIER, 128, "letters, digits and '_', as in Python's arguments")
 
 Labels = Annotated[
     dict[str, LabelValue],

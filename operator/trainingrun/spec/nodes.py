@@ -30,7 +30,7 @@ class Position(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """Something that is wrong with the YAML of a document, apart from what it says."""
+    """Something that is wrong with the YAML of a document, apart from its content."""
 
     position: Position
     path: str
@@ -144,9 +144,13 @@ class _Builder:
     def _alias(self, anchor: str, position: Position) -> None:
         node = self._anchors.get(anchor)
         if node is None:
-            self._mistake(position, f"*{anchor[:60]}, which nothing before it defines", f"&{anchor[:60]} earlier on")
+            self._mistake(
+                position, f"*{anchor[:60]}, which is not defined before it", f"&{anchor[:60]} defined earlier"
+            )
         elif any(container.node is node for container in self._open):
-            self._mistake(position, f"*{anchor[:60]} inside what it stands for", "an alias of something complete")
+            self._mistake(
+                position, f"*{anchor[:60]} inside the value that it stands for", "an alias of a complete value"
+            )
             node = None
         if self._takes_key():
             self._mistake(position, "an alias as a key", "text")
@@ -180,12 +184,12 @@ class _Builder:
         container.key, container.position, container.ignored = event.value, position, True
         self._anchor(event.anchor, Node(key))
         if not isinstance(key, str):
-            self._mistake(position, f"the key {event.value[:60]}, which is no text", "text; put it in quotes")
+            self._mistake(position, f"the key {event.value[:60]}, which is not text", "text; put it in quotes")
         elif key == "<<" and event.implicit[0]:
             self._mistake(position, "a merge (<<)", "the fields themselves, written out")
         elif key in container.node.children:
             first = container.node.children[key][0]
-            self._mistake(position, f"this key again, first in line {first.line}", "each key once")
+            self._mistake(position, f"this key again, first on line {first.line}", "each key once")
         else:
             container.ignored = False
 

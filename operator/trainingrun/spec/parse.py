@@ -1,6 +1,6 @@
-"""The one door from a document to a `Run`: every problem is found at once and said in plain words.
+"""The only way from a document to a `Run`: all problems are found at once and explained in plain words.
 
-It must do no I/O and let no exception out but InvalidSpec, whatever object comes in.
+It must do no I/O and raise nothing but InvalidSpec, whatever object it gets.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Part = TypeVar("Part", bound=Model)
 def parse(document: object) -> Run:
     """The run that a document (plain Python values, as read from JSON or YAML) describes.
 
-    Raises InvalidSpec with every problem (at most a hundred) when it is none. `status` is not looked at.
+    Raises InvalidSpec with every problem (at most a hundred) if it is not a run. `status` is ignored.
     """
     copier = PlainCopy()
     try:
@@ -49,7 +49,7 @@ def parse(document: object) -> Run:
 
 
 def _ours(document: object) -> object:
-    """The document without what is not ours to check: its status, and Kubernetes' own metadata."""
+    """The document without the parts that are not ours to check: its status, and Kubernetes' own metadata."""
     if type(document) is not dict:
         return document
     known = set(Metadata.model_fields)
@@ -70,7 +70,7 @@ def _problems_of(error: ValidationError, already: set[str]) -> list[Problem]:
     problems = [problem for detail in details[:MAX_PROBLEMS] for problem in _problems_behind(detail)]
     more = len(details) - MAX_PROBLEMS
     if more > 0:
-        problems.append(Problem(ROOT, f"{more} more problems", "none; mend the others first"))
+        problems.append(Problem(ROOT, f"{more} more problems", "none; fix the ones above first"))
     return [problem for problem in problems if problem.path not in already]
 
 

@@ -1,4 +1,4 @@
-"""The few fields of pods that a run's author may set for scheduling; everything else in a pod is ours."""
+"""The few pod fields that a run's author may set for scheduling; everything else in a pod is ours."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ PodObject = Annotated[dict[str, JsonValue], Field(max_length=64)]
 
 
 class Toleration(Model):
-    """A taint that pods may be placed in spite of, as in a pod's spec."""
+    """A taint that pods tolerate, as in a pod's spec."""
 
-    key: Annotated[str, text(317)] | None = Field(default=None, description="Taint's key, at most 317 characters.")
+    key: Annotated[str, text(317)] | None = Field(default=None, description="Key of the taint, at most 317 characters.")
     operator: Literal["Exists", "Equal"] | None = Field(
         default=None, description="How value is compared; Equal if not given."
     )
     value: LabelValue | None = Field(default=None, description="Value of the taint, at most 63 characters.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="Effect of the taint; every effect when not given."
+        default=None, description="Effect of the taint; all effects if not given."
     )
     toleration_seconds: int | None = Field(
         default=None,
         ge=0,
         le=31_536_000,
-        description="Seconds to stay after a NoExecute taint, 0 to 31,536,000; for ever if not given.",
+        description="Seconds to stay after a NoExecute taint, 0 to 31,536,000; forever if not given.",
     )
 
 

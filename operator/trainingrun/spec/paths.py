@@ -1,6 +1,6 @@
 """Paths of fields as text (`spec.env[2].name`), and back.
 
-Kept apart because whoever reports a problem writes paths and whoever points at a line of a file reads them.
+Kept apart because code that reports a problem writes paths, and code that points at a line of a file reads them.
 """
 
 from __future__ import annotations

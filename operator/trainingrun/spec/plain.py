@@ -25,7 +25,7 @@ class TooLarge(ValueError):
 
 
 class PlainCopy:
-    """Copies objects; what is no JSON value is listed in `refused` as (where, what was found)."""
+    """Copies objects; whatever is not a JSON value is listed in `refused` as (where, what was found)."""
 
     def __init__(self) -> None:
         self.refused: list[tuple[Steps, str]] = []
@@ -39,7 +39,7 @@ class PlainCopy:
             raise TooLarge((), f"more than {MAX_VALUES:,} values")
         kind = type(value)
         if kind is str:
-            return value if _is_unicode(value) else self._refuse("text with characters that Unicode lacks")  # type: ignore[arg-type]
+            return value if _is_unicode(value) else self._refuse("text that is not valid Unicode")  # type: ignore[arg-type]
         if kind is dict or kind is list:
             return self._container(value)  # type: ignore[arg-type]
         if kind is int:

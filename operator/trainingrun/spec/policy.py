@@ -30,7 +30,7 @@ RuleClass = Literal[
 class ExitCodes(Model):
     """Exit codes of the training entrypoint."""
 
-    operator: Literal["In", "NotIn"] = Field(description="Whether the code must be one of the values or none of them.")
+    operator: Literal["In", "NotIn"] = Field(description="Whether the code must be one of the values, or none of them.")
     values: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Strict(False)] = Field(
         min_length=1, max_length=256, description="Exit codes, 1 to 256 of them, each 0 to 255."
     )
@@ -40,7 +40,7 @@ class FailureRule(Model):
     """What to do about a failed attempt that matches; exactly one of onClasses and onExitCodes."""
 
     action: Action = Field(
-        description="Ignore tries again uncounted; Count tries again within backoffLimit; Fail ends the run."
+        description="Ignore retries uncounted; Count retries within backoffLimit; Fail ends the run."
     )
     on_classes: Annotated[tuple[RuleClass, ...], Strict(False)] | None = Field(
         default=None, min_length=1, max_length=9, description="Classes of failure that match, 1 to 9 of them."
@@ -55,7 +55,7 @@ class FailureRule(Model):
 
 
 class FailurePolicy(Model):
-    """Rules in order; the first that matches decides, and the built-in rules come after them."""
+    """Rules in order: the first that matches decides; after them, the built-in rules apply."""
 
     rules: Annotated[tuple[FailureRule, ...], Strict(False)] = Field(
         default=(), max_length=20, description="At most 20 rules, tried in order."
@@ -63,7 +63,7 @@ class FailurePolicy(Model):
 
 
 class ClusterTTL(Model):
-    """How long the Ray cluster of a finished attempt stays, for a look at its logs and dashboard."""
+    """How long the Ray cluster of a finished attempt is kept, so that its logs and dashboard can be inspected."""
 
     on_success: int = Field(default=0, ge=0, le=MAX_SECONDS, description="Seconds after success, 0 to 31,536,000.")
     on_failure: int = Field(default=600, ge=0, le=MAX_SECONDS, description="Seconds after failure, 0 to 31,536,000.")

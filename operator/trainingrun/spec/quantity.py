@@ -116,7 +116,7 @@ def _value_of(text: str) -> Decimal:
         amount = max(min(amount, _LARGEST_BINARY), -_LARGEST_BINARY)
     else:
         amount = number.scaleb(int(exponent) if exponent else _DECIMAL_EXPONENTS[suffix], _EXACT)
-    # Up, never down: whoever asks for a little must get a little (Kubernetes' rule).
+    # Up, never down: a small request must not become zero (Kubernetes' rule).
     rounded = abs(amount).quantize(_NANO, rounding=ROUND_CEILING, context=_EXACT)
     return rounded if amount >= 0 else -rounded
 

@@ -1,4 +1,4 @@
-"""What is trained, and how: the dataset, the functions and the numbers of one training recipe.
+"""What is trained, and how: the dataset, functions and settings of one training recipe.
 
 It must say nothing about machines: groups.py does.
 """
@@ -58,7 +58,7 @@ class Source(Model):
     )
 
     def broken_rules(self) -> Iterable[Problem]:
-        """Refuse image settings where no images are decoded."""
+        """Refuse image settings for formats that decode no images."""
         if self.format not in IMAGE_FORMATS:
             for name, value in (("imageSize", self.image_size), ("imageMode", self.image_mode)):
                 if value is not None:
@@ -70,18 +70,18 @@ class Dataset(Model):
 
     train: Source = Field(description="Rows to train on.")
     validation: Source | None = Field(
-        default=None, description="Rows to measure on after every epoch. Without it nothing is validated."
+        default=None, description="Rows to validate on after every epoch; no validation if not given."
     )
     input_column: Column = Field(default="image", description="Column that goes into the model, 1 to 253 characters.")
     target_column: Column = Field(
         default="label", description="Column that the loss compares with, 1 to 253 characters."
     )
-    shuffle: bool = Field(default=True, description="Whether the order of files changes with every epoch.")
+    shuffle: bool = Field(default=True, description="Whether the order of rows changes every epoch.")
     shuffle_buffer_rows: int = Field(
         default=0,
         ge=0,
         le=100_000_000,
-        description="Rows that each trainer holds to shuffle among, 0 (no such shuffle) to 100,000,000.",
+        description="Rows that each trainer buffers for further shuffling, 0 (off) to 100,000,000.",
     )
     prefetch_batches: int = Field(
         default=2, ge=0, le=1000, description="Batches that each trainer fetches ahead, 0 to 1000."
@@ -92,15 +92,15 @@ class Transform(Function):
     """The preprocessing of rows, run on the data group."""
 
     kind: Literal["Row", "Batch"] = Field(
-        description="Row calls the function with one row; Batch with many at once, which is faster."
+        description="Row calls the function with one row, Batch with many at once, which is faster."
     )
     batch_format: BatchFormat | None = Field(
         default=None,
-        description="What a batch is made of; only with kind Batch, where it is NumPy when not given.",
+        description="Format of a batch; only with kind Batch, where the default is NumPy.",
     )
 
     def broken_rules(self) -> Iterable[Problem]:
-        """Refuse a format of batches where there are none."""
+        """Refuse a batch format where there are no batches."""
         if self.kind == "Row" and self.batch_format is not None:
             yield Problem("batchFormat", "batchFormat with kind Row", "only with kind Batch")
 
@@ -121,7 +121,7 @@ def _call(function: str, **parameters: float) -> Function:
 
 
 class Recipe(Model):
-    """The built-in training loop's settings; every function in it can be replaced, from the smallest up."""
+    """Settings of the built-in training loop, in which every function can be replaced."""
 
     dataset: Dataset = Field(description="The rows to train on, and how they are fed.")
     transform: Transform = Field(
@@ -129,7 +129,7 @@ class Recipe(Model):
         description="Preprocessing on the data group.",
     )
     collate: Function | None = Field(
-        default=None, description="Makes a batch of tensors of an Arrow table, on the trainer."
+        default=None, description="Turns an Arrow table into a batch of tensors, on the trainer."
     )
     model: Function = Field(
         default=_call("trainingrun_trainer.vision:resnet18"), description="Returns the torch module to train."
@@ -138,14 +138,14 @@ class Recipe(Model):
         default=_call("torch.optim:Adam", lr=0.001),
         description="Called with the model's parameters and these; returns a torch optimizer.",
     )
-    scheduler: Scheduler | None = Field(default=None, description="Learning-rate scheduler; none when not given.")
+    scheduler: Scheduler | None = Field(default=None, description="Learning-rate scheduler; none if not given.")
     loss: Function = Field(
         default=_call("torch.nn:CrossEntropyLoss"),
         description="Returns a callable (outputs, targets) -> scalar loss.",
     )
     metric: Function = Field(
         default=_call("trainingrun_trainer.vision:accuracy"),
-        description="A function (outputs, targets) -> mean over the rows, of training and validation.",
+        description="A function (outputs, targets) -> mean over the rows, for training and validation.",
     )
     train_step: Function | None = Field(default=None, description="Replaces one step of the built-in loop.")
     loop: Function | None = Field(default=None, description="Replaces the whole loop on each trainer process.")
@@ -166,11 +166,11 @@ class Recipe(Model):
         default=None,
         gt=0,
         le=1e9,
-        description="Clip the gradient's norm to this, above 0 to 1e9; no clipping when not given.",
+        description="Clip the gradient's norm to this, above 0 to 1e9; no clipping if not given.",
     )
     mixed_precision: Literal["BF16", "FP16"] | None = Field(
         default=None,
-        description="Number format of the forward pass; FP16 needs a GPU. Float32 when not given.",
+        description="Number format of the forward pass; FP16 needs a GPU. Float32 if not given.",
     )
     torch_compile: bool = Field(default=False, description="Whether the model goes through torch.compile.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of every random generator, 0 to 4,294,967,295.")

@@ -14,7 +14,7 @@ from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 
 
 def broken_rules(recipe: Recipe | None, trainer: Trainer | None, storage: Storage | None) -> Iterator[Problem]:
-    """Every rule that the given parts break. A part that is None is not looked at."""
+    """Every rule that the given parts break. A part that is None is not checked."""
     if recipe and trainer:
         yield from _batch_size(recipe, trainer)
         yield from _precision(recipe, trainer)
@@ -56,5 +56,5 @@ def _best_metric(recipe: Recipe, storage: Storage) -> Iterator[Problem]:
         yield Problem(
             "spec.storage.checkpoints.best.metric",
             f"{best.metric} without recipe.dataset.validation",
-            "a metric of training, or add recipe.dataset.validation",
+            "a training metric, or add recipe.dataset.validation",
         )

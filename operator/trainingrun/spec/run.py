@@ -25,7 +25,7 @@ Image = Annotated[str, text(500, pattern=r"^[!-~]+$", words="a container image w
 
 
 class Metadata(Model):
-    """Who the run is. Keys that are Kubernetes' own (managedFields and such) are left out silently."""
+    """Identity of the run. Kubernetes' own keys (managedFields and the like) are dropped silently."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -36,7 +36,7 @@ class Metadata(Model):
             text(63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", words="lower-case letters, digits and '-'"),
         ]
         | None
-    ) = Field(default=None, description="Namespace, at most 63 characters; set by Kubernetes when not given.")
+    ) = Field(default=None, description="Namespace, at most 63 characters; set by Kubernetes if not given.")
     uid: Annotated[str, text(64, pattern=r"^[A-Za-z0-9-]+$", words="letters, digits and '-'")] | None = Field(
         default=None, description="Identity of the object, at most 64 characters; set by Kubernetes."
     )
@@ -45,42 +45,42 @@ class Metadata(Model):
 
 
 class RunSpec(Model):
-    """What to train, on which machines, and what to do when something fails."""
+    """What to train, on which nodes, and what to do when something fails."""
 
-    image: Image = Field(description="Image of every pod, with trainingrun_trainer in it, 1 to 500 characters.")
+    image: Image = Field(description="Image of all pods, which must contain trainingrun_trainer, 1 to 500 characters.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
-        default=None, description="When the image is pulled; Kubernetes' own rule when not given."
+        default=None, description="When the image is pulled; default: Kubernetes' own rule."
     )
     image_pull_secrets: Annotated[tuple[NameReference, ...], Strict(False)] = Field(
         default=(), max_length=10, description="Secrets to pull the image with, at most 10."
     )
-    env: Environment = Field(default=(), description="Variables of every pod, at most 256.")
+    env: Environment = Field(default=(), description="Environment variables of all pods, at most 256.")
     recipe: Recipe | None = Field(
         default=None,
         description="What the built-in entrypoint trains; exactly one of this and trainer.command.",
     )
     trainer: Trainer = Field(default=Trainer(), description="The GPU worker group, where the model trains.")
     data: Data = Field(default=Data(), description="The CPU worker group, where Ray Data preprocesses.")
-    head: Head = Field(default=Head(), description="The pod that coordinates.")
+    head: Head = Field(default=Head(), description="The coordinating pod.")
     storage: Storage = Field(description="Where checkpoints and results go.")
-    suspend: bool = Field(default=False, description="Whether to stop after a checkpoint and give the machines back.")
+    suspend: bool = Field(default=False, description="Whether to save a checkpoint, stop and release the run's pods.")
     backoff_limit: int = Field(
         default=3,
         ge=0,
         le=100,
-        description="Failed attempts that are tried again, 0 to 100; preemptions do not count.",
+        description="Failed attempts that are retried, 0 to 100; preemptions do not count.",
     )
     start_deadline_seconds: int = Field(
         default=3600,
         ge=1,
         le=MAX_SECONDS,
-        description="Seconds until an admitted attempt must train, 1 to 31,536,000.",
+        description="Seconds in which an admitted attempt must start training, 1 to 31,536,000.",
     )
     active_deadline_seconds: int | None = Field(
         default=None,
         ge=1,
         le=MAX_SECONDS,
-        description="Seconds that the run may be active in all, 1 to 31,536,000; no limit when not given.",
+        description="Seconds that the run may be active in total, 1 to 31,536,000; no limit if not given.",
     )
     progress_deadline_seconds: int = Field(
         default=1800,
@@ -92,13 +92,13 @@ class RunSpec(Model):
         default=60,
         ge=30,
         le=3600,
-        description="Seconds that a pod which must go has to save a checkpoint and end, 30 to 3,600.",
+        description="Seconds that a terminating pod has to save a checkpoint and end, 30 to 3,600.",
     )
-    failure_policy: FailurePolicy = Field(default=FailurePolicy(), description="What to do about which failure.")
+    failure_policy: FailurePolicy = Field(default=FailurePolicy(), description="What to do about each failure.")
     cluster_ttl_seconds_after_finished: ClusterTTL = Field(
         default=ClusterTTL(),
         alias="clusterTTLSecondsAfterFinished",
-        description="How long the Ray cluster of a finished attempt stays.",
+        description="How long the Ray cluster of a finished attempt is kept.",
     )
     pod_template_patches: Annotated[tuple[PodTemplatePatch, ...], Strict(False)] = Field(
         default=(), max_length=3, description="Scheduling fields of pods, at most one entry per target."
@@ -117,8 +117,8 @@ class Run(Model):
 
     api_version: Literal["trainingrun.dev/v1beta1"] = Field(description="Version of this API.")
     kind: Literal["TrainingRun"] = Field(description="Kind of this document.")
-    metadata: Metadata = Field(description="Who the run is.")
-    spec: RunSpec = Field(description="What to train, on which machines, and what to do when something fails.")
+    metadata: Metadata = Field(description="Identity of the run.")
+    spec: RunSpec = Field(description="What to train, on which nodes, and what to do when something fails.")
 
     def to_document(self) -> dict[str, Any]:
         """The document again, as plain JSON values: what was given, with cpu and memory limits filled in.

@@ -1,4 +1,4 @@
-"""Where a run keeps its checkpoints and results, and which checkpoints stay."""
+"""Where a run keeps its checkpoints and results, and which checkpoints are kept."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class PersistentVolumeClaim(Model):
     """A claim that every pod of the run mounts."""
 
     claim_name: ObjectName = Field(description="Name of the claim in the run's namespace, at most 253 characters.")
-    mount_path: MountPath = Field(description="Absolute path that it is mounted at, at most 1024 characters.")
+    mount_path: MountPath = Field(description="Absolute path at which it is mounted, at most 1024 characters.")
 
 
 class BestCheckpoint(Model):
-    """Which checkpoint counts as the best and is kept besides the newest ones."""
+    """Which checkpoint counts as the best and is kept in addition to the newest ones."""
 
     metric: MetricName = Field(
         description="Reported metric, at most 128 characters; validation_... needs a validation dataset."
@@ -48,24 +48,24 @@ class BestCheckpoint(Model):
 
 
 class Checkpoints(Model):
-    """When checkpoints are written and which ones stay."""
+    """When checkpoints are written and which are kept."""
 
-    num_to_keep: int = Field(default=3, ge=1, le=100, description="Checkpoints that stay in storage, 1 to 100.")
+    num_to_keep: int = Field(default=3, ge=1, le=100, description="Checkpoints to keep in storage, 1 to 100.")
     every_steps: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000_000,
-        description="Also write one every this many steps, 1 to 1,000,000,000; per epoch if not given.",
+        description="Also save a checkpoint every this many steps, 1 to 1,000,000,000; only per epoch if not given.",
     )
-    best: BestCheckpoint | None = Field(default=None, description="Keep the best checkpoint too, by this measure.")
+    best: BestCheckpoint | None = Field(default=None, description="Also keep the best checkpoint, by this metric.")
 
 
 class Storage(Model):
-    """Where the run keeps what must outlive its pods: exactly one of uri and persistentVolumeClaim."""
+    """Where the run keeps everything that must outlive its pods: exactly one of uri and persistentVolumeClaim."""
 
     uri: Uri | None = Field(
         default=None,
-        description="Location that pyarrow can write, such as s3://bucket/prefix, at most 2048 characters.",
+        description="Location that pyarrow can write to, such as s3://bucket/prefix, at most 2048 characters.",
     )
     persistent_volume_claim: PersistentVolumeClaim | None = Field(
         default=None, description="A claim that every pod can mount (ReadWriteMany with several nodes)."
@@ -74,7 +74,9 @@ class Storage(Model):
         default=None,
         description="Secret whose keys become variables of every pod, such as AWS_ACCESS_KEY_ID.",
     )
-    checkpoints: Checkpoints = Field(default=Checkpoints(), description="When checkpoints are written and which stay.")
+    checkpoints: Checkpoints = Field(
+        default=Checkpoints(), description="When checkpoints are written and which are kept."
+    )
 
     def broken_rules(self) -> Iterable[Problem]:
         """Exactly one place."""

@@ -1,4 +1,4 @@
-"""Words for people: what was found in a document, and what a field allows according to its schema.
+"""Wording for users: what was found in a document, and what a field allows according to its schema.
 
 Every sentence is made from the model's schema, so that it cannot disagree with what is checked.
 """
@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 
 
 def found_words(value: object) -> str:
-    """A short description of any JSON value: short text and numbers as they are written, the rest by kind."""
+    """A short description of any JSON value: short text and numbers as written, everything else by kind."""
     if isinstance(value, str):
         text = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
         return json.dumps(text, ensure_ascii=False)
@@ -130,14 +130,14 @@ def _object_words(schema: Schema) -> str:
 
 
 def unknown_field_words(steps: tuple[str | int, ...]) -> str:
-    """Which fields there are instead of the unknown one at the end of these steps, the nearest first."""
+    """The fields that exist instead of the unknown one at the end of these steps, the closest first."""
     schema = schema_at(steps[:-1]) or {}
     known = list(schema.get("properties", {}))
     wanted = str(steps[-1])[:MAX_SHOWN].lower()
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
     if near:
-        return f"{by_lower[near[0]]} (the nearest field), or one of {join_words(sorted(known))}"
+        return f"{by_lower[near[0]]} (the closest match), or one of {join_words(sorted(known))}"
     return join_words(sorted(known))
 
 

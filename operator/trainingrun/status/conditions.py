@@ -33,14 +33,14 @@ class ConditionType(_Described):
     """What a condition is about. Every run has all of them from the moment that it is first seen."""
 
     ACCEPTED = "Accepted", "The operator can carry out the spec."
-    ADMITTED = "Admitted", "The run may use machines: no queue holds it back."
+    ADMITTED = "Admitted", "The run may start pods: no queue holds it back."
     PODS_READY = "PodsReady", "All pods of the attempt are ready."
-    DATA_STARVED = "DataStarved", "The trainers wait for data for a large share of their time."
-    SUSPENDED = "Suspended", "The run is suspended and all its machines are given back."
-    RECONCILING = "Reconciling", "The run is on its way to its end (the meaning that kstatus gives to the word)."
-    STALLED = "Stalled", "The run cannot go on without a person (the meaning that kstatus gives to the word)."
+    DATA_STARVED = "DataStarved", "The trainers spend a large share of their time waiting for data."
+    SUSPENDED = "Suspended", "The run is suspended and all its pods are gone."
+    RECONCILING = "Reconciling", "The run is in progress (as kstatus defines it)."
+    STALLED = "Stalled", "The run cannot continue unless a user acts (as kstatus defines it)."
     COMPLETE = "Complete", "Training is complete. Once true, it stays true."
-    FAILED = "Failed", "The run has failed for good. Once true, it stays true."
+    FAILED = "Failed", "The run has failed permanently. Once true, it stays true."
 
 
 class Reason(_Described):
@@ -57,43 +57,43 @@ class Reason(_Described):
     NOT_QUEUED = "NotQueued", "The run uses no queue."
     # PodsReady
     ALL_PODS_READY = "AllPodsReady", "The head and all workers are ready."
-    PODS_STARTING = "PodsStarting", "Pods are being made or are starting."
-    CONTAINER_ERROR = "ContainerError", "A container cannot start or keeps ending; the message has the kubelet's words."
-    UNSCHEDULABLE = "Unschedulable", "The scheduler finds no node for a pod; the message has its words."
+    PODS_STARTING = "PodsStarting", "Pods are being created or are starting."
+    CONTAINER_ERROR = "ContainerError", "A container cannot start or keeps ending; the message is the kubelet's."
+    UNSCHEDULABLE = "Unschedulable", "The scheduler finds no node for a pod; the message is the scheduler's."
     IMAGE_PULL = "ImagePull", "An image cannot be pulled; the message has the kubelet's words."
     RAY_UNAVAILABLE = "RayUnavailable", "KubeRay is missing or does not act on the RayJob."
     # Refusals of the API server
-    QUOTA_EXCEEDED = "QuotaExceeded", "A ResourceQuota refuses what the run needs; tried again slowly."
+    QUOTA_EXCEEDED = "QuotaExceeded", "A ResourceQuota refuses what the run needs; retried slowly."
     ADMISSION_DENIED = (
         "AdmissionDenied",
-        "An admission policy or webhook refuses what the run needs; tried again slowly.",
+        "An admission policy or webhook refuses what the run needs; retried slowly.",
     )
     POD_SECURITY_DENIED = (
         "PodSecurityDenied",
-        "The namespace's Pod Security level refuses the pods; tried again slowly.",
+        "The namespace's Pod Security level refuses the pods; retried slowly.",
     )
-    PERMISSION_DENIED = "PermissionDenied", "The operator lacks a permission that it needs; tried again slowly."
-    RENDER_REJECTED = "RenderRejected", "The API server does not accept the operator's RayJob; tried again slowly."
-    REFUSED = "Refused", "The API server refuses a request for another reason; tried again slowly."
-    NAME_CONFLICT = "NameConflict", "A RayJob of the name that the attempt needs belongs to somebody else."
+    PERMISSION_DENIED = "PermissionDenied", "The operator lacks a permission that it needs; retried slowly."
+    RENDER_REJECTED = "RenderRejected", "The API server does not accept the operator's RayJob; retried slowly."
+    REFUSED = "Refused", "The API server refuses a request for some other reason; retried slowly."
+    NAME_CONFLICT = "NameConflict", "A RayJob with the name that the attempt needs belongs to someone else."
     # DataStarved
-    NO_REPORT = "NoReport", "The attempt has not reported its waiting time yet."
-    STALL_ABOVE_LIMIT = "StallAboveLimit", "The trainers wait for data for more than 20 % of their time."
-    STALL_BELOW_LIMIT = "StallBelowLimit", "The trainers wait for data for at most 20 % of their time."
+    NO_REPORT = "NoReport", "The attempt has not reported its data stall yet."
+    STALL_ABOVE_LIMIT = "StallAboveLimit", "The trainers wait for data more than 20 % of the time."
+    STALL_BELOW_LIMIT = "StallBelowLimit", "The trainers wait for data at most 20 % of the time."
     # Suspended, and between attempts
-    NOT_SUSPENDED = "NotSuspended", "The run is not to be suspended."
-    SUSPENDING = "Suspending", "The attempt saves a checkpoint and ends, because the run is to be suspended."
+    NOT_SUSPENDED = "NotSuspended", "Suspension was not requested."
+    SUSPENDING = "Suspending", "The attempt saves a checkpoint and ends, because suspension was requested."
     SUSPENDED = "Suspended", "The run is suspended because spec.suspend is true."
     # Reconciling
     PENDING = "Pending", "The first attempt has not been created yet."
     STARTING = "Starting", "The attempt's cluster is starting."
-    TRAINING = "Training", "The attempt trains."
-    RESTARTING = "Restarting", "An attempt has ended, and another one will follow from the last checkpoint."
+    TRAINING = "Training", "The attempt is training."
+    RESTARTING = "Restarting", "An attempt has ended, and the next one will resume from the last checkpoint."
     # Stalled, Complete, Failed
-    PROGRESSING = "Progressing", "Nothing needs a person."
+    PROGRESSING = "Progressing", "No action is needed."
     UNFINISHED = "Unfinished", "The run is not over."
     FINISHED = "Finished", "The run is over."
-    TRAINING_COMPLETE = "TrainingComplete", "The training program ended with success."
+    TRAINING_COMPLETE = "TrainingComplete", "The training program succeeded."
 
 
 # What the API server refuses, in whatever words.
@@ -112,16 +112,16 @@ REFUSALS = frozenset(
 
 
 class Condition(BaseModel):
-    """A condition of a run, as all of Kubernetes has them."""
+    """A condition of a run, in Kubernetes' standard form."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, validate_by_name=True)
 
-    type: ConditionType = Field(description="What it is about.")
+    type: ConditionType = Field(description="Type of the condition.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: Annotated[str, Field(max_length=1024)] = Field(description="Why, in one word.")
     message: Annotated[str, Field(max_length=MAX_MESSAGE)] = Field(description="Why, in a sentence.")
     last_transition_time: AwareDatetime = Field(description="When its status last changed.")
-    observed_generation: int = Field(ge=0, description="Generation of the run that it is about.")
+    observed_generation: int = Field(ge=0, description="Generation of the run that it refers to.")
 
 
 def condition(

@@ -1,7 +1,7 @@
-"""The fields of `status` as the reconciler writes them, and nothing of how they come about.
+"""The fields of `status` as the reconciler writes them, and nothing about how they come about.
 
 `trainerStatus` and the measured part of `dataStatus` are not here: the progress endpoint writes those. What an
-attempt's entry holds must suffice to go on after a restart of the operator, since nothing else is remembered.
+attempt's entry holds must suffice to continue after a restart of the operator, since nothing else is remembered.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class HeadFailure(StatusModel):
     """What was seen of the end of the head's pod before KubeRay replaces it."""
 
     failure_class: Text = Field(description="Class of the failure.")
-    message: Text = Field(default="", description="The words of Kubernetes, at most 1024 characters.")
+    message: Text = Field(default="", description="Kubernetes' message, at most 1024 characters.")
     node: Text = Field(default="", description="Node of the pod.")
     pod: Text = Field(default="", description="Name of the pod.")
 
@@ -78,18 +78,18 @@ class Attempt(StatusModel):
     ray_job_uid: Text | None = Field(
         default=None, alias="rayJobUID", description="Uid of its RayJob; missing until the RayJob has been seen."
     )
-    outcome: Outcome = Field(description="How it stands or how it ended.")
+    outcome: Outcome = Field(description="Its current state, or how it ended.")
     failure_class: Text | None = Field(default=None, description="Class of the failure, when it failed.")
     exit_code: int | None = Field(default=None, description="Exit code of the driver, when it failed with one.")
     node: Text | None = Field(default=None, description="Node on which the cause of the failure was seen.")
     pod: Text | None = Field(default=None, description="Pod on which the cause of the failure was seen.")
     message: Text | None = Field(default=None, description="Why it failed, at most 1 KiB.")
-    recorded_time: Time | None = Field(default=None, description="When the attempt was decided.")
+    recorded_time: Time | None = Field(default=None, description="When the attempt was decided on.")
     start_time: Time | None = Field(default=None, description="When its RayJob was first seen admitted.")
     end_time: Time | None = Field(default=None, description="When it ended.")
-    resumed_from: Text | None = Field(default=None, description="Checkpoint that it went on from, as it reported.")
+    resumed_from: Text | None = Field(default=None, description="Checkpoint that it resumed from, as it reported.")
     head_restarts: Count = Field(default=0, description="Times that its head was lost and replaced.")
-    preemptions: Count = Field(default=0, description="Times that its machines were taken away and it went on.")
+    preemptions: Count = Field(default=0, description="Times that it was preempted and continued.")
     counted: bool = Field(default=False, description="Whether its failure counts against backoffLimit.")
     retry_time: Time | None = Field(
         default=None, description="When it failed and another attempt follows: the earliest time of that attempt."
@@ -99,14 +99,14 @@ class Attempt(StatusModel):
     )
     admitted: bool = Field(default=False, description="Whether its RayJob is admitted, not suspended by a queue.")
     stopping: bool = Field(default=False, description="Whether it is being ended because the run was suspended.")
-    missing_since: Time | None = Field(default=None, description="Since when its RayJob is not to be found.")
-    ray_cluster_name: Text | None = Field(default=None, description="RayCluster of the head that was last seen.")
+    missing_since: Time | None = Field(default=None, description="When its RayJob was first found missing.")
+    ray_cluster_name: Text | None = Field(default=None, description="RayCluster of the last seen head.")
     head_pod_uid: Text | None = Field(default=None, alias="headPodUID", description="Uid of the head's pod.")
     former_head_pod_uids: tuple[Text, ...] | None = Field(
         default=None,
         alias="formerHeadPodUIDs",
         max_length=10,
-        description="Uids of the heads before it, the last 10, so that none is taken for a new one.",
+        description="Uids of the last 10 heads before it, so that none is mistaken for a new one.",
     )
     head_time: Time | None = Field(default=None, description="When this head was first seen.")
     head_failure: HeadFailure | None = Field(default=None, description="What was seen of this head's end.")
@@ -123,30 +123,30 @@ class Attempt(StatusModel):
 
 
 class Usage(StatusModel):
-    """How the run's time was spent, up to `since`; what is going on since then is `activity`."""
+    """How the run's time was spent, up to `since`; what has been going on since then is `activity`."""
 
     queued_seconds: Count = Field(default=0, description="Seconds in a queue.")
     startup_seconds: Count = Field(default=0, description="Seconds from admission to the start of training.")
     training_seconds: Count = Field(default=0, description="Seconds in which the training program ran.")
-    restarting_seconds: Count = Field(default=0, description="Seconds of ending attempts and between attempts.")
-    suspended_seconds: Count = Field(default=0, description="Seconds suspended, with all machines given back.")
+    restarting_seconds: Count = Field(default=0, description="Seconds while attempts ended and between attempts.")
+    suspended_seconds: Count = Field(default=0, description="Seconds suspended, with all pods gone.")
     active_seconds: Count = Field(
-        default=0, description="Seconds of startup, training and restarting: what activeDeadlineSeconds limits."
+        default=0, description="Seconds of startup, training and restarting, which activeDeadlineSeconds limits."
     )
-    activity: Activity | None = Field(default=None, description="What the run does now; missing when it is over.")
-    since: Time | None = Field(default=None, description="Since when it does that.")
+    activity: Activity | None = Field(default=None, description="What the run is doing now; missing when it is over.")
+    since: Time | None = Field(default=None, description="When this activity began.")
 
 
 class Outputs(StatusModel):
     """What the run has produced."""
 
     checkpoint_uri: Annotated[str, Field(max_length=4096)] | None = Field(
-        default=None, alias="checkpointURI", description="Where the newest checkpoint lies."
+        default=None, alias="checkpointURI", description="Where the newest checkpoint is stored."
     )
 
 
 class DataStatus(StatusModel):
-    """The data group; the progress endpoint writes the measured fields beside it."""
+    """The data group; the progress endpoint writes the measured fields next to it."""
 
     ready_nodes: Count = Field(default=0, description="Pods of the data group that are ready.")
 
@@ -160,10 +160,10 @@ class Links(StatusModel):
 
 
 class Status(StatusModel):
-    """What the operator says of a run."""
+    """What the operator says about a run."""
 
-    observed_generation: int = Field(description="Generation of the run that all of this is about.")
-    state: State = Field(description="A word for people; programs should read the conditions.")
+    observed_generation: int = Field(description="Generation of the run that this status refers to.")
+    state: State = Field(description="One word for people; programs should read the conditions.")
     conditions: tuple[Condition, ...] = Field(max_length=16, description="What holds and what does not.")
     start_time: Time | None = Field(default=None, description="When the first attempt was admitted.")
     completion_time: Time | None = Field(default=None, description="When the run completed or failed.")
@@ -174,14 +174,16 @@ class Status(StatusModel):
     pods: Text | None = Field(default=None, description="Ready pods out of all pods, for example 5/7.")
     usage: Usage | None = Field(default=None, description="How the run's time was spent.")
     outputs: Outputs | None = Field(default=None, description="What the run has produced.")
-    data_status: DataStatus | None = Field(default=None, description="How the data group does.")
+    data_status: DataStatus | None = Field(default=None, description="How the data group is doing.")
     links: Links | None = Field(default=None, description="Where to look further.")
 
 
 class Metric(StatusModel):
-    """A figure of the training program."""
+    """A metric of the training program."""
 
-    name: Annotated[str, Field(min_length=1, max_length=128)] = Field(description="What it is, 1 to 128 characters.")
+    name: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+        description="Name of the metric, 1 to 128 characters."
+    )
     value: Annotated[str, Field(max_length=1024)] = Field(
         description="Its newest value as text, at most 1024 characters."
     )
@@ -194,22 +196,22 @@ class TrainerStatus(StatusModel):
         default=None, description="Share of the training that is done, in percent, 0 to 100."
     )
     estimated_remaining_seconds: Annotated[int, Field(ge=0, le=MAX_SECONDS)] | None = Field(
-        default=None, description="Seconds until the training is done, estimated, 0 or more."
+        default=None, description="Estimated seconds until the training is done, 0 or more."
     )
     metrics: Annotated[tuple[Metric, ...], Field(max_length=MAX_METRICS)] | None = Field(
-        default=None, description="Figures of the training program, at most 256."
+        default=None, description="Metrics of the training program, at most 256."
     )
     last_updated_time: Time | None = Field(default=None, description="When this was reported.")
 
 
 class MeasuredDataStatus(DataStatus):
-    """How the data group does, and whether it keeps up."""
+    """How the data group is doing, and whether it keeps up."""
 
     stall_percentage: Percentage | None = Field(
         default=None, description="Share of their time that trainers wait for data, in percent, 0 to 100."
     )
     cause: Annotated[str, Field(max_length=128)] | None = Field(
-        default=None, description="What most of the waiting is for, at most 128 characters."
+        default=None, description="Main cause of the waiting, at most 128 characters."
     )
     rows_per_second: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="Rows that are trained on per second, 0 or more."
@@ -217,9 +219,9 @@ class MeasuredDataStatus(DataStatus):
 
 
 class RunStatus(Status):
-    """What is known of a run. observedGeneration is -1 until the operator has seen it."""
+    """What is known about a run. observedGeneration is -1 until the operator has seen it."""
 
     trainer_status: TrainerStatus | None = Field(default=None, description="What the training program reports.")
     data_status: MeasuredDataStatus | None = Field(
-        default=None, description="How the data group does, and whether it keeps up."
+        default=None, description="How the data group is doing, and whether it keeps up."
     )

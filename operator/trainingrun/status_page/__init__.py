@@ -1,4 +1,4 @@
-"""A run's page for a person: from the JSON of a TrainingRun to words, rows and a page.
+"""A run's page for a user: from the JSON of a TrainingRun to text, rows and a page.
 
 Pure: no clock, no files, no API server. It must not decide anything about the run; it says what status says.
 """

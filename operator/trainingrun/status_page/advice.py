@@ -1,6 +1,6 @@
 """What a run's state means, and what its owner can do: a sentence or two each.
 
-The reasons are the operator's own words, from conditions; only where status has none does this module speak.
+The reasons are the operator's own messages, from conditions; this module speaks only where the status has none.
 Advice names a command or a field. It must not promise what the operator does not do.
 """
 
@@ -14,16 +14,16 @@ from trainingrun.contract.labels import RUN_NAME_KEY
 from trainingrun.history.figures import duration, plural
 from trainingrun.status_page.view import RunView
 
-# A new run is seen within seconds; after this long its operator is worth a look.
+# A new run is seen within seconds; after this long its operator is worth checking.
 _UNSEEN_SECONDS = 30.0
 
 # The operator's pods carry this label in manifests/ and in the chart.
 _OPERATOR_NAME = "trainingrun-operator"
 
 # A spec cannot be changed, and storage is kept by the identity of a run, not by its name.
-_ANEW = "A run's spec cannot be changed: submit the corrected file under another name."
+_ANEW = "A run's spec cannot be changed: submit the corrected file under a different name."
 
-# Which conditions say why a run is in a state, the first that has words first.
+# Which conditions say why a run is in a state; the first that has a message is used.
 _SPEAKERS = {
     "Pending": ("Accepted", "Reconciling"),
     "Queued": ("Admitted", "Reconciling"),
@@ -39,20 +39,20 @@ _SPEAKERS = {
 
 # By the reason of a condition that says what a run waits for; these too are in docs/runbook.md.
 REMEDIES = {
-    "Unschedulable": "No node fits a pod: free or add one, ask for less in resourcesPerNode, or choose other nodes in "
-    "podTemplatePatches.",
+    "Unschedulable": "No node fits a pod: free up or add a node, request less in resourcesPerNode, or choose other "
+    "nodes in podTemplatePatches.",
     "ImagePull": "The image cannot be pulled: check spec.image and spec.imagePullSecrets.",
     "ContainerError": "A container cannot start: check the image, the Secrets and the volume that the message names.",
-    "RayUnavailable": "See whether KubeRay is installed and its operator runs.",
-    "QuotaExceeded": "A quota of the namespace refuses pods: {quotas} shows what is used.",
+    "RayUnavailable": "Check whether KubeRay is installed and its operator is running.",
+    "QuotaExceeded": "A quota in the namespace refuses pods: `{quotas}` shows what is used.",
     "PodSecurityDenied": "The namespace's Pod Security level refuses the pods: ask its owner which level it has.",
     "AdmissionDenied": "An admission policy or webhook refuses what the run needs: ask the owner of the one that the "
     "message names.",
-    "PermissionDenied": "The operator lacks a right: install its roles again, by the chart or from "
-    "manifests/base/rbac.",
-    "RenderRejected": "The API server does not take the RayJob: see whether KubeRay and its definitions are 1.6 or "
+    "PermissionDenied": "The operator lacks a right: reinstall its roles, with the chart or from manifests/base/rbac.",
+    "RenderRejected": "The API server does not accept the RayJob: check that KubeRay and its definitions are 1.6 or "
     "newer.",
-    "Refused": "The message says what the API server refuses: once it does not, the run goes on within 5 minutes.",
+    "Refused": "The message says what the API server refuses; once the cause is gone, the run continues within "
+    "5 minutes.",
     "NameConflict": "Another RayJob has the name that this run needs: rename one of the two.",
 }
 
@@ -88,10 +88,10 @@ def reason_of(view: RunView, now: datetime) -> str:
 
 def _unseen(view: RunView, now: datetime) -> str:
     if view.conditions:
-        return "The operator has not looked at the last change yet."
+        return "The operator has not seen the last change yet."
     if not _is_unseen_for_long(view, now):
-        return "The operator has not looked at it yet."
-    return f"The operator has not looked at it for {duration(_waited(view, now))}: it may not be running."
+        return "The operator has not seen it yet."
+    return f"The operator has not seen it for {duration(_waited(view, now))}: it may not be running."
 
 
 def _is_unseen_for_long(view: RunView, now: datetime) -> bool:
@@ -103,12 +103,12 @@ def _waited(view: RunView, now: datetime) -> float:
 
 
 def next_steps(view: RunView, now: datetime, caller: Caller) -> list[str]:
-    """What the run's owner can do now, the most useful first; empty where there is nothing to do."""
+    """What the run's owner can do now, the most useful first; empty if there is nothing to do."""
     if view.deleting:
         return []
     if _is_unseen_for_long(view, now):
         pods = caller.kubectl(f"get pods -A -l app.kubernetes.io/name={_OPERATOR_NAME}")
-        return [f"See whether the operator runs: {pods}"]
+        return [f"Check the operator's pods: {pods}"]
     advise = _ADVICE.get(view.state)
     return advise(view, caller) if advise else []
 
@@ -120,14 +120,14 @@ def _pending(view: RunView, caller: Caller) -> list[str]:
 def _queued(view: RunView, caller: Caller) -> list[str]:
     queue = f"queue {view.queue}" if view.queue else "its queue"
     return [
-        f"{caller.kubectl(f'get workloads -n {view.namespace}')} shows what waits in {queue}.",
+        f"`{caller.kubectl(f'get workloads -n {view.namespace}')}` shows what waits in {queue}.",
         "It starts by itself once there is room.",
     ]
 
 
 def _starting(view: RunView, caller: Caller) -> list[str]:
     pods = caller.kubectl(f"get pods -n {view.namespace} -l {RUN_NAME_KEY}={view.name}")
-    return [*_remedies(view, caller), f"{pods} shows its pods."]
+    return [*_remedies(view, caller), f"`{pods}` shows its pods."]
 
 
 def _remedies(view: RunView, caller: Caller) -> list[str]:
@@ -137,12 +137,12 @@ def _remedies(view: RunView, caller: Caller) -> list[str]:
 
 
 def _running(view: RunView, caller: Caller) -> list[str]:
-    return [f"{caller.command('logs', view)} -f shows what it does."]
+    return [f"Follow it with `{caller.command('logs', view)} -f`."]
 
 
 def _restarting(view: RunView, caller: Caller) -> list[str]:
     used = (
-        f" {plural(view.failures, 'failure')} so far, of {view.backoff_limit} that are tried again."
+        f" {plural(view.failures, 'failure')} so far, of {view.backoff_limit} that are retried."
         if view.failures
         else ""
     )
@@ -150,7 +150,7 @@ def _restarting(view: RunView, caller: Caller) -> list[str]:
 
 
 def _suspended(view: RunView, caller: Caller) -> list[str]:
-    return [f"{caller.command('resume', view)} lets it go on. {_continues(view)}"]
+    return [f"Continue with `{caller.command('resume', view)}`. {_continues(view)}"]
 
 
 def _complete(view: RunView, caller: Caller) -> list[str]:
@@ -162,12 +162,12 @@ def _failed(view: RunView, caller: Caller) -> list[str]:
     classes = (failure.reason if failure else "", attempt.failure_class if attempt else "")
     known = next(filter(None, map(FailureClass.of, classes)), None)
     remedy = known.remedy if known is not None else "Read the message of the last attempt"
-    logs = f"{caller.command('logs', view)} shows more, as long as its pods are there." if attempt else ""
+    logs = f"`{caller.command('logs', view)}` shows more while its pods exist." if attempt else ""
     return [f"{remedy}.", *filter(None, [logs]), _ANEW]
 
 
 def _invalid(view: RunView, caller: Caller) -> list[str]:
-    return [f"Correct the fields that are named above; {caller.program} validate checks a file.", _ANEW]
+    return [f"Correct the fields named above; `{caller.program} validate` checks a file.", _ANEW]
 
 
 def _continues(view: RunView) -> str:

@@ -1,4 +1,4 @@
-"""The attempts of a run as a table, and the last words of the one that failed."""
+"""The attempts of a run as a table, and the last message of the one that failed."""
 
 from __future__ import annotations
 

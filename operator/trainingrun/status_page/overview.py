@@ -57,7 +57,7 @@ def top_row(view: RunView) -> tuple[str, ...]:
 
 
 def top_figures(view: RunView) -> dict[str, str | int | float | None]:
-    """What `top_row` tells, for programs: numbers in the units and by the names of status, null where not known."""
+    """The figures of `top_row` for programs: with the units and names of the status, null if not known."""
     return {
         "namespace": view.namespace,
         "name": view.name,

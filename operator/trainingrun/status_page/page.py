@@ -40,7 +40,7 @@ def status_page(view: RunView, now: datetime, caller: Caller) -> RenderableType:
         parts += [Text(), AttemptsTable(view, now)]
     words = last_words(view)
     if words:
-        parts += [Text(), Text("last words", style="dim"), Padding(Text(words), (0, 0, 0, 2))]
+        parts += [Text(), Text("last message", style="dim"), Padding(Text(words), (0, 0, 0, 2))]
     steps = next_steps(view, now, caller)
     if steps:
         following = Table.grid(padding=(0, 2, 0, 0))
@@ -76,7 +76,7 @@ def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, 
 
 
 def _dashboard(view: RunView, caller: Caller) -> str:
-    """The address, which is one of the cluster's own network, and how to reach it from elsewhere."""
+    """The address, which is inside the cluster's own network, and how to reach it from outside."""
     # KubeRay gives it without a scheme.
     address = urlsplit(view.dashboard if "//" in view.dashboard else f"//{view.dashboard}")
     service = (address.hostname or "").partition(".")[0]
@@ -142,5 +142,5 @@ def _times(view: RunView, now: datetime) -> str:
     if view.started and view.ended:
         parts.append(f"took {duration((view.ended - view.started).total_seconds())}")
     elif view.started:
-        parts.append(f"began {duration((now - view.started).total_seconds())} ago")
+        parts.append(f"started {duration((now - view.started).total_seconds())} ago")
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""What the pages know of a run. What its status does not say is None or empty, never a made-up 0."""
+"""What the pages know about a run. Whatever its status does not say is None or empty, never a made-up 0."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class RunView:
     uid: str
     created: datetime | None
     deleting: bool
-    # False until the operator has looked at the newest spec.
+    # False until the operator has seen the newest spec.
     is_seen: bool
     state: str
     suspend: bool = False
@@ -69,7 +69,7 @@ class RunView:
     data_nodes: int = 1
     most_data_nodes: int = 1
     ready_data_nodes: int | None = None
-    # Ready pods of all pods, as in `5/7`.
+    # Ready pods out of all pods, for example `5/7`.
     pods: str = ""
     backoff_limit: int = 3
     failures: int = 0

@@ -147,7 +147,7 @@ def test_a_row_transform_written_for_a_notebook_prepares_every_row_on_the_data_n
 def test_its_author_is_told_what_the_batch_form_would_give(kinds: Kinds) -> None:
     told = [record.message for record in kinds.only(kinds.notebook, Notice) if "batch form" in record.message]
     assert len(told) == 1
-    assert "my_training.transforms:transform_images" in told[0] and "made the same values" in told[0]
+    assert "my_training.transforms:transform_images" in told[0] and "produced the same values" in told[0]
 
 
 def test_checkpoints_of_a_run_on_a_volume_are_on_it(kinds: Kinds) -> None:

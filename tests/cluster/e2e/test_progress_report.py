@@ -13,7 +13,7 @@ from watched_run import WatchedRun
 _REFUSALS = {
     "a pod of another run": (403, "does not belong to run later"),
     "a pod of no run": (403, "Pod stranger does not belong to run digits"),
-    "a pod of another namespace": (403, "in another namespace"),
+    "a pod of another namespace": (403, "in a different namespace"),
     "a token for the API server": (401, "not valid here"),
     "a token of no pod": (401, "not bound to a pod"),
     "nonsense": (401, "not valid here"),

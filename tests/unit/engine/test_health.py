@@ -112,9 +112,9 @@ def test_a_replica_that_waits_for_its_turn_is_ready() -> None:
 
 def test_a_leader_is_ready_when_its_watches_are_alive_and_not_when_one_is_stale() -> None:
     async def script(operator: Operator, parts: Parts) -> None:
-        assert operator._check_ready() == "the operator has not looked for its kinds yet"
+        assert operator._check_ready() == "the operator has not discovered its kinds yet"
         operator._kinds.trouble = None
-        assert operator._check_ready() == "the first lists are not done"
+        assert operator._check_ready() == "the first lists are not complete"
         await connect(parts.watches)
         operator._began.set()
         assert operator._check_ready() is None

@@ -65,14 +65,17 @@ def test_a_flag_comes_before_its_variable(
         ({"lease_namespace": "Team"}, "--lease-namespace: found 'Team', allowed: the name of a namespace"),
         ({"lease_name": "My lease"}, "--lease-name: found 'My lease', allowed: lower-case letters, digits, '-'"),
         ({"lease_name": "x" * 254}, "--lease-name: found 'xxx"),
-        ({"progress_url": "x.svc"}, "--progress-url: found 'x.svc', allowed: an http or https address"),
-        ({"progress_url": "https://x", "health_port": 8443}, "--progress-port: found 8443, allowed: another one"),
+        ({"progress_url": "x.svc"}, "--progress-url: found 'x.svc', allowed: an http or https URL"),
+        (
+            {"progress_url": "https://x", "health_port": 8443},
+            "--progress-port: found 8443, must differ from --health-port",
+        ),
         ({"progress_key": __file__}, "--progress-certificate and --progress-key: found one of them"),
         ({"progress_ca": "/no/such/file"}, "--progress-ca: found '/no/such/file', allowed: a PEM file"),
         ({"progress_ca": "/"}, "--progress-ca: found '/', allowed: a PEM file"),
         (
             {"progress_certificate": __file__, "progress_key": __file__},
-            "--progress-certificate: found one that cannot be used",
+            "--progress-certificate: found a certificate that cannot be used",
         ),
     ],
 )
@@ -165,4 +168,4 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         arguments = ["--no-leader-election", "--bind-address", "127.0.0.1", "--health-port", port]
         status, said = run_command("--kubeconfig", str(config), *arguments)
     assert (status, len(said)) == (2, 1)
-    assert said[0].startswith(f"Error: --health-port: found {port}, allowed: a port that can be listened on")
+    assert said[0].startswith(f"Error: --health-port: found {port}, allowed: a port that can be opened")

@@ -36,7 +36,7 @@ ECC = "RuntimeError: CUDA error: uncorrectable ECC error encountered"
 ENDINGS: list[tuple[str, RayJob, tuple[Pod, ...], str]] = [
     ("KubeRay refuses the RayJob", job("Failed", deployment_status="ValidationFailed"), (), "InvalidConfig"),
     ("refused, as a reason", job("Failed", reason="ValidationFailed"), (), "InvalidConfig"),
-    ("stopped by a person", job("Failed", **ray_said(10)), (), "UserError"),
+    ("stopped by a user", job("Failed", **ray_said(10)), (), "UserError"),
     ("SIGTERM, checkpoint saved", job("Failed", **ray_said(11)), (), "Preempted"),
     ("the run cannot work", job("Failed", **ray_said(12)), (), "InvalidConfig"),
     ("training failed", job("Failed", **ray_said(13)), (), "UserError"),

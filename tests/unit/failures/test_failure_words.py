@@ -81,7 +81,7 @@ def test_the_drivers_record_is_read_even_when_its_beginning_is_cut_off() -> None
 
 
 def test_without_a_record_the_end_of_the_log_is_what_is_said() -> None:
-    notice = Notice(**WHEN, level="warning", message="a checkpoint is not whole").to_json()
+    notice = Notice(**WHEN, level="warning", message="a checkpoint is not intact").to_json()
     assert driver_words(ray_message(1, f"{notice}\nTraceback:\nKeyError: 3\n")) == "Traceback:\nKeyError: 3"
 
 
@@ -152,10 +152,10 @@ def test_a_pod_out_of_memory_tells_the_limit_and_its_field(group: str, container
         ),
         (words_of(reason="SubmissionFailed", message="dial tcp"), ["SubmissionFailed: dial tcp"]),
         (words_of(deployment_status="ValidationFailed", message="name too long"), ["name too long"]),
-        (words_of(**ray_said(10, record("Ctrl-C"))), ["stopped by a person: Ctrl-C"]),
-        (words_of(**ray_said(-9)), ["SIGKILL", "memory in the head's pod"]),
+        (words_of(**ray_said(10, record("Ctrl-C"))), ["stopped by a user: Ctrl-C"]),
+        (words_of(**ray_said(-9)), ["SIGKILL", "the head pod ran out of memory"]),
         (words_of(**ray_said(33)), ["the training program ended with exit code 33"]),
-        (words_of(reason=""), ["does not say why"]),
+        (words_of(reason=""), ["without giving a reason"]),
     ],
 )
 def test_the_words_of_whoever_knows_are_kept(said: str, parts: list[str]) -> None:

@@ -135,7 +135,7 @@ def test_a_ray_job_that_somebody_deletes_is_an_infrastructure_failure() -> None:
     ended = newest(running(), seen("Running", deleting=True))
     assert (ended["failureClass"], ended["message"]) == (
         "Infrastructure",
-        f"RayJob {job().name} was deleted, and not by the operator",
+        f"RayJob {job().name} was deleted, but not by the operator",
     )
 
 

@@ -108,7 +108,7 @@ def test_the_words_of_a_hang_tell_the_field_and_the_last_report() -> None:
     hung = status_of(running(report=reported(0), progressDeadlineSeconds=100), seen("Running"), at(100))
     words = hung["attempts"][0]["message"]
     assert words == (
-        "no progress was reported for 100 seconds (progressDeadlineSeconds); last at 2026-09-01 12:00:00 UTC"
+        "no progress was reported for 100 seconds (progressDeadlineSeconds); last report at 2026-09-01 12:00:00 UTC"
     )
 
 

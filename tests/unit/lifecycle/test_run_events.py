@@ -84,7 +84,7 @@ def test_an_attempt_that_fails_is_told_with_its_place_code_and_words() -> None:
 
 @pytest.mark.parametrize(
     ("field", "reason", "words"),
-    [("headRestarts", "HeadLost", "The head of attempt 0 was lost"), ("preemptions", "Preempted", "were taken away")],
+    [("headRestarts", "HeadLost", "The head of attempt 0 was lost"), ("preemptions", "Preempted", "was preempted")],
 )
 def test_each_loss_within_an_attempt_is_told_once(field: str, reason: str, words: str) -> None:
     lost = status(entry(0, **{field: 2}))

@@ -78,7 +78,7 @@ def running() -> dict[str, Any]:
         "Running",
         condition("PodsReady", "True", "AllPodsReady", "5 of 5 pods are ready."),
         condition("DataStarved", "True", "StallAboveLimit", "Trainers wait for data for 34 % of their time."),
-        condition("Reconciling", "True", "Training", "Attempt 1 trains."),
+        condition("Reconciling", "True", "Training", "Attempt 1 is training."),
         attempts=[
             attempt(0, "Failed", failureClass="Preempted", node="gke-x7", message="node gke-x7 was reclaimed"),
             attempt(1, "Running", resumedFrom="checkpoint_000007"),

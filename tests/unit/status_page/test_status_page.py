@@ -117,7 +117,7 @@ def test_a_terminal_shows_states_in_colour():
 def test_a_change_that_the_operator_has_not_seen_is_not_told_as_done():
     body = copy.deepcopy(STATES["suspended"])
     body["metadata"]["generation"] = 2
-    assert "The operator has not looked at the last change yet." in page(body)
+    assert "The operator has not seen the last change yet." in page(body)
 
 
 def test_an_operator_that_looks_away_for_long_is_suspected():

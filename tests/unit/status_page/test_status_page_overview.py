@@ -31,7 +31,7 @@ def test_a_running_run_is_one_row():
 def test_a_wide_row_adds_what_kubectl_adds():
     row = overview_row(run_view_of(running()), NOW, wide=True)
     assert dict(zip(WIDE_COLUMNS, row, strict=True))["EPOCH"] == "5"
-    assert row[-3:] == ("93%", "mnist-ck4to-1", "Attempt 1 trains.")
+    assert row[-3:] == ("93%", "mnist-ck4to-1", "Attempt 1 is training.")
 
 
 def test_the_columns_are_those_of_kubectl_get():

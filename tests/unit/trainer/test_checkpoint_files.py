@@ -140,7 +140,7 @@ def test_a_checkpoint_of_more_ranks_needs_all_of_them(tmp_path: Path) -> None:
 def test_a_manifest_of_another_version_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_files, "asdict", lambda position: {"epoch": 1, "renamed": 2})
     write(tmp_path)
-    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json is of another version"):
+    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json has a different version"):
         verify(tmp_path)
 
 
@@ -150,7 +150,7 @@ def test_a_clock_of_another_version_is_not_taken_for_whole(
 ) -> None:
     monkeypatch.setattr(checkpoint_files, "asdict", lambda position: {"epoch": 1, "clock": clock})
     write(tmp_path)
-    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json is of another version"):
+    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json has a different version"):
         verify(tmp_path)
 
 

@@ -127,7 +127,7 @@ def test_a_driver_that_does_not_end_is_given_up_in_time(start: Callable[..., sub
     began = time.monotonic()
     said = drain(node(head=True), 0.5)
     assert 0.4 < time.monotonic() - began < 3.0
-    assert f"process {driver.pid} still ran when the time was over after" in said
+    assert f"process {driver.pid} was still running when the time was up after" in said
 
 
 def test_a_process_that_its_parent_has_not_waited_for_has_ended(start: Callable[..., subprocess.Popen[str]]) -> None:
@@ -155,7 +155,7 @@ def test_a_trainer_is_held_though_the_name_of_its_head_is_gone(start: Callable[.
     trainer = start(*worker())
     with listening() as address, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))):
         said = drain(node(address=f"head.invalid:{address.rpartition(':')[2]}"), 1.0)
-    assert f"process {trainer.pid} still ran" in said
+    assert f"process {trainer.pid} was still running" in said
 
 
 def test_a_head_that_never_answers_does_not_hold_a_trainer_for_ever(
@@ -166,7 +166,7 @@ def test_a_head_that_never_answers_does_not_hold_a_trainer_for_ever(
         began = time.monotonic()
         said = drain(node(address=address), 1.0)
     assert time.monotonic() - began < 10.0
-    assert f"process {trainer.pid} still ran" in said
+    assert f"process {trainer.pid} was still running" in said
 
 
 def test_a_data_node_stays_while_trainers_may_still_need_it(monkeypatch: pytest.MonkeyPatch) -> None:

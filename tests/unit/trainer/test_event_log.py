@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_written_is_said_once(storage: RunStorage, capsy
     log.close()
     said = capsys.readouterr().err
     assert said.count("warning: the log progress/attempt-0000.jsonl cannot be written") == 1
-    assert said.endswith("training goes on\n")
+    assert said.endswith("training continues\n")
 
 
 def test_a_full_disk_is_said_once(storage: RunStorage, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,7 +101,7 @@ def test_closing_gives_a_store_up_that_does_not_answer(
     began = time.monotonic()
     log.close(seconds=0.2)
     assert 0.15 < time.monotonic() - began < 5.0
-    assert "the store has not answered within 0.2 s; training goes on" in capsys.readouterr().err
+    assert "the store has not responded within 0.2 s; training continues" in capsys.readouterr().err
 
 
 def test_a_store_that_refuses_is_said_once_and_gets_everything_later(
@@ -114,7 +114,7 @@ def test_a_store_that_refuses_is_said_once_and_gets_everything_later(
     store.error = None
     log.write(notice("second").to_json() + "\n")
     log.close()
-    assert capsys.readouterr().err.count("no rights; training goes on") == 1
+    assert capsys.readouterr().err.count("no rights; training continues") == 1
     assert kept(storage) == [notice("first"), notice("second")]
 
 

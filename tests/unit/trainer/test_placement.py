@@ -79,7 +79,7 @@ def test_too_little_room_for_the_workers() -> None:
 def test_a_node_of_both_groups() -> None:
     both = node("both", **DATA_SELECTOR, **TRAINER_SELECTOR)
     assert refused([both], ONE) == (
-        "node both carries the labels of both groups; a node is either for data or for training"
+        "node both carries the labels of both groups; a node must be either for data or for training"
     )
 
 

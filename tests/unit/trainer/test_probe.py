@@ -41,7 +41,7 @@ def test_a_row_function_with_a_faster_equal_gets_advice(shape: tuple[int, ...]) 
     assert ratio == pytest.approx(by_batch / by_row, rel=0.1, abs=1)
     assert ratio >= 2
     assert found.advice.endswith(
-        "and made the same values, so it can replace it: transform: "
+        "and produced the same values, so it can replace it: transform: "
         "{function: trainingrun_trainer.vision:normalize, kind: Batch}"
     )
 
@@ -49,7 +49,7 @@ def test_a_row_function_with_a_faster_equal_gets_advice(shape: tuple[int, ...]) 
 def test_a_row_function_with_other_values_is_told_so() -> None:
     advice = probed("other_values_by_row", "Row").advice
     assert advice is not None
-    assert advice.endswith("(its values differ from yours); a Batch transform of your own can be as fast")
+    assert advice.endswith("(its values differ from yours); your own Batch transform can be as fast")
 
 
 def test_a_batch_function_needs_no_advice() -> None:

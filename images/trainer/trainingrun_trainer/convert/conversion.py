@@ -64,7 +64,7 @@ def convert(
     options: Mapping[str, Any] | None = None,
     on_progress: Progress | None = None,
 ) -> Converted:
-    """Write a dataset as Parquet files that are read without decoding: fixed-size bytes, 8-bit pictures.
+    """Write a dataset as Parquet files that are read without decoding: fixed-size bytes, 8-bit images.
 
     `source` is what `trainingrun convert` takes as SOURCE, or an object: a DataFrame, a torch Dataset, a
     mapping of names to arrays of shape (rows, ...), or rows (mappings, or pairs of input and target). `size`

@@ -27,7 +27,7 @@ def from_torchvision(
     try:
         dataset = constructor(**arguments)
     except (RuntimeError, OSError, ValueError, TypeError) as error:
-        advice = "" if download else " (--download fetches what is missing, --root says where it lies)"
+        advice = "" if download else " (--download fetches missing files, --root says where they are)"
         raise ConvertError(f"torchvision:{name}: {error}{advice}") from error
     return from_dataset(dataset, naming)
 
@@ -50,11 +50,11 @@ def from_sklearn(name: str, naming: Naming) -> Indexed:
         raise UsageError(f"sklearn:{name} needs scikit-learn: pip install 'trainingrun[demo]'") from error
     load = getattr(datasets, f"load_{name}", None)
     if load is None:
-        raise UsageError(f"sklearn.datasets has no load_{name}; digits, iris, wine and breast_cancer are there")
+        raise UsageError(f"sklearn.datasets has no load_{name}; available: digits, iris, wine and breast_cancer")
     bunch = load()
     inputs = bunch.images if "images" in bunch else bunch.data
     if name == "digits":
-        # Its grey values are 0..16 in float64; pictures are 0..255.
+        # Its grey values are 0..16 in float64; images are 0..255.
         inputs = np.round(inputs * (255 / 16)).astype(np.uint8)
     source = from_arrays({naming.input_column: inputs, naming.target_column: bunch.target}, naming)
     classes = tuple(str(name) for name in bunch.get("target_names", ()))
@@ -81,5 +81,5 @@ def _arguments(constructor: Any, name: str, *, split: str, root: str, download: 
             raise UsageError(f"--split: found {split}, allowed for torchvision:{name}: train, test")
         arguments["train"] = split == "train"
     elif split != "train":
-        raise UsageError(f"--split: found {split}, but torchvision:{name} has no splits; leave it out")
+        raise UsageError(f"--split: found {split}, but torchvision:{name} has no splits; omit --split")
     return arguments

@@ -57,7 +57,7 @@ class LocalFolder:
         self.path = str(self._folder)
         self._require_free()
         left = [str(path) for path in self._folder.parent.glob(f"{self._folder.name}.tmp-*")]
-        self.notes = tuple(f"{path} is left from a conversion that was killed; remove it" for path in left)
+        self.notes = tuple(f"{path} is left over from a conversion that was killed; remove it" for path in left)
 
     def prepare(self) -> None:
         """Create the folder beside the final one; its parents too."""
@@ -103,8 +103,8 @@ class LocalFolder:
         foreign = [name for name in entries if not name.endswith(".parquet")]
         if foreign:
             raise UsageError(
-                f"DESTINATION {self.path}: found {foreign[0]}, which no conversion wrote; "
-                "--overwrite replaces folders of .parquet files only"
+                f"DESTINATION {self.path}: found {foreign[0]}, which was not written by a conversion; "
+                "--overwrite replaces only folders of .parquet files"
             )
 
 
@@ -127,11 +127,11 @@ class RemoteFolder:
         self._local = tempfile.TemporaryDirectory(prefix="trainingrun-convert-", ignore_cleanup_errors=True)
         if self._found and not overwrite:
             complete = any(name.endswith(f"/{MANIFEST}") for name in self._found)
-            state = "exists" if complete else f"exists without {MANIFEST}: a conversion to it did not end"
+            state = "exists" if complete else f"exists without {MANIFEST}: a conversion to it did not finish"
             raise UsageError(f"DESTINATION {self.path} {state}; --overwrite replaces it")
         foreign = [name for name in self._found if not name.endswith((".parquet", f"/{MANIFEST}"))]
         if foreign:
-            raise UsageError(f"DESTINATION {self.path}: found {foreign[0]}, which no conversion wrote")
+            raise UsageError(f"DESTINATION {self.path}: found {foreign[0]}, which was not written by a conversion")
 
     def prepare(self) -> None:
         """Remove what is replaced, the manifest first: nothing may say that the data is complete."""

@@ -15,7 +15,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 @contextmanager
 def progress_display() -> Iterator[Callable[[int, int | None], None]]:
-    """Yield what is to be called with the rows written, and with the rows in total where they are known."""
+    """Yield a function to call with the rows written, and with the rows in total if they are known."""
     if not sys.stderr.isatty():
         yield _Lines()
         return

@@ -43,7 +43,7 @@ def hold_out(source: Source, percent: float, split: str, seed: int) -> Source:
         return replace(source, chunks=_drawn(source.chunks, percent, split, random))
     held = int(np.ceil(source.rows * percent / 100))
     if held >= source.rows:
-        raise ConvertError(f"--hold-out {percent:g}: found {source.rows} rows, too few to share out")
+        raise ConvertError(f"--hold-out {percent:g}: found {source.rows} rows, too few to split")
     mixed = random.permutation(source.rows)
     return _only(source, np.sort(mixed[:held] if split == VALIDATION else mixed[held:]))
 

@@ -27,10 +27,10 @@ class ClassFolders:
             files = _pictures(folder / name)
             if not files:
                 endings = ", ".join(sorted(EXTENSIONS))
-                raise ConvertError(f"{folder / name}: found no pictures, allowed: files that end in {endings}")
+                raise ConvertError(f"{folder / name}: found no images, allowed: files that end in {endings}")
             self._files += [(file, label) for file in files]
         if not self._files:
-            raise ConvertError(f"{folder}: found no folders, expected one folder of pictures for every class")
+            raise ConvertError(f"{folder}: found no folders, expected one folder of images for every class")
 
     def __len__(self) -> int:
         return len(self._files)
@@ -41,7 +41,7 @@ class ClassFolders:
             with Image.open(file) as picture:
                 return picture_array(picture, self._naming.pictures), label
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ConvertError(f"{file}: not a readable picture: {error}") from error
+            raise ConvertError(f"{file}: not a readable image: {error}") from error
 
     def where(self, index: int) -> str:
         """Name a row by its file."""
@@ -51,7 +51,7 @@ class ClassFolders:
 def from_folder(folder: Path, split: str, naming: Naming) -> Indexed:
     """Return the pictures of a folder of class folders, or of its folder `split` where it has splits."""
     if not folder.is_dir():
-        raise ConvertError(f"{folder}: found no such folder")
+        raise ConvertError(f"{folder}: no such folder")
     found = {entry.name for entry in _subfolders(folder)}
     if found and found <= SPLITS:
         if split not in found:

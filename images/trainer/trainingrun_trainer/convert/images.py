@@ -44,7 +44,7 @@ def as_array(value: Any) -> Any:
 def as_input(value: Any, wanted: PictureFormat, where: str) -> Any:
     """Return the input of a row as an array; encoded pictures (PNG, JPEG, ...) are decoded.
 
-    Raises ConvertError when the bytes are no picture, or `wanted` is given for something that is none.
+    Raises ConvertError when the bytes are not an image, or `wanted` is given for something that is not one.
     """
     if isinstance(value, dict) and "bytes" in value:
         value = value["bytes"]
@@ -78,7 +78,7 @@ def _decode(data: bytes, where: str) -> Image.Image:
         picture = Image.open(io.BytesIO(data))
         picture.load()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConvertError(f"{where}: found {len(data)} bytes that are no picture ({error})") from error
+        raise ConvertError(f"{where}: found {len(data)} bytes that are not an image ({error})") from error
     return picture
 
 
@@ -87,7 +87,7 @@ def _reshaped(array: Any, wanted: PictureFormat, where: str) -> Any:
     colours = pixels.ndim == 3 and pixels.shape[2] == 3
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or colours):
         raise ConvertError(
-            f"{where}: --size and --mode change pictures only (uint8, height x width or height x width x 3), "
+            f"{where}: --size and --mode change only images (uint8, height x width or height x width x 3), "
             f"found {pixels.dtype} of shape {'x'.join(map(str, pixels.shape)) or 'one number'}"
         )
     return picture_array(Image.fromarray(pixels), wanted)

@@ -66,7 +66,7 @@ def _from_path(path: Path, access: Access, naming: Naming) -> Source:
     if path.suffix not in tables.SUFFIXES | {".npy", ".npz"}:
         raise UsageError(f"SOURCE: found {path}, allowed: {FORMS}")
     if not path.is_file():
-        raise ConvertError(f"{path}: found no such file")
+        raise ConvertError(f"{path}: no such file")
     if path.suffix in {".npy", ".npz"}:
         return _from_numpy(path, naming)
     return tables.from_file(path, naming)
@@ -78,7 +78,7 @@ def _from_numpy(path: Path, naming: Naming) -> Source:
         content = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
         archive = {name: content[name] for name in content.files} if path.suffix == ".npz" else None
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ConvertError(f"{path}: not a readable NumPy file without pickled objects: {error}") from error
+        raise ConvertError(f"{path}: not a readable NumPy file (pickled objects are not allowed): {error}") from error
     if archive is not None:
         return from_arrays(archive, naming)
     if content.dtype.names:

@@ -106,7 +106,7 @@ class RowStacker:
         for value, index in zip(plain, indices, strict=True):
             if not isinstance(value, str | bytes | bool | int | float | None):
                 raise ConvertError(
-                    f"column {name}, {self._where(index)}: found {type(value).__name__}, allowed: pictures, "
+                    f"column {name}, {self._where(index)}: found {type(value).__name__}, allowed: images, "
                     "arrays, tensors, lists of numbers, numbers, strings and bytes"
                 )
         result = np.empty(len(plain), object)
@@ -119,7 +119,7 @@ class RowStacker:
             if isinstance(value, np.ndarray)
             else type(value).__name__
         )
-        advice = "; --size H,W and --mode L or RGB make pictures alike" if name == self._input_column else ""
+        advice = "; --size H,W and --mode L or RGB make images alike" if name == self._input_column else ""
         return ConvertError(
             f"{self._where(index)}: found {found} in column {name}, expected {layout} as in the rows before{advice}"
         )

@@ -72,7 +72,7 @@ def from_arrays(arrays: Mapping[str, Any], naming: Naming) -> Indexed:
             f"column {naming.target_column}: found {whole[naming.target_column].size} rows, expected {rows} "
             f"as in {naming.input_column}"
         )
-    notes = [f"left out {', '.join(left_out)}: not {rows} rows long"] if left_out else []
+    notes = [f"skipped {', '.join(left_out)}: not {rows} rows long"] if left_out else []
     if not naming.pictures.given:
         return Indexed(rows, lambda numbers: take(kept, numbers), notes=tuple(notes))
     stacker = naming.stacker()

@@ -54,7 +54,7 @@ class Listing:
 
 
 def list_dataset(source: Source, *, is_transformed: bool) -> Listing:
-    """Find a dataset and look at its first rows. Raises InvalidConfiguration, also for missing columns.
+    """Find a dataset and read its first rows. Raises InvalidConfiguration, also for missing columns.
 
     With `is_transformed` a transform on the data group may yet make the columns that training needs.
     """

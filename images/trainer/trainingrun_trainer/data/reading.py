@@ -40,7 +40,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a look at the first rows told: the columns that every file must have, and those rows (at most 512).
+    """What the first rows showed: the columns that every file must have, and those rows (at most 512).
 
     `layouts` has every array column; the input and target columns, where they are no arrays, have None.
     """
@@ -129,7 +129,7 @@ def _inspected(source: Source, piece: Piece, table: pa.Table) -> Inspection:
         layouts: dict[str, ArrayLayout | None] = {**dict.fromkeys(plain), **layouts_of(table.schema)}
         for name in table.column_names:
             if layouts.get(name) is None:
-                # Every row that was read is looked at, not only the sample: a wider type may come later.
+                # Every row that was read is checked, not only the sample: a wider type may come later.
                 found = infer_list_layout(table.column(name), name=name)
                 if found is not None:
                     layouts[name] = found

@@ -70,10 +70,10 @@ def _advice(sample: pa.Table, by_row: pa.Table, rate: float, function: str, colu
     expected = to_numpy(by_row.column(column), made, name=column)
     is_same = expected.shape == tuple(by_batch.shape) and np.array_equal(expected, by_batch.numpy())
     verdict = (
-        "and made the same values, so it can replace it: transform: "
+        "and produced the same values, so it can replace it: transform: "
         "{function: trainingrun_trainer.vision:normalize, kind: Batch}"
         if is_same
-        else "(its values differ from yours); a Batch transform of your own can be as fast"
+        else "(its values differ from yours); your own Batch transform can be as fast"
     )
     return (
         f"the Row transform {function} prepares {rate:,.0f} rows/s on one CPU; the batch form "

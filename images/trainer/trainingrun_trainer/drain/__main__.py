@@ -1,6 +1,6 @@
 """`python -m trainingrun_trainer.drain`: the preStop hook of a run's pods, which holds a pod until its work is safe.
 
-On the head it asks the driver to stop and waits for its end. On a pod that trains it tells Ray that the node goes, upon
+On the head it asks the driver to stop and waits for its end. On a training pod it tells Ray that the node goes, upon
 which the driver has a checkpoint saved, and waits until no training worker is left. On a data pod it gives the trainers
 a little time to hear of it. It never takes longer than TRAININGRUN_DRAIN_SECONDS, prints one line, and ends with 0:
 Kubernetes ends the pod after it in any case. It loads Ray only where it must, since each second of it is lost.
@@ -92,7 +92,7 @@ def _drain_trainer(node: RayNode, workers: list[Process], clock: _Clock) -> str:
     # Ray's client waits for a head that does not answer longer than there is time.
     asking = threading.Thread(target=_ask_ray, args=(node, clock.left, refused.append), daemon=True)
     asking.start()
-    said = _waited(f"told Ray that node {node.node_id} goes", workers, clock)
+    said = _waited(f"told Ray that node {node.node_id} is going away", workers, clock)
     return f"{said}; Ray refused: {refused[0]}" if refused else said
 
 
@@ -116,7 +116,7 @@ def _ask_ray(node: RayNode, seconds: float, on_refusal: Callable[[str], None]) -
 
 def _waited(what: str, processes: list[Process], clock: _Clock) -> str:
     is_over = clock.wait_until(lambda: not any(process.is_alive() for process in processes))
-    kind = "ended" if is_over else "still ran when the time was over"
+    kind = "ended" if is_over else "was still running when the time was up"
     return f"{what}; {_listed('process', processes)} {kind} after {clock.spent:.0f} s"
 
 
@@ -144,7 +144,9 @@ def _seconds() -> float:
 
 def main(arguments: list[str]) -> int:
     """Hold this pod until its work is safe; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m trainingrun_trainer.drain", description="Hold a pod that must go.")
+    parser = argparse.ArgumentParser(
+        prog="python -m trainingrun_trainer.drain", description="Hold a terminating pod until its work is saved."
+    )
     parser.add_argument("--node", help="id of the Ray node to drain; needed only where one machine runs several")
     chosen = parser.parse_args(arguments).node
     try:

@@ -91,7 +91,7 @@ class Attempt:
         for sentence in self._job.storage.repair():
             self._tell(Notice, level="Warning", message=sentence)
         if self._job.is_complete():
-            return self._end(Failure(Exit.COMPLETE, "all epochs were trained before; there was nothing to do"))
+            return self._end(Failure(Exit.COMPLETE, "all epochs were already trained; there was nothing to do"))
         if self._job.is_finished_by_return:
             self._tell_start(epochs=None, first_epoch=0, first_step=0, resumed_from=None)
         hub = create_hub(self._job.datasets)
@@ -124,7 +124,7 @@ class Attempt:
         if not self._is_stop_passed_on and (why := self._why_stop()):
             self._is_stop_passed_on = True
             hub.request_stop.remote()
-            self._tell(Notice, level="Info", message=f"stopping after a checkpoint: {why}")
+            self._tell(Notice, level="Info", message=f"stopping after saving a checkpoint: {why}")
         news: News = ray.get(hub.news.remote())
         for kind, values in news.events:
             self._record_event(kind, values)
@@ -140,7 +140,7 @@ class Attempt:
         if self._stop.exit is not None:
             return "SIGTERM was received"
         leaving = self._preemption.leaving(self._world)
-        return f"taken away from the training: {', '.join(leaving)}" if leaving else None
+        return f"nodes being preempted: {', '.join(leaving)}" if leaving else None
 
     def _record_event(self, kind: str, values: dict[str, Any]) -> None:
         if kind != "Started":
@@ -148,7 +148,7 @@ class Attempt:
             return
         self._world = values.pop("ranks")
         if values.pop("generation") > 1:
-            # The same attempt: Ray has replaced lost workers, and training goes on from the last checkpoint.
+            # The same attempt: Ray has replaced lost workers, and training resumes from the last checkpoint.
             self._failures.clear()
             where = values["resumed_from"] or "the beginning"
             self._tell(WorkersRestarted, reason=f"training workers were lost; continuing from {where}")
@@ -168,7 +168,7 @@ class Attempt:
         )
 
     def _fatal_failure(self) -> Failure | None:
-        """A failure that another try cannot mend, once the other ranks had time to say that a machine was lost."""
+        """A failure that a retry cannot fix, once the other ranks had time to report that a node was lost."""
         if any(failure.exit is Exit.INFRASTRUCTURE for _, failure in self._failures):
             return None  # Ray Train replaces the workers, as often as the run allows
         now = time.monotonic()

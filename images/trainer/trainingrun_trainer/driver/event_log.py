@@ -1,6 +1,6 @@
-"""Keeps every record of an attempt in the run's folder, for the report and for whoever looks later.
+"""Keeps every record of an attempt in the run's folder, for the report and for later readers.
 
-A run must neither fail nor wait because its log cannot be written: after an error it says so once and goes on.
+A run must neither fail nor wait because its log cannot be written: after an error it says so once and continues.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _LocalFile:
             action()
         except OSError as error:
             self._is_broken = True
-            print(f"warning: the log {self._name} cannot be written: {error}; training goes on", file=sys.stderr)
+            print(f"warning: the log {self._name} cannot be written: {error}; training continues", file=sys.stderr)
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

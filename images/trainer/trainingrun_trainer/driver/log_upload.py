@@ -116,7 +116,7 @@ class LogUpload:
             self._changed.notify()
         self._thread.join(seconds)
         if self._thread.is_alive():
-            self._warn(f"the store has not answered within {seconds:g} s")
+            self._warn(f"the store has not responded within {seconds:g} s")
 
     def _run(self) -> None:
         next_upload = time.monotonic()
@@ -155,5 +155,5 @@ class LogUpload:
 
     def _warn(self, reason: str) -> None:
         if not self._has_warned:
-            print(f"warning: the log {self._name} cannot be written: {reason}; training goes on", file=sys.stderr)
+            print(f"warning: the log {self._name} cannot be written: {reason}; training continues", file=sys.stderr)
         self._has_warned = True

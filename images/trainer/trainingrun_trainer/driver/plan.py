@@ -67,7 +67,7 @@ def workers_of(run: Run) -> Workers:
 
 
 def storage_of(run: Run) -> RunStorage:
-    """The run's folder: named by uid where Kubernetes gave one, so that a name used again starts anew."""
+    """The run's folder: named by uid where Kubernetes gave one, so that a reused name starts over."""
     storage = run.spec.storage
     claim = storage.persistent_volume_claim
     root = storage.uri if storage.uri is not None else claim.mount_path if claim is not None else ""

@@ -1,4 +1,4 @@
-"""Notices that nodes are being taken away from the training, early enough to save a checkpoint.
+"""Notices that nodes of the training are being preempted, early enough to save a checkpoint.
 
 The driver looks, not the workers: a stop then reaches recipes, loops and scripts in the one way that every stop does,
 and no step waits for the question.

@@ -111,6 +111,6 @@ def require_gpu() -> None:
     if not torch.cuda.is_available():
         raise InvalidConfiguration(
             f"spec.trainer.resourcesPerNode.limits: found a GPU that CUDA cannot use, on {platform.node()}; allowed: "
-            f"GPUs whose driver fits the image's CUDA ({torch.version.cuda}), or {TRAIN_ON_CPU}=1 in spec.env, which "
-            "leaves them unused"
+            f"GPUs whose driver supports the image's CUDA ({torch.version.cuda}), or {TRAIN_ON_CPU}=1 in spec.env, "
+            "which leaves them unused"
         )

@@ -1,6 +1,6 @@
 """Decides whose failure an exception is: the run's configuration, its data, its author's code, or the machines.
 
-Pure: it looks at exceptions and says what they are; what follows is the driver's business.
+Pure: it inspects exceptions and says what they are; what follows is up to the driver.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainingrun_trainer.failures.errors import (
 from trainingrun_trainer.failures.outages import is_outage, outage_of
 from trainingrun_trainer.failures.tracebacks import user_traceback
 
-# What gloo and NCCL say on the ranks that survive the loss of another one; they have no types of their own for it.
+# What gloo and NCCL say on the ranks that survive the loss of another; they have no exception types for it.
 _PEER_LOST = (
     "connection closed by peer",
     "connection reset by peer",

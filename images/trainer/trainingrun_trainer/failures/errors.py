@@ -14,7 +14,7 @@ from trainingrun_trainer.failures.outages import outage_of
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an attempt ends, as a person should read it, and the exit code that it means."""
+    """Why an attempt ends, as a user should read it, and the exit code that it means."""
 
     exit: Exit
     text: str

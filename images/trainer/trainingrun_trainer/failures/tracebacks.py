@@ -9,7 +9,7 @@ import json
 import traceback
 from pathlib import Path
 
-# Frames of these packages say nothing to a person whose function failed.
+# Frames of these packages mean nothing to a user whose function failed.
 _HIDDEN = ("ray", "trainingrun_trainer", "trainingrun", "torch")
 _PACKAGE = Path(__file__).parents[1]
 _LEAD = 1000
@@ -24,7 +24,7 @@ def user_traceback(error: BaseException) -> str:
 
 
 def last_lines_first(text: str) -> str:
-    """A message as short as its readers need it, with what tells most at its beginning.
+    """A message as short as its readers need it, with the most important part first.
 
     The operator shows the first kibibyte of it, and finds it in the last 20,000 characters of a log, as JSON.
     """
@@ -34,7 +34,7 @@ def last_lines_first(text: str) -> str:
     rest = text
     while len(json.dumps(rest)) > _MOST_ESCAPED:
         rest = rest[: len(rest) // 2]
-    cut = "" if rest == text else "\n(cut; all of it is in the driver's log)"
+    cut = "" if rest == text else "\n(truncated; the full text is in the driver's log)"
     return f"{lead}\n\nIn full:\n{rest}{cut}"
 
 

@@ -74,7 +74,7 @@ def _train(adapted: Adapted, options: LocalOptions) -> Exit:
     # Where storage is elsewhere, what belongs to this machine and the report go into the current directory.
     folder = storage.local_directory or Path(".trainingrun") / storage.name
     display = display_for(sys.stdout, json=options.json, report=folder / "report.html")
-    # Modules beside the run's file must be found by every Ray process, so before any is started.
+    # Every Ray process must find modules next to the run's file, so this comes before any is started.
     os.environ["PYTHONPATH"] = python_path(options.file)
     os.environ.update(adapted.variables)
     try:
@@ -118,7 +118,7 @@ def _cluster(adapted: Adapted, options: LocalOptions) -> Iterator[tuple[str, Siz
 
 
 def _driver_variables(address: str, shape: Size | None, adapted: Adapted, options: LocalOptions) -> dict[str, str]:
-    """The environment of a driver: the same variables by which a person or the operator would tell it."""
+    """The environment of a driver: the same variables that a user or the operator would set."""
     workers = workers_of(adapted.run)
     values = {
         "RAY_ADDRESS": address,

@@ -12,7 +12,7 @@ from typing import Any
 
 from trainingrun.spec import Run, parse
 
-# Fields that only a cluster can honour, as a person would name them.
+# Fields that only a cluster can honour, as a user would name them.
 _CLUSTER_FIELDS = (
     "image",
     "imagePullPolicy",

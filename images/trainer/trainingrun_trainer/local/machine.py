@@ -61,7 +61,7 @@ def this_machine() -> Machine:
 
 
 def size(run: Run, machine: Machine, *, trainers: int | None = None, data_cpus: int | None = None) -> Size:
-    """The virtual cluster for `run` on `machine`; the keywords are a person's own choice."""
+    """The virtual cluster for `run` on `machine`; the keywords are the user's own choice."""
     wanted = run.spec.trainer.num_processes
     wanted_gpus = run.spec.trainer.resources_per_node.gpus // run.spec.trainer.processes_per_node
     has_gpus = machine.gpus > 0 and wanted_gpus > 0

@@ -27,7 +27,7 @@ from trainingrun_trainer.storage import RunStorage
 
 
 class Display(Protocol):
-    """What shows records to a person."""
+    """What shows records to a user."""
 
     def emit(self, record: Record) -> None:
         """Show one record."""
@@ -94,7 +94,7 @@ class Supervisor:
         return self._lost(number, code, time.time() - began)
 
     def _lost(self, number: int, code: int, seconds: float) -> Exit:
-        """The driver has died without a last word; say it in its place."""
+        """The driver died without an end record; write one in its place."""
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         log = self._launch.work_directory / f"driver-{number:04d}.log"
         code_known = Exit(code) if code in (Exit.ABORTED, Exit.PREEMPTED) else Exit.INFRASTRUCTURE
@@ -103,7 +103,7 @@ class Supervisor:
             attempt=number,
             outcome=code_known.outcome,
             exit_code=int(code_known),
-            message=f"the driver {how} without a last word; its log is {log}",
+            message=f"the driver {how} without a message; its log is {log}",
             seconds=seconds,
         )
         self._display.emit(record)
@@ -136,5 +136,5 @@ def notice(message: str, attempt: int) -> Notice:
 
 
 def python_path(file: Path) -> str:
-    """A PYTHONPATH that also finds modules beside the run's file."""
+    """A PYTHONPATH that also finds modules next to the run's file."""
     return os.pathsep.join(filter(None, [str(file.resolve().parent), os.environ.get("PYTHONPATH", "")]))

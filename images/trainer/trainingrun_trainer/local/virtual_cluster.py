@@ -19,7 +19,7 @@ _HEAD_STORE_BYTES = 128 << 20
 def virtual_cluster(size: Size) -> Iterator[str]:
     """A head without CPUs, data nodes and trainer nodes; yields the address as soon as the head is up.
 
-    The other nodes join while the caller goes on. Everything is taken down at the end.
+    The other nodes join while the caller continues. Everything is shut down at the end.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # what matters of its log is in our records

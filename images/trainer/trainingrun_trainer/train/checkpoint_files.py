@@ -73,12 +73,12 @@ def verify(directory: Path) -> Position:
             if path.stat().st_size != expected["bytes"]:
                 raise TornCheckpoint(f"{name} has {path.stat().st_size} bytes, not {expected['bytes']}")
             if _digest(path) != expected["sha256"]:
-                raise TornCheckpoint(f"{name} differs from its digest")
+                raise TornCheckpoint(f"{name} does not match its digest")
     values = first["position"]
     try:
         return Position(**{**values, "clock": StallClock(**values.get("clock", {}))})
     except (TypeError, AttributeError):
-        raise TornCheckpoint(f"{_manifest(0)} is of another version") from None
+        raise TornCheckpoint(f"{_manifest(0)} has a different version") from None
 
 
 def consumed_rows(directory: Path) -> Consumed:
@@ -124,9 +124,9 @@ def _read_manifest(directory: Path, rank: int) -> dict[str, Any]:
     except FileNotFoundError:
         raise TornCheckpoint(f"{path.name} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise TornCheckpoint(f"{path.name} is not whole JSON") from None
+        raise TornCheckpoint(f"{path.name} is not complete JSON") from None
     if seal != _seal(manifest):
-        raise TornCheckpoint(f"{path.name} differs from its digest")
+        raise TornCheckpoint(f"{path.name} does not match its digest")
     return manifest
 
 

@@ -111,7 +111,7 @@ class Saver:
         return sum(path.stat().st_size for path in directory.iterdir())
 
     def _clear_beside(self) -> None:
-        """With a whole checkpoint of these workers, what was half-written before them is of no use; once is enough."""
+        """Once these workers have an intact checkpoint, earlier incomplete ones are of no use; once is enough."""
         is_running = self._clearing is not None and self._clearing.is_alive()
         if self._lockstep.rank == 0 and not self._is_clear and not is_running:
             # Beside training: no step should wait for it.
@@ -125,10 +125,10 @@ class Saver:
             if deleted:
                 self._on_deleted(deleted)
         except Exception as error:  # each file system has errors of its own; none is worth a run
-            print(f"warning: half-written checkpoints were not deleted: {error}", file=sys.stderr)
+            print(f"warning: incomplete checkpoints could not be deleted: {error}", file=sys.stderr)
 
     def _keep_best(self, directory: Path, name: str, metrics: dict[str, float]) -> None:
-        """What a person wants of the best checkpoint: the state, and how good it is. Not for resuming."""
+        """What a user needs from the best checkpoint: the state, and how good it is. Not for resuming."""
         with tempfile.TemporaryDirectory(prefix="trainingrun-best-") as kept:
             os.link(directory / STATE_FILE, Path(kept) / STATE_FILE)
             (Path(kept) / "metrics.json").write_text(json.dumps({"checkpoint": name, "metrics": metrics}, indent=1))
@@ -161,7 +161,7 @@ class Saver:
                 self._storage.download(name, local / name)
                 checkpoint_files.verify(local / name)
             except (TornCheckpoint, OSError) as error:
-                skipped.append(f"checkpoint {name} is not whole ({error}); using the one before it")
+                skipped.append(f"checkpoint {name} is not intact ({error}); using the previous one")
                 shutil.rmtree(local / name, ignore_errors=True)
                 continue
             return name, tuple(skipped)

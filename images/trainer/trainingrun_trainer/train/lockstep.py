@@ -1,6 +1,6 @@
-"""Keeps ranks with unequal data in step, so that every row is trained on once and no rank waits for ever.
+"""Keeps ranks with unequal data in step, so that every row is trained on once and no rank waits forever.
 
-Before each step the ranks tell each other what they have. The exchange is a few numbers over gloo on the CPU: on a
+Before each step the ranks report to each other what they have. The exchange is a few numbers over gloo on the CPU: on a
 GPU it hides behind the step that is still running.
 """
 

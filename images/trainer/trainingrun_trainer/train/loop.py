@@ -1,6 +1,6 @@
 """The training function that Ray Train runs on every worker: epochs, validation, checkpoints, news.
 
-Reads as the story of a run. What a step, a checkpoint or a batch is stands in the modules beside it.
+Reads as the story of a run. Steps, checkpoints and batches are defined in the modules next to it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Works out what rank 0 tells about a run's progress: how far, how fast, how long still, how much of it was waste.
+"""Works out what rank 0 reports about a run's progress: how far, how fast, how much longer, how much was wasted.
 
 Pure arithmetic over the position and the clocks; when to publish is the reporter's business.
 """

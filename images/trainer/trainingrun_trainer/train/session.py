@@ -70,7 +70,7 @@ class Session:
     def __init__(self, config: LoopConfig):
         run = parse(config.document)
         if run.spec.recipe is None:
-            raise RuntimeError("a run with its own command has no training function of ours")
+            raise RuntimeError("a run with its own command has no built-in training function")
         self.run = run
         self.recipe = run.spec.recipe
         self.rank = ray.train.get_context().get_world_rank()
@@ -212,5 +212,5 @@ class Session:
         )
 
     def _tell_deleted(self, names: list[str]) -> None:
-        said = f"deleted what earlier attempts had left half-written: {', '.join(names)}"
+        said = f"deleted incomplete checkpoints of earlier attempts: {', '.join(names)}"
         self.reporter.tell("Notice", level="Info", message=said)

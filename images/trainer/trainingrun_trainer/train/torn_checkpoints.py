@@ -1,4 +1,4 @@
-"""Deletes the checkpoints that dead attempts have left half-written, once a newer whole one is saved.
+"""Deletes the incomplete checkpoints of dead attempts, once a newer intact one is saved.
 
 Ray Train prunes what it has in its list, where a checkpoint comes only when it is whole; the rest would lie there for
 ever. Nothing of an attempt that may still live is touched: a name says which attempt, and which start of its workers,

@@ -21,7 +21,7 @@ BY_LIST_KEYS = ("environment._names_are_unique", "run.RunSpec.broken_rules")
 # What only trainingrun.spec checks, and why.
 PARSE_ONLY = {
     "model.PARAMETER_KEYS": (
-        "Keys of `parameters` must be names of Python arguments: at most 128 letters, digits and `_`, no digit first."
+        "Keys of `parameters` must be valid Python argument names: at most 128 letters, digits and `_`, no digit first."
     ),
     "plain.PlainCopy": (
         f"Values in `parameters`, `affinity` and `topologySpreadConstraints` must nest at most {MAX_DEPTH} levels "

@@ -86,7 +86,7 @@ _PARTS = (
         PodPatch,
         "model.LABEL_KEYS",
         KEYS,
-        "keys must be keys of labels, as in `disk` or `example.com/disk`",
+        "keys must be label keys, such as `disk` or `example.com/disk`",
         at="nodeSelector",
     ),
 )
@@ -124,7 +124,7 @@ _GROUPS = (
 )
 _BATCH_WORDS = (
     "must be a multiple of trainer.numNodes x processes per node x gradientAccumulationSteps; "
-    "processes per node are trainer.numProcPerNode, else the GPUs of a pod, else 1"
+    "processes per node are trainer.numProcPerNode, else the number of GPUs of a pod, else 1"
 )
 _SPEC = (
     Rule(
@@ -183,6 +183,6 @@ def immutability_rules() -> Iterator[Rule]:
                 "",
                 f"""has(self.{name}) == has(oldSelf.{name})
                     && (!has(self.{name}) || self.{name} == oldSelf.{name})""",
-                f"`{name}` may not be changed after creation; create a TrainingRun with another name instead",
+                f"`{name}` may not be changed after creation; create a TrainingRun with a different name instead",
                 field=name,
             )

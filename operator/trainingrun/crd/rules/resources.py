@@ -21,7 +21,7 @@ def resource_rules() -> Iterator[Rule]:
 
 
 def _rules_of_amounts(model: type[Resources], at: str) -> Iterator[Rule]:
-    words = "keys must be names of resources, as in `cpu` or `nvidia.com/gpu`"
+    words = "keys must be resource names, such as `cpu` or `nvidia.com/gpu`"
     yield Rule(model, "model.RESOURCE_KEYS", KEYS, words, at=at)
     yield Rule(model, _AMOUNTS, f"self.all(k, sign({amount('self')}) >= 0)", "amounts must be 0 or more", at=at)
     yield Rule(
@@ -60,7 +60,7 @@ def _rules_of_requests(model: type[Resources]) -> Iterator[Rule]:
             has(self.limits) && k in self.limits ? {requested}.compareTo({limit}) <= 0
             : k == 'cpu' ? {requested}.compareTo(quantity('{cpu}')) <= 0
             : k != 'memory' || {requested}.compareTo(quantity('{memory}')) <= 0)""",
-        f"must be at most the limits, which are {cpu} for `cpu` and {memory} for `memory` when not given",
+        f"must be at most the limits, which default to {cpu} for `cpu` and {memory} for `memory`",
         field="requests",
     )
     yield Rule(

@@ -1,4 +1,4 @@
-"""The progress endpoint: pods of a run tell how far training is, by Kubeflow Trainer's protocol.
+"""The progress endpoint: pods of a run report how far training is, in Kubeflow Trainer's protocol.
 
 A pod may report for its own run and nothing else; who it is, the API server says. Any replica serves it, because
 it needs no more than the Kubernetes API. It must not decide anything about runs.
@@ -77,9 +77,9 @@ class ProgressEndpoint:
         except NotFound:
             status, sentence = 404, "There is no such run."
         except Conflict:
-            status, sentence = 409, "The run has been replaced by another one of its name."
+            status, sentence = 409, "The run has been replaced by a different one with the same name."
         except ApiError as error:
-            logger.warning("a progress report could not be taken: %s", error)
+            logger.warning("a progress report could not be accepted: %s", error)
             self._begin()
             status, sentence = 503, "The Kubernetes API is not available; report again later."
         self._metrics.reports.labels(str(status)).inc()
@@ -92,7 +92,7 @@ class ProgressEndpoint:
         key = Key(request.match_info["namespace"], request.match_info["name"])
         bearer = await self._bearer(request)
         if bearer.namespace != key.namespace:
-            raise _Refused(403, "The pod is in another namespace than the run.")
+            raise _Refused(403, "The pod is in a different namespace from the run.")
         pod = await self._pod(bearer)
         run = await self._run(key)
         if run.uid != pod.run_uid:
@@ -100,7 +100,7 @@ class ProgressEndpoint:
         if run.deleting:
             raise _Refused(409, f"Run {run.name} is being deleted.")
         if not self._writer.may_report(run.uid):
-            raise _Refused(429, "Too many reports: one a second is allowed.")
+            raise _Refused(429, "Too many reports: one per second is allowed.")
         newest = max((_index(attempt) for attempt in list_of(run.status.get("attempts"))), default=0)
         if pod.attempt < newest:
             raise _Refused(409, f"Attempt {pod.attempt} is over: attempt {newest} is the newest.")
@@ -109,7 +109,7 @@ class ProgressEndpoint:
         except InvalidReport as error:
             raise _Refused(422, f"The report is not valid: {error}.") from error
         is_written = await self._writer.take(run, pod.attempt, reported_status(report))
-        return (200, "Taken.") if is_written else (202, "Taken; it is written when the next write is due.")
+        return (200, "Accepted.") if is_written else (202, "Accepted; it will be written with the next update.")
 
     async def _bearer(self, request: web.Request) -> Bearer:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -117,7 +117,7 @@ class ProgressEndpoint:
             raise _Refused(401, "A token is missing: send `Authorization: Bearer <token>`.")
         bearer = await self._reviewer.bearer(token.strip())
         if bearer is None:
-            raise _Refused(401, "The token is not valid here, or not bound to a pod.")
+            raise _Refused(401, "The token is not valid here, or is not bound to a pod.")
         return bearer
 
     async def _pod(self, bearer: Bearer) -> Pod:
@@ -128,7 +128,7 @@ class ProgressEndpoint:
         try:
             body = await self._api.get(PODS, bearer.namespace, bearer.pod)
         except NotFound as error:
-            raise _Refused(403, f"Pod {bearer.pod} does not exist any more.") from error
+            raise _Refused(403, f"Pod {bearer.pod} no longer exists.") from error
         labels = body["metadata"].get("labels") or {}
         if body["metadata"]["uid"] != bearer.pod_uid or labels.get(MANAGED_BY_KEY) != MANAGED_BY_VALUE:
             raise _Refused(403, f"Pod {bearer.pod} is not a pod of a run.")

@@ -1,4 +1,4 @@
-"""Writes reports into the status of runs: seldom but for the end, only what is new, and the newest one of several.
+"""Writes reports into the status of runs: rarely except at the end, only what is new, and the newest of several.
 
 It owns trainerStatus and the measured part of dataStatus, with a field manager of its own, and must write nothing else.
 """
@@ -91,7 +91,7 @@ class ProgressWriter:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*map(self._write_last, self._ledgers.values()))
         except TimeoutError:
-            logger.warning("some progress reports were not written before the end")
+            logger.warning("some progress reports were not written before shutdown")
 
     async def _write_last(self, ledger: _Ledger) -> None:
         if ledger.task is not None:

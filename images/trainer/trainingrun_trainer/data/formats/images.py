@@ -76,7 +76,7 @@ def same_shape(
         if image.shape != shape:
             raise DataError(
                 f"{name}: found an image of shape {image.shape}, others have {shape}; "
-                f"set {source.field}.imageSize to bring all to one size, and imageMode to one colour mode"
+                f"set {source.field}.imageSize to give all images one size, and imageMode to give them one colour mode"
             )
         gathered.append(image)
         if len(gathered) == min(most_rows, max(1, READ_BYTES // image.nbytes)):

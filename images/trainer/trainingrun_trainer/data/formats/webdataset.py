@@ -38,8 +38,8 @@ class WebDataset:
         if piece.size_bytes % _TAR_BLOCK:
             # A reader of tar files takes half a header for the end, and the rows behind it would be lost in silence.
             raise DataError(
-                f"{piece.paths[0]}: not a readable WebDataset shard: it is cut off, {piece.size_bytes} bytes are no "
-                f"whole number of tar's blocks of {_TAR_BLOCK}"
+                f"{piece.paths[0]}: not a readable WebDataset shard: it is cut off, {piece.size_bytes} bytes are not "
+                f"a multiple of tar's block size of {_TAR_BLOCK}"
             )
         labels: list[int] = []
         for images in same_shape(source, _rows(source, piece.paths[0], labels), most_rows=_ROWS_PER_TABLE):
