@@ -57,7 +57,7 @@ def issue(host: str, now: datetime) -> Issued:
     return Issued(_pem(authority), _pem(certificate), private)
 
 
-def trouble_with(issued: Issued, host: str, now: datetime) -> str | None:
+def problem_with(issued: Issued, host: str, now: datetime) -> str | None:
     """Why a new one must be created, in a few words; None if this one can be used."""
     try:
         authority = x509.load_pem_x509_certificate(issued.authority)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from trainingrun.certificate.issuing import Issued, issue, trouble_with
+from trainingrun.certificate.issuing import Issued, issue, problem_with
 from trainingrun.kube import Api, Conflict
 from trainingrun.kube.resources import SECRETS
 
@@ -28,10 +28,10 @@ async def obtain(api: Api, namespace: str, name: str, host: str, now: datetime) 
     while True:
         body = await api.get(SECRETS, namespace, name)
         found = _issued_of(body)
-        trouble = trouble_with(found, host, now) if found is not None else "there is none yet"
-        if found is not None and trouble is None:
+        problem = problem_with(found, host, now) if found is not None else "there is none yet"
+        if found is not None and problem is None:
             return found
-        logger.info("creating a certificate: %s", trouble)
+        logger.info("creating a certificate: %s", problem)
         made = issue(host, now)
         try:
             await api.replace(SECRETS, namespace, {**body, "data": {**(body.get("data") or {}), **_data_of(made)}})

@@ -19,30 +19,30 @@ _LONGEST_PAUSE = 30.0
 
 
 class Kinds:
-    """Whether all kinds exist. `trouble` says why not, for the readiness probe."""
+    """Whether all kinds exist. `problem` says why not, for the readiness probe."""
 
     def __init__(self, api: Api, namespaces: Sequence[str | None]):
         self._api = api
         self._namespaces = namespaces
-        self.trouble: str | None = "the operator has not discovered its kinds yet"
+        self.problem: str | None = "the operator has not discovered its kinds yet"
 
     async def wait(self) -> None:
         """Return when every kind can be listed and is in discovery."""
         pause = _FIRST_PAUSE
-        while (trouble := await self._find_trouble()) is not None:
-            self.trouble = trouble
-            logger.warning("waiting: %s", trouble, extra={"retryInSeconds": pause})
+        while (problem := await self._find_problem()) is not None:
+            self.problem = problem
+            logger.warning("waiting: %s", problem, extra={"retryInSeconds": pause})
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        self.trouble = None
+        self.problem = None
 
-    async def _find_trouble(self) -> str | None:
+    async def _find_problem(self) -> str | None:
         for resource in WATCHED:
-            if (trouble := await self._trouble_with(resource)) is not None:
-                return trouble
+            if (problem := await self._problem_with(resource)) is not None:
+                return problem
         return None
 
-    async def _trouble_with(self, resource: Resource) -> str | None:
+    async def _problem_with(self, resource: Resource) -> str | None:
         try:
             for namespace in self._namespaces:
                 async for _ in self._api.pages(resource, namespace, limit=1):

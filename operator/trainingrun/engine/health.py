@@ -66,8 +66,8 @@ def application(metrics: Metrics, alive: Iterable[Check], ready: Iterable[Check]
 
 def _answering(checks: tuple[Check, ...]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
-        troubles = [trouble for check in checks if (trouble := check()) is not None]
-        return web.Response(text="\n".join(troubles) or "ok", status=503 if troubles else 200)
+        problems = [problem for check in checks if (problem := check()) is not None]
+        return web.Response(text="\n".join(problems) or "ok", status=503 if problems else 200)
 
     return answer
 

@@ -1,6 +1,6 @@
 """The queue of runs to reconcile: each is in it at most once, and has one worker at a time.
 
-It knows nothing of Kubernetes. A run that fails is tried again with growing pauses, and an event may shorten such a
+It knows nothing of Kubernetes. A run that fails is retried with growing pauses, and an event may shorten such a
 pause only so far that the run is still not tried more than once a second; other runs never wait for it.
 """
 

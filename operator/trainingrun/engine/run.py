@@ -147,7 +147,7 @@ class Operator:
         if lease is not None and not lease.is_leading:
             return None if lease.is_known else "the Lease has not been read yet"
         if not self._began.is_set():
-            return self._kinds.trouble or "the first lists are not complete"
+            return self._kinds.problem or "the first lists are not complete"
         stale = self._parts.watches.stale()
         return f"no watch of {stale[0].plural} is known to be alive" if stale else None
 

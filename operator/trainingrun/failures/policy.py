@@ -1,4 +1,4 @@
-"""What a run's policy says about a failure: try again or not, counted or not, and after how long."""
+"""What a run's policy says about a failure: retry or not, counted or not, and after which pause."""
 
 from __future__ import annotations
 

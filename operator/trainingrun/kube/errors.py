@@ -1,6 +1,6 @@
 """What can go wrong with a request to the API server, by what the caller can do about it.
 
-No retries are made here: an error says when to try again, and the caller decides whether.
+No retries are made here: an error says when to retry, and the caller decides whether.
 """
 
 from __future__ import annotations

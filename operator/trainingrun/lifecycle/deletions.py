@@ -111,7 +111,7 @@ def deletions(view: View, attempt_list: AttemptList) -> Iterator[ObjectReference
 
 
 def cluster_due(view: View, attempt_list: AttemptList) -> datetime | None:
-    """When the RayCluster of a finished run is to be deleted. A queue needs its quota back at once."""
+    """When the RayCluster of a finished run must be deleted. A queue needs its quota back at once."""
     newest = attempt_list.newest
     if attempt_list.verdict is None or newest is None or newest.end_time is None:
         return None

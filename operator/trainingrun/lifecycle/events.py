@@ -28,7 +28,7 @@ _TOLD_WHEN_TRUE = frozenset(
         ConditionType.FAILED,
     }
 )
-_TROUBLES = REFUSALS | {Reason.CONTAINER_ERROR, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL}
+_PROBLEMS = REFUSALS | {Reason.CONTAINER_ERROR, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _of_condition(before: Condition | None, condition: Condition) -> Iterator[Ev
     is_other = before is None or before.reason != condition.reason
     if condition.type is ConditionType.ACCEPTED and condition.status == "False" and is_other:
         yield Event("Warning", condition.reason, condition.message)
-    elif condition.type is ConditionType.PODS_READY and condition.reason in _TROUBLES and is_other:
+    elif condition.type is ConditionType.PODS_READY and condition.reason in _PROBLEMS and is_other:
         yield Event("Warning", condition.reason, condition.message)
     elif condition.type is ConditionType.ADMITTED and condition.reason == Reason.QUEUED and is_other:
         yield Event("Normal", condition.reason, condition.message)

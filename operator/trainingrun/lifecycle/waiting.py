@@ -95,9 +95,9 @@ def pod_words(view: View, entry: Attempt, job: RayJob) -> Words:
     pods = sorted(
         (pod for pod in view.children.pods_of(entry.index) if not pod.deleting), key=lambda pod: (pod.created, pod.name)
     )
-    trouble = _container_words(pods) or _scheduler_words(pods)
-    if trouble is not None:
-        return trouble
+    problem = _container_words(pods) or _scheduler_words(pods)
+    if problem is not None:
+        return problem
     if job.deployment_status == "" and view.now >= job.created + KUBERAY_GRACE:
         words = f"KubeRay has not acted on RayJob {job.name}; is its operator running and watching this namespace?"
         return Words(Reason.RAY_UNAVAILABLE, words)

@@ -52,7 +52,7 @@ class Reason(_Described):
     # Admitted
     NOT_CREATED = "NotCreated", "The attempt has no RayJob yet."
     QUEUED = "Queued", "A queue has not admitted the attempt yet."
-    PREEMPTED = "Preempted", "The machines were taken away, by a queue or by the cluster."
+    PREEMPTED = "Preempted", "The nodes were preempted, by a queue or by the cluster."
     QUOTA_RESERVED = "QuotaReserved", "The queue has admitted the attempt."
     NOT_QUEUED = "NotQueued", "The run uses no queue."
     # PodsReady
@@ -134,7 +134,7 @@ def condition(
     now: datetime,
     before: Mapping[ConditionType, Condition],
 ) -> Condition:
-    """The condition as it is to be written. Its time is that of the last change of status, found in `before`."""
+    """The condition as it is written. Its time is that of the last change of status, found in `before`."""
     status: Literal["True", "False", "Unknown"] = "Unknown" if holds is None else "True" if holds else "False"
     previous = before.get(kind)
     changed = previous is None or previous.status != status

@@ -113,7 +113,7 @@ def test_a_replica_that_waits_for_its_turn_is_ready() -> None:
 def test_a_leader_is_ready_when_its_watches_are_alive_and_not_when_one_is_stale() -> None:
     async def script(operator: Operator, parts: Parts) -> None:
         assert operator._check_ready() == "the operator has not discovered its kinds yet"
-        operator._kinds.trouble = None
+        operator._kinds.problem = None
         assert operator._check_ready() == "the first lists are not complete"
         await connect(parts.watches)
         operator._began.set()
@@ -131,8 +131,8 @@ def test_a_leader_is_ready_when_its_watches_are_alive_and_not_when_one_is_stale(
 
 def test_a_kind_that_is_not_installed_is_told() -> None:
     async def script(operator: Operator, parts: Parts) -> None:
-        operator._kinds.trouble = "rayjobs.ray.io (ray.io/v1) is not installed in the cluster"
-        assert operator._check_ready() == operator._kinds.trouble
+        operator._kinds.problem = "rayjobs.ray.io (ray.io/v1) is not installed in the cluster"
+        assert operator._check_ready() == operator._kinds.problem
 
     readiness(script, replace(SETTINGS, leader_election=False))
 

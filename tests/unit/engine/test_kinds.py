@@ -41,10 +41,10 @@ def test_a_kind_that_is_served_is_waited_for_until_discovery_names_it(late: list
         waiting = asyncio.create_task(kinds.wait())
         await asyncio.sleep(_LATER)
         assert not waiting.done()
-        assert kinds.trouble == f"{missed} is not in the API server's discovery yet"
+        assert kinds.problem == f"{missed} is not in the API server's discovery yet"
         unknown.clear()
         await asyncio.wait_for(waiting, _LATER)
-        assert kinds.trouble is None
+        assert kinds.problem is None
 
     virtual_time.run(main())
 

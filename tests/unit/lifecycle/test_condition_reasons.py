@@ -99,7 +99,7 @@ CASES: list[tuple[str, RunObject, Observed, str, tuple[str, str, str]]] = [
         "PodsReady",
         a_run(),
         starting(WAITING_FOR_NODE, CRASHING, WAITING_FOR_IMAGE),
-        "several troubles",
+        "several problems",
         ("False", "ImagePull", "Pod h"),
     ),
     (

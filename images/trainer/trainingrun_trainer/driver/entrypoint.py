@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 def prepare_environment() -> None:
     """Settings that Ray Train reads when it is imported: lost workers are noticed within a second.
 
-    The driver itself looks for nodes that are taken away; what of this the environment sets otherwise is respected.
+    The driver itself looks for nodes that are preempted; what of this the environment sets otherwise is respected.
     """
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "1")
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")

@@ -85,7 +85,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
 def _listen(stop: StopRequest) -> None:
     """The first signal asks for a checkpoint and an end, a second SIGINT ends the process at once.
 
-    A second SIGTERM does not: Ray's job manager and the pod's hook each send one where a pod is taken away.
+    A second SIGTERM does not: Ray's job manager and the pod's hook each send one where a pod is preempted.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -26,7 +26,7 @@ _TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to push. `ca_file` and `token_file` are paths; the token is read anew each time, since it is rotated."""
+    """Where to push. `ca_file` and `token_file` are paths; the token is read again each time, since it is rotated."""
 
     url: str
     ca_file: str | None

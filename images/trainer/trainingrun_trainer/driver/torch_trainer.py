@@ -61,7 +61,7 @@ def start_probe(plan: Plan) -> Any:
 
 
 def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str, Any]:
-    """Keyword arguments of TorchTrainer that follow from the run: where things run, are kept, and are tried again."""
+    """Keyword arguments of TorchTrainer that follow from the run: where things run, are kept, and are retried."""
     filesystem, path = storage.filesystem()
     quiet: dict[str, Any] = {
         # What matters of Ray's log is in our records; the rest is in Ray's own files.
