@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR
@@ -35,26 +36,34 @@ def virtual_cluster(size: Size) -> Iterator[str]:
         },
     )
     try:
-        for index in range(size.data_nodes):
-            share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
-            cluster.add_node(
-                wait=False,
-                num_cpus=share,
-                num_gpus=0,
-                object_store_memory=size.object_store_bytes,
-                labels=dict(DATA_SELECTOR),
-                node_name=f"data-{index}",
-            )
-        per_node = size.trainers // size.trainer_nodes
-        for index in range(size.trainer_nodes):
-            cluster.add_node(
-                wait=False,
-                num_cpus=per_node * size.cpus_per_trainer,
-                num_gpus=per_node * size.gpus_per_trainer,
-                object_store_memory=size.object_store_bytes,
-                labels=dict(TRAINER_SELECTOR),
-                node_name=f"trainer-{index}",
-            )
+        _add_data_nodes(cluster, size)
+        _add_trainer_nodes(cluster, size)
         yield cluster.address
     finally:
         cluster.shutdown()
+
+
+def _add_data_nodes(cluster: Any, size: Size) -> None:
+    for index in range(size.data_nodes):
+        share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
+        cluster.add_node(
+            wait=False,
+            num_cpus=share,
+            num_gpus=0,
+            object_store_memory=size.object_store_bytes,
+            labels=dict(DATA_SELECTOR),
+            node_name=f"data-{index}",
+        )
+
+
+def _add_trainer_nodes(cluster: Any, size: Size) -> None:
+    per_node = size.trainers // size.trainer_nodes
+    for index in range(size.trainer_nodes):
+        cluster.add_node(
+            wait=False,
+            num_cpus=per_node * size.cpus_per_trainer,
+            num_gpus=per_node * size.gpus_per_trainer,
+            object_store_memory=size.object_store_bytes,
+            labels=dict(TRAINER_SELECTOR),
+            node_name=f"trainer-{index}",
+        )
