@@ -145,7 +145,7 @@ def test_a_trainers_pod_that_goes_has_a_checkpoint_saved(pods: Pods) -> None:
     code, last = pods.end_of(job)
     assert (code, last.exit_code, last.outcome) == (11, 11, "Preempted")
     assert saved_after(pods.records(), began)[-1].time - began < 20
-    assert any("taken away from the training: trainer-" in getattr(r, "message", "") for r in pods.records())
+    assert any("nodes being preempted: trainer-" in getattr(r, "message", "") for r in pods.records())
 
 
 def test_the_heads_pod_that_goes_waits_for_the_driver(pods: Pods) -> None:
