@@ -1,6 +1,6 @@
 """What pods and the training image have agreed on: versions, modules, files and seconds.
 
-What the image has of it by itself is compared with it by tests: its Ray, and the modules that pods start.
+Tests compare it with what the image defines on its own: its version of Ray, and the modules that pods start.
 """
 
 from __future__ import annotations
