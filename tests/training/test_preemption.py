@@ -140,7 +140,9 @@ def test_a_trainers_pod_that_goes_has_a_checkpoint_saved(pods: Pods) -> None:
     said, _ = hook.communicate(timeout=60)
 
     assert hook.returncode == 0
-    assert re.fullmatch(rf"drain: told Ray that node {trainers[1].node_id} is going away; process \d+ ended after \d+ s\n", said)
+    assert re.fullmatch(
+        rf"drain: told Ray that node {trainers[1].node_id} is going away; process \d+ ended after \d+ s\n", said
+    )
     assert not training_workers(trainers[1])
     code, last = pods.end_of(job)
     assert (code, last.exit_code, last.outcome) == (11, 11, "Preempted")

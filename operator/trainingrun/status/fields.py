@@ -12,15 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from trainingrun.contract.progress_protocol import MAX_METRICS, MAX_SECONDS
 from trainingrun.status.conditions import Condition
 
 MAX_ATTEMPTS = 10
 # A RayJob's label and name must be able to hold the number.
 MAX_INDEX = 99_999_999
 MAX_COUNT = 1_000_000_000
-MAX_METRICS = 256
-# What every JSON reader can hold.
-MAX_SECONDS = 2**53 - 1
 
 Outcome = Literal["Pending", "Running", "Complete", "Failed", "Suspended"]
 State = Literal[
