@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainingrun.contract.labels import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
+from trainingrun.contract.progress_metrics import CURRENT_EPOCH, GOODPUT
 from trainingrun.crd.rules import rules_by_model
 from trainingrun.crd.structural import Structural
 from trainingrun.spec.run import Run, RunSpec
@@ -14,6 +15,11 @@ Schema = dict[str, Any]
 
 # kstatus takes a run without status for a healthy one. No generation is -1, so this one is never up to date.
 UNSEEN = {"observedGeneration": -1}
+# As metav1.Condition has it: others may add conditions of their own.
+_CONDITION = {
+    "type": {"maxLength": 316, "pattern": r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"},
+    "reason": {"minLength": 1, "pattern": r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"},
+}
 
 
 def _metric(name: str) -> str:
@@ -41,8 +47,8 @@ COLUMNS = (
     ("Age", "date", ".metadata.creationTimestamp", "Time since the run was created."),
 )
 WIDE_COLUMNS = (
-    ("Epoch", "string", _metric("currentEpoch"), "Current epoch; the first is 1."),
-    ("Goodput", "string", _metric("goodputPercentage"), "Share of time spent on steps that were kept, in percent."),
+    ("Epoch", "string", _metric(CURRENT_EPOCH), "Current epoch; the first is 1."),
+    ("Goodput", "string", _metric(GOODPUT), "Share of time spent on steps that were kept, in percent."),
     ("RayJob", "string", f"{_NEWEST_ATTEMPT}.rayJobName", "RayJob of the newest attempt."),
     (
         "Message",
@@ -109,14 +115,7 @@ def _columns() -> list[Schema]:
     ]
 
 
-# As metav1.Condition has it: others may add conditions of their own.
-_CONDITION = {
-    "type": {"maxLength": 316, "pattern": r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"},
-    "reason": {"minLength": 1, "pattern": r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"},
-}
-
-
-def status_schema() -> dict[str, Any]:
+def status_schema() -> Schema:
     """The schema of `status`. None of its fields must be there: two managers write it, and first of all neither."""
     schema = Structural(RunStatus, fills_in=False).schema()
     del schema["required"]

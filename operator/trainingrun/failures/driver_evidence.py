@@ -51,7 +51,7 @@ def stopped_by_a_user(seen: Evidence) -> Failure | None:
     """The driver was interrupted."""
     if seen.exit_code != Exit.ABORTED:
         return None
-    return Failure(FailureClass.USER_ERROR, joined("stopped by a user", _said(seen)))
+    return Failure(FailureClass.USER_ERROR, joined("stopped by a user", driver_words(seen.job.message)))
 
 
 def invalid_configuration(seen: Evidence) -> Failure | None:

@@ -49,9 +49,8 @@ def evicted(pod: Pod) -> Failure | None:
     """The kubelet evicted the pod because its node ran out of a resource."""
     if pod.status_reason != _EVICTED:
         return None
-    return Failure(FailureClass.INFRASTRUCTURE, joined(f"pod {pod.name}{_on(pod)} was evicted", pod.status_message)).at(
-        pod
-    )
+    words = joined(f"pod {pod.name}{_on(pod)} was evicted", pod.status_message)
+    return Failure(FailureClass.INFRASTRUCTURE, words).at(pod)
 
 
 def out_of_memory(spec: RunSpec) -> Finder:

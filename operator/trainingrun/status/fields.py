@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from trainingrun.contract.progress_protocol import MAX_METRICS, MAX_SECONDS
 from trainingrun.status.conditions import Condition
+from trainingrun.status.json_values import YEARS
 
 MAX_ATTEMPTS = 10
 # A RayJob's label and name must be able to hold the number.
@@ -38,8 +39,8 @@ Activity = Literal["Queued", "Startup", "Training", "Restarting", "Suspended"]
 
 def _usable(time: datetime) -> datetime:
     """Refuse times that arithmetic could push beyond the calendar; the API has whole seconds."""
-    if not 2000 <= time.year <= 2200:
-        raise ValueError("a year from 2000 to 2200")
+    if time.year not in YEARS:
+        raise ValueError(f"a year from {YEARS[0]} to {YEARS[-1]}")
     return time.astimezone(UTC).replace(microsecond=0)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-# As in `status.fields`: arithmetic could push other times beyond the calendar.
-_YEARS = range(2000, 2201)
+# Arithmetic could push other times beyond the calendar.
+YEARS = range(2000, 2201)
 
 
 def mapping_of(value: object) -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ def time_of(value: object) -> datetime | None:
         found = found.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
         return None
-    return found if found.year in _YEARS else None
+    return found if found.year in YEARS else None
 
 
 def texts_by_name(value: object) -> dict[str, str]:

@@ -162,6 +162,10 @@ def test_the_words_of_whoever_knows_are_kept(said: str, parts: list[str]) -> Non
     assert [part for part in parts if part not in said] == []
 
 
+def test_a_stop_that_left_no_message_is_told_without_its_exit_code() -> None:
+    assert words_of(**ray_said(10)) == "stopped by a user"
+
+
 @pytest.mark.parametrize(
     "failure",
     [

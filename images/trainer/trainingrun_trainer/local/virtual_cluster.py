@@ -6,7 +6,7 @@ Its processes die with this one, however it ends: Ray ties them to their parent 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,34 +36,24 @@ def virtual_cluster(size: Size) -> Iterator[str]:
         },
     )
     try:
-        _add_data_nodes(cluster, size)
-        _add_trainer_nodes(cluster, size)
+        for index in range(size.data_nodes):
+            share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
+            _add_node(cluster, size, f"data-{index}", DATA_SELECTOR, cpus=share, gpus=0)
+        each = size.trainers // size.trainer_nodes
+        cpus, gpus = each * size.cpus_per_trainer, each * size.gpus_per_trainer
+        for index in range(size.trainer_nodes):
+            _add_node(cluster, size, f"trainer-{index}", TRAINER_SELECTOR, cpus=cpus, gpus=gpus)
         yield cluster.address
     finally:
         cluster.shutdown()
 
 
-def _add_data_nodes(cluster: Any, size: Size) -> None:
-    for index in range(size.data_nodes):
-        share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
-        cluster.add_node(
-            wait=False,
-            num_cpus=share,
-            num_gpus=0,
-            object_store_memory=size.object_store_bytes,
-            labels=dict(DATA_SELECTOR),
-            node_name=f"data-{index}",
-        )
-
-
-def _add_trainer_nodes(cluster: Any, size: Size) -> None:
-    per_node = size.trainers // size.trainer_nodes
-    for index in range(size.trainer_nodes):
-        cluster.add_node(
-            wait=False,
-            num_cpus=per_node * size.cpus_per_trainer,
-            num_gpus=per_node * size.gpus_per_trainer,
-            object_store_memory=size.object_store_bytes,
-            labels=dict(TRAINER_SELECTOR),
-            node_name=f"trainer-{index}",
-        )
+def _add_node(cluster: Any, size: Size, name: str, labels: Mapping[str, str], *, cpus: float, gpus: float) -> None:
+    cluster.add_node(
+        wait=False,
+        num_cpus=cpus,
+        num_gpus=gpus,
+        object_store_memory=size.object_store_bytes,
+        labels=dict(labels),
+        node_name=name,
+    )
