@@ -6,6 +6,7 @@ A push that fails is dropped: training must not wait for its own status.
 from __future__ import annotations
 
 import http.client
+import math
 import os
 import ssl
 import sys
@@ -71,7 +72,7 @@ class AttemptProgress:
             {**metrics_of(self.progress), **known},
             time=now,
             progress_percentage=int(self.progress.percent),
-            estimated_remaining_seconds=None if left is None else int(left),
+            estimated_remaining_seconds=None if left is None else math.ceil(left),
         )
 
 
