@@ -11,7 +11,8 @@ import yaml
 from documents import ROOT, Block, blocks, table
 
 from trainingrun.spec import parse
-from trainingrun.spec.recipe import Dataset, Recipe
+from trainingrun.spec.dataset import Dataset
+from trainingrun.spec.recipe import Recipe
 
 BASE: dict[str, Any] = {
     "apiVersion": "trainingrun.dev/v1beta1",

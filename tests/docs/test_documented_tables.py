@@ -10,7 +10,8 @@ from documents import DOCUMENTS, ROOT, inline_code, table
 
 from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import KINDS
-from trainingrun.spec.recipe import Format, Recipe
+from trainingrun.spec.dataset import Format
+from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
 from trainingrun_trainer.train.torn_checkpoints import Writer
 

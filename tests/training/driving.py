@@ -60,7 +60,7 @@ def document(rows: Path | str, root: Path | str, recipe: dict[str, Any], **spec:
                 "dataset": dataset,
                 "model": {"function": "training_hooks:small_net"},
                 "loss": {"function": "training_hooks:squared_error"},
-                "metric": {"function": "training_hooks:zero"},
+                "metrics": [{"function": "training_hooks:zero"}],
                 "optimizer": {"function": "torch.optim:SGD", "parameters": {"lr": 0.01}},
                 "globalBatchSize": 66,
                 "epochs": 2,

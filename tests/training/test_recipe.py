@@ -51,7 +51,7 @@ def test_validation_best_and_kept_checkpoints(address: str, tmp_path: Path) -> N
         tmp_path / "storage",
         {
             "dataset": {"validation": {"format": "Parquet", "path": str(tmp_path / "test")}},
-            "metric": {"function": "trainingrun_trainer.vision:accuracy"},
+            "metrics": [{"function": "trainingrun_trainer.vision:accuracy"}],
             "epochs": 5,
             "maxGradNorm": 1.0,
             "mixedPrecision": "BF16",

@@ -1,6 +1,6 @@
 """What is trained, and how: the dataset, functions and settings of one training recipe.
 
-It must say nothing about machines: groups.py does.
+It must say nothing about machines: groups.py does. What rows are is in dataset.py.
 """
 
 from __future__ import annotations
@@ -8,23 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, Strict
 
 from trainingrun.errors import Problem
-from trainingrun.spec.model import FunctionReference, Model, Parameters, text
-
-Format = Literal["Parquet", "Images", "CSV", "JSON", "WebDataset"]
-IMAGE_FORMATS: tuple[Format, ...] = ("Images", "WebDataset")
-BatchFormat = Literal["NumPy", "Arrow", "Torch"]
-Column = Annotated[str, text(253)]
-Path = Annotated[
-    str,
-    text(
-        4096,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        words="a file, directory, glob or URI without control characters",
-    ),
-]
+from trainingrun.spec.dataset import BatchFormat, Dataset
+from trainingrun.spec.model import FunctionReference, Model, Parameters, rules_error
+from trainingrun.spec.storage import MetricName
 
 
 class Function(Model):
@@ -33,58 +22,6 @@ class Function(Model):
     function: FunctionReference = Field(description="What to call, written `module:function`, at most 253 characters.")
     parameters: Parameters = Field(
         default={}, description="Keyword arguments for the call: at most 64, any JSON values."
-    )
-
-
-class ImageSize(Model):
-    """The size that images are resized to while they are read."""
-
-    height: int = Field(ge=1, le=65535, description="Height in pixels, 1 to 65535.")
-    width: int = Field(ge=1, le=65535, description="Width in pixels, 1 to 65535.")
-
-
-class Source(Model):
-    """Where rows are read from."""
-
-    format: Format = Field(description="Format of the files.")
-    path: Path = Field(description="File, directory, glob or URI that every pod can read, 1 to 4096 characters.")
-    image_size: ImageSize | None = Field(
-        default=None,
-        description="Resize images to this size while reading; only with the formats Images and WebDataset.",
-    )
-    image_mode: Literal["L", "RGB"] | None = Field(
-        default=None,
-        description="Convert while reading: L has one channel, RGB three; only for Images and WebDataset.",
-    )
-
-    def broken_rules(self) -> Iterable[Problem]:
-        """Refuse image settings for formats that decode no images."""
-        if self.format not in IMAGE_FORMATS:
-            for name, value in (("imageSize", self.image_size), ("imageMode", self.image_mode)):
-                if value is not None:
-                    yield Problem(name, f"{name} with format {self.format}", "only with format Images or WebDataset")
-
-
-class Dataset(Model):
-    """The rows to train on, and how they are fed."""
-
-    train: Source = Field(description="Rows to train on.")
-    validation: Source | None = Field(
-        default=None, description="Rows to validate on after every epoch; no validation if not given."
-    )
-    input_column: Column = Field(default="image", description="Column that goes into the model, 1 to 253 characters.")
-    target_column: Column = Field(
-        default="label", description="Column that the loss compares with, 1 to 253 characters."
-    )
-    shuffle: bool = Field(default=True, description="Whether the order of rows changes every epoch.")
-    shuffle_buffer_rows: int = Field(
-        default=0,
-        ge=0,
-        le=100_000_000,
-        description="Rows that each trainer buffers for further shuffling, 0 (off) to 100,000,000.",
-    )
-    prefetch_batches: int = Field(
-        default=2, ge=0, le=1000, description="Batches that each trainer fetches ahead, 0 to 1000."
     )
 
 
@@ -98,9 +35,20 @@ class Transform(Function):
         default=None,
         description="Format of a batch; only with kind Batch, where the default is NumPy.",
     )
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description=(
+            "Rows that one call gets, 1 to 1,000,000; only with kind Batch. If not given, as many as keep what goes in "
+            "and what comes out small."
+        ),
+    )
 
     def broken_rules(self) -> Iterable[Problem]:
-        """Refuse a batch format where there are no batches."""
+        """Refuse settings of batches where there are none."""
+        if self.kind == "Row" and self.batch_size is not None:
+            yield Problem("batchSize", "batchSize with kind Row", "only with kind Batch")
         if self.kind == "Row" and self.batch_format is not None:
             yield Problem("batchFormat", "batchFormat with kind Row", "only with kind Batch")
 
@@ -114,6 +62,43 @@ class Scheduler(Function):
     """A learning-rate scheduler, called with the optimizer and the parameters."""
 
     interval: Literal["Epoch", "Step"] = Field(default="Epoch", description="How often the scheduler steps.")
+
+
+class MetricFunction(Function):
+    """A metric to report, called with (outputs, targets); returns the mean over the rows."""
+
+    name: MetricName | None = Field(
+        default=None, description="Name in records and status, at most 128 characters; the function's if not given."
+    )
+
+    @property
+    def resolved_name(self) -> str:
+        """The name to report it under."""
+        return self.name or self.function.rpartition(":")[2].rpartition(".")[2]
+
+
+def _names_differ(metrics: tuple[MetricFunction, ...]) -> tuple[MetricFunction, ...]:
+    names = [metric.resolved_name for metric in metrics]
+    repeated = sorted({name for name in names if names.count(name) > 1} | ({"loss"} & set(names)))
+    if repeated:
+        raise rules_error([Problem("", f'"{repeated[0]}" as a metric\'s name', "each name once, and none called loss")])
+    return metrics
+
+
+Metrics = Annotated[tuple[MetricFunction, ...], Strict(False), Field(max_length=32), AfterValidator(_names_differ)]
+
+
+class EarlyStopping(Model):
+    """Ends training, successfully, when a metric has stopped getting better."""
+
+    metric: MetricName = Field(
+        description="Reported metric, at most 128 characters; validation_... needs a validation dataset."
+    )
+    mode: Literal["Max", "Min"] = Field(default="Max", description="Whether a larger or a smaller value is better.")
+    patience: int = Field(ge=1, le=1_000_000, description="Epochs in a row without a better value, 1 to 1,000,000.")
+    min_delta: float = Field(
+        default=0.0, ge=0, le=1e9, description="By how much a value must be better to count, 0 to 1e9."
+    )
 
 
 def _call(function: str, **parameters: float) -> Function:
@@ -143,11 +128,24 @@ class Recipe(Model):
         default=_call("torch.nn:CrossEntropyLoss"),
         description="Returns a callable (outputs, targets) -> scalar loss.",
     )
-    metric: Function = Field(
-        default=_call("trainingrun_trainer.vision:accuracy"),
-        description="A function (outputs, targets) -> mean over the rows, for training and validation.",
+    metrics: Metrics | None = Field(
+        default=None,
+        description=(
+            "Functions (outputs, targets) -> mean over the rows, for training and validation, at most 32. If not "
+            "given: accuracy where outputs are one score per class and targets are classes, otherwise none."
+        ),
     )
-    train_step: Function | None = Field(default=None, description="Replaces one step of the built-in loop.")
+    train_step: Function | None = Field(
+        default=None,
+        description="Computes the loss of a batch: function(model, batch, session) -> scalar, or a dict with `loss`.",
+    )
+    eval_step: Function | None = Field(
+        default=None,
+        description=(
+            "Measures a batch of the validation data: function(model, batch, session) -> scalar loss, or a dict of "
+            "means over the rows. trainStep, without gradients, if not given."
+        ),
+    )
     loop: Function | None = Field(default=None, description="Replaces the whole loop on each trainer process.")
     epochs: int = Field(default=10, ge=1, le=1_000_000, description="Passes over the training rows, 1 to 1,000,000.")
     global_batch_size: int = Field(
@@ -172,5 +170,19 @@ class Recipe(Model):
         default=None,
         description="Number format of the forward pass; FP16 needs a GPU. Float32 if not given.",
     )
+    on_non_finite_loss: Literal["Fail", "Skip"] = Field(
+        default="Fail",
+        description=(
+            "What a loss that is NaN or infinite does: Fail ends the run, Skip leaves the step out and counts it."
+        ),
+    )
+    early_stopping: EarlyStopping | None = Field(
+        default=None, description="End training when a metric has stopped getting better; never if not given."
+    )
     torch_compile: bool = Field(default=False, description="Whether the model goes through torch.compile.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of every random generator, 0 to 4,294,967,295.")
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """Refuse no targets where the built-in step would need them."""
+        if not self.dataset.targets and self.train_step is None and self.loop is None:
+            yield Problem("dataset.targetColumns", "an empty list", "1 column or more, or recipe.trainStep or loop")

@@ -20,6 +20,8 @@ def broken_rules(recipe: Recipe | None, trainer: Trainer | None, storage: Storag
         yield from _precision(recipe, trainer)
     if recipe and storage:
         yield from _best_metric(recipe, storage)
+    if recipe:
+        yield from _early_stopping(recipe)
 
 
 def one_entrypoint(has_recipe: bool, has_command: bool) -> Iterator[Problem]:
@@ -56,5 +58,15 @@ def _best_metric(recipe: Recipe, storage: Storage) -> Iterator[Problem]:
         yield Problem(
             "spec.storage.checkpoints.best.metric",
             f"{best.metric} without recipe.dataset.validation",
+            "a training metric, or add recipe.dataset.validation",
+        )
+
+
+def _early_stopping(recipe: Recipe) -> Iterator[Problem]:
+    stopping = recipe.early_stopping
+    if stopping and stopping.metric.startswith(VALIDATION_PREFIX) and recipe.dataset.validation is None:
+        yield Problem(
+            "spec.recipe.earlyStopping.metric",
+            f"{stopping.metric} without recipe.dataset.validation",
             "a training metric, or add recipe.dataset.validation",
         )

@@ -57,6 +57,12 @@ class Checkpoints(Model):
         le=1_000_000_000,
         description="Also save a checkpoint every this many steps, 1 to 1,000,000,000; only per epoch if not given.",
     )
+    every_epochs: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="Save a checkpoint at the end of every this many epochs, and of the last one; 1 to 1,000,000.",
+    )
     best: BestCheckpoint | None = Field(default=None, description="Also keep the best checkpoint, by this metric.")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainingrun.spec.recipe import Source as DatasetSource
+    from trainingrun.spec.dataset import Source as DatasetSource
 
 
 @dataclass(frozen=True)

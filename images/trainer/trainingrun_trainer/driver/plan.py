@@ -78,7 +78,7 @@ def listings_of(recipe: Recipe, *, is_transformed: bool) -> dict[str, Listing]:
     """The run's datasets by name: `train`, and `validation` where there is one."""
     dataset = recipe.dataset
     may_change = is_transformed or recipe.collate is not None
-    columns = (dataset.input_column, dataset.target_column)
+    columns = (dataset.inputs[0], dataset.targets[0])
     train = Source.of("spec.recipe.dataset.train", dataset.train, *columns)
     listings = {"train": list_dataset(train, is_transformed=may_change)}
     if dataset.validation is not None:

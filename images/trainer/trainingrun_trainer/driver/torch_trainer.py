@@ -57,7 +57,7 @@ def start_probe(plan: Plan) -> Any:
     dataset = plan.recipe.dataset
     task = ray.remote(num_cpus=1, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
     sample = plan.listings["train"].inspection.sample
-    return task.remote(sample, plan.transform, dataset.input_column, dataset.target_column)
+    return task.remote(sample, plan.transform, dataset.inputs[0], dataset.targets[0])
 
 
 def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from trainingrun.spec.recipe import Function, Recipe
+from trainingrun.spec.recipe import Function, MetricFunction, Recipe
 from trainingrun_trainer import hooks
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -51,11 +51,11 @@ def build_loss(recipe: Recipe) -> Callable[[Any, Any], torch.Tensor]:
 
 def build_metric(recipe: Recipe) -> tuple[str, Callable[[Any, Any], torch.Tensor]]:
     """The metric's name (its function's) and the metric as a function of (outputs, targets)."""
-    function = hooks.load(f"{_FIELD}.metric.function", recipe.metric.function, "metric")
-    parameters = dict(recipe.metric.parameters)
-    hooks.check_parameters(f"{_FIELD}.metric.parameters", function, 2, parameters)
-    name = recipe.metric.function.rpartition(":")[2].rpartition(".")[2]
-    return name, lambda outputs, targets: function(outputs, targets, **parameters)
+    metric = recipe.metrics[0] if recipe.metrics else MetricFunction(function="trainingrun_trainer.vision:accuracy")
+    function = hooks.load(f"{_FIELD}.metrics[0].function", metric.function, "metric")
+    parameters = dict(metric.parameters)
+    hooks.check_parameters(f"{_FIELD}.metrics[0].parameters", function, 2, parameters)
+    return metric.resolved_name, lambda outputs, targets: function(outputs, targets, **parameters)
 
 
 def _call(name: str, hook: Function, *arguments: Any) -> Any:

@@ -113,7 +113,7 @@ class Stepper:
         """Inputs and targets of a batch, after the transform that runs on the trainer."""
         dataset = self._recipe.dataset
         batch = self._transform(batch)
-        return batch[dataset.input_column], batch[dataset.target_column]
+        return batch[dataset.inputs[0]], batch[dataset.targets[0]]
 
     def evaluate(self, outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """Loss and metric, means over the rows."""
