@@ -56,7 +56,7 @@ class Ours:
         listing = list_dataset(Source("bench", "Parquet", str(path)), is_transformed=row_transform)
         hub = create_hub({"train": listing.pieces})
         if transform is not None:
-            result = probe(listing.inspection.sample, transform, "image", "label")
+            result = probe(listing.inspection.sample, transform, ("image", "label"), "image")
             hub.measured.remote(result.rows_per_second)
         dataset = build_dataset("train", listing, transform, hub, 1)
         actor = ray.remote(num_cpus=1, label_selector=dict(placement.TRAINER_SELECTOR))(_Consumer)

@@ -42,6 +42,69 @@ def row_of_its_own_shape(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "image": row["image"][: 1 + int(row["label"]) % 2]}
 
 
+def row_of_its_own_depth(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "image": row["image"][0] if row["label"] % 2 else row["image"]}
+
+
+def returns_nothing(rows: dict[str, Any]) -> Any:
+    rows["label"] = 0
+
+
+def ragged_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Boxes as detection has them, tokens as tokenizers return them, and a mask as a tensor."""
+    count = int(row["label"])
+    return {
+        "boxes": np.full((count, 4), count, np.float32),
+        "tokens": [count] * count,
+        "mask": torch.ones(count, dtype=torch.bool),
+        "words": ["word"] * count,
+        "name": row["name"],
+        "label": row["label"],
+    }
+
+
+def ragged_batch(batch: dict[str, Any]) -> dict[str, Any]:
+    rows = [ragged_row({name: batch[name][place] for name in ("label", "name")}) for place in range(len(batch["name"]))]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def only_label(batch: dict[str, Any]) -> dict[str, Any]:
+    batch["label"] = batch["label"] + 1
+    return batch
+
+
+def only_label_by_row(row: dict[str, Any]) -> dict[str, Any]:
+    row["label"] = row["label"] + 1
+    return row
+
+
+def sizes_of_calls(batch: dict[str, Any]) -> dict[str, Any]:
+    rows = len(batch["label"])
+    return {"label": batch["label"], "call": np.full(rows, rows)}
+
+
+def blow_up(batch: dict[str, Any], *, width: int) -> dict[str, Any]:
+    """Paths become pictures."""
+    rows = len(batch["label"])
+    return {"label": batch["label"], "image": np.zeros((rows, width), np.uint8)}
+
+
+def draws(batch: dict[str, Any], *, seed: int, training: bool) -> dict[str, Any]:
+    return {"label": batch["label"], "drawn": np.random.default_rng(seed).integers(0, 1 << 30, len(batch["label"]))}
+
+
+def draws_by_row(row: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {"label": row["label"], "drawn": seed}
+
+
+def text_labels(batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "label": [str(label) for label in batch["label"]]}
+
+
+def labels_with_gaps(batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "label": [None if label % 2 else int(label) for label in batch["label"]]}
+
+
 def row_with_its_own_columns(row: dict[str, Any]) -> dict[str, Any]:
     return row if row["label"] < 2 else {"image": row["image"]}
 

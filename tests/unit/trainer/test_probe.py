@@ -26,7 +26,7 @@ def one_thread() -> Iterator[None]:
 
 def probed(name: str, kind: str, rows: int = 64, shape: tuple[int, ...] = (28, 28), **settings: object) -> Probe:
     transform = Transform(f"author_functions:{name}", kind, **settings)  # type: ignore[arg-type]
-    return probe(block(rows, shape).drop_columns([ROW_ID]), transform, "image", "label")
+    return probe(block(rows, shape).drop_columns([ROW_ID]), transform, ("image", "label"), "image")
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3)])
@@ -65,6 +65,24 @@ def test_a_column_that_is_not_made_is_named() -> None:
         'spec.recipe.transform: the transform "author_functions:row_without_label" returned no column "label"; '
         "it returned image"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "found"),
+    [
+        ("row_of_its_own_shape", "Row", '"image" as list<item: list<item: uint8>>, of which rows differ in shape'),
+        ("text_labels", "Batch", '"label" as string, of which no tensor can be made'),
+        ("labels_with_gaps", "Batch", '"label" as int64, 32 of 64 rows without a value'),
+    ],
+)
+def test_a_column_that_no_tensor_can_hold_is_named(name: str, kind: str, found: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=re.escape(found) + ".*unless spec.recipe.collate makes tensors"):
+        probed(name, kind)
+
+
+def test_what_a_hook_of_the_author_makes_tensors_of_may_be_anything() -> None:
+    transform = Transform("author_functions:row_of_its_own_shape", "Row")
+    assert probe(block(8).drop_columns([ROW_ID]), transform, (), "image").rows_per_second > 0
 
 
 def test_a_mistake_of_the_author_shows_before_training() -> None:

@@ -100,10 +100,12 @@ def test_a_block_without_ids_stays_without() -> None:
 
 WRONG = [
     (row("row_as_list"), "the Row transform returned list, expected the row as a dict"),
-    (row("row_of_its_own_shape"), 'returned "image" of shape (2, 6) for row 1 of a block, others have (1, 6)'),
+    (row("row_of_its_own_depth"), 'returned "image" of shape (6,) for row 1 of a call, others have (4, 6)'),
+    (row("returns_nothing"), "the Row transform returned None (is a `return` missing?), expected the row as a dict"),
+    (batch("returns_nothing"), "the Batch transform returned None (is a `return` missing?), expected a dict of"),
     (
         row("row_with_its_own_columns"),
-        "returned the columns image for row 2 of a block, others have image, label, name",
+        "returned the columns image for row 2 of a call, others have image, label, name",
     ),
     (batch("batch_as_list"), "the Batch transform returned list, expected a dict of arrays or tensors or a pyarrow"),
     (batch("unequal_columns"), "the transform returned columns of different lengths: image 2, label 6"),

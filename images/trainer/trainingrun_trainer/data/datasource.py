@@ -19,6 +19,7 @@ from trainingrun_trainer.data.layout import ArrayLayout
 from trainingrun_trainer.data.order import group
 from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.transform import EPOCH_SEED, epoch_seed
 from trainingrun_trainer.placement import DATA_SELECTOR, data_slots, live_nodes
 
 # A task's output. Larger costs less overhead; smaller gives every data CPU and every rank its share.
@@ -40,6 +41,8 @@ class EpochDatasource(Datasource):
         hub: Any,
         world_size: int,
         size_bytes: int,
+        *,
+        is_seeded: bool = False,
     ):
         super().__init__()
         self._name = name
@@ -48,6 +51,7 @@ class EpochDatasource(Datasource):
         self._hub = hub
         self._world_size = world_size
         self._size_bytes = size_bytes
+        self._is_seeded = is_seeded
 
     def get_name(self) -> str:
         """The name of the read tasks in Ray's dashboard."""
@@ -73,7 +77,8 @@ class EpochDatasource(Datasource):
             input_files=tuple(path for piece in pieces for path in piece.paths[:1]),
             exec_stats=None,
         )
-        read = functools.partial(_read, self._source, pieces, self._layouts, epoch, used, self._hub)
+        seed = epoch_seed(epoch.seed, epoch.number) if self._is_seeded else None
+        read = functools.partial(_read, self._source, pieces, self._layouts, epoch, used, self._hub, seed)
         functools.update_wrapper(read, _read)
         return ReadTask(read, metadata)
 
@@ -114,9 +119,11 @@ def _read(
     epoch: Epoch,
     consumed: Consumed,
     hub: Any,
+    seed: int | None,
 ) -> Iterator[pa.Table]:
     rows = 0
     for table in read_rows(source, pieces, layouts, epoch, consumed):
         rows += table.num_rows
-        yield table
+        # The transform is the same in every epoch; only the rows can tell it which one this is.
+        yield table if seed is None else table.append_column(EPOCH_SEED, pa.repeat(seed, table.num_rows))
     hub.note_read.remote(ray.get_runtime_context().get_node_id(), rows)

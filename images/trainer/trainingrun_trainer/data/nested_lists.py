@@ -20,8 +20,6 @@ Values = np.ndarray[Any, np.dtype[Any]]
 DEEPEST = 4
 # Values checked and converted at a time: the second pass over 512 KiB still finds them in the cache.
 BLOCK = 65_536
-# torch has no full support for wider unsigned integers.
-NARROW_INTEGERS = (np.uint8, np.int16, np.int32, np.int64)
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -92,19 +90,6 @@ def flatten_all(chunks: Sequence[pa.Array], shape: tuple[int, ...], name: str) -
         values.append(_as_numpy(flatten(chunk, shape, name, first_row)))
         first_row += len(chunk)
     return values
-
-
-def narrowest_dtype(values: Sequence[Values]) -> np.dtype[Any]:
-    """Return the narrowest dtype for integers of 32 bits or more, and the values' own for all others."""
-    dtype = values[0].dtype
-    if dtype.kind not in "iu" or dtype.itemsize < 4:
-        return dtype
-    smallest = min(int(part.min()) for part in values)
-    largest = max(int(part.max()) for part in values)
-    for narrow in NARROW_INTEGERS:
-        if np.iinfo(narrow).min <= smallest and largest <= np.iinfo(narrow).max:
-            return np.dtype(narrow)
-    return dtype
 
 
 def cast(values: pa.Array, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, first_row: int) -> Values:

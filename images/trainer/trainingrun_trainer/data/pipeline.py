@@ -89,12 +89,20 @@ def on_data_group() -> Iterator[None]:
 def build_dataset(name: str, listing: Listing, transform: Transform | None, hub: Any, world_size: int) -> Any:
     """The Ray Dataset `name`: read, number, shuffle, transform. Everything in it runs on the data group only."""
     with on_data_group():
-        source = EpochDatasource(name, listing.source, listing.inspection.layouts, hub, world_size, listing.size_bytes)
+        source = EpochDatasource(
+            name,
+            listing.source,
+            listing.inspection.layouts,
+            hub,
+            world_size,
+            listing.size_bytes,
+            is_seeded=transform is not None and transform.takes_seed(transform.load()),
+        )
         # One block a task, or few where it is long: Ray would cut small data into dozens of tiny blocks.
         dataset = ray.data.read_datasource(source, override_num_blocks=1)
         if transform is not None:
             dataset = dataset.map_batches(
-                transform.__call__, batch_size=None, batch_format="pyarrow", zero_copy_batch=True
+                transform.blocks, batch_size=None, batch_format="pyarrow", zero_copy_batch=True
             )
     return dataset
 

@@ -1,11 +1,11 @@
-"""Applies the author's transform to a block: row by row, or the whole block at once.
+"""Applies the author's transform to a block: row by row, or some rows at once, and never more than memory bears.
 
 Runs in data tasks. Must keep each row's id beside it, so that a run can tell which rows it has trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer import hooks
+from trainingrun_trainer.data.call_size import first_rows, next_rows
 from trainingrun_trainer.data.consumed import ROW_ID
-from trainingrun_trainer.data.layout import NUMBER_KINDS, from_numpy, layouts_of, to_numpy
+from trainingrun_trainer.data.layout import NUMBER_KINDS, layouts_of, to_numpy
+from trainingrun_trainer.data.values import column_of, rows_column, stacked, stored
 from trainingrun_trainer.failures.errors import DataError, UserCodeError
 from trainingrun_trainer.failures.tracebacks import user_traceback
+
+# The epoch's seed, int64 and the same in every row; a block has it where the function asks for seeds.
+EPOCH_SEED = "__trainingrun_epoch_seed"
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Transform:
     training: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
     name: str = "spec.recipe.transform"
+    batch_size: int | None = None
 
     def load(self) -> Callable[..., Any]:
         """The function. Raises InvalidConfiguration."""
@@ -37,115 +43,174 @@ class Transform:
         return function
 
     def keywords(self, function: Callable[..., Any]) -> dict[str, Any]:
-        """The parameters, and `training` for a function that wants to know (to augment only then)."""
-        told = {"training": self.training} if hooks.accepts(function, "training") else {}
+        """The parameters, with `training` and `seed` for a function that asks; a seed of the run itself stays."""
+        told: dict[str, Any] = {"seed": 0} if self.takes_seed(function) else {}
+        if hooks.accepts(function, "training"):
+            told["training"] = self.training
         return {**self.parameters, **told}
 
+    def takes_seed(self, function: Callable[..., Any]) -> bool:
+        """Whether `function` wants a seed for each call."""
+        return hooks.accepts(function, "seed") and "seed" not in self.parameters
+
     def __call__(self, table: pa.Table) -> pa.Table:
-        """The transformed block. Raises UserCodeError with the author's traceback, or DataError."""
+        """The whole block, transformed as `blocks` does it, in one table: for samples."""
+        made = list(self.blocks(table))
+        try:
+            return pa.concat_tables(made, promote_options="permissive") if made else table.slice(0, 0)
+        except pa.ArrowException as error:
+            raise DataError(f"the transform returned columns of different types for different rows: {error}") from None
+
+    def blocks(self, table: pa.Table) -> Iterator[pa.Table]:
+        """The transformed block bit by bit: `batch_size` rows a call, or as many as keep a call's result small.
+
+        Calls that return no rows yield nothing. Raises UserCodeError with the author's traceback, or DataError.
+        """
         function = self.load()
+        start, rows = 0, self.batch_size or first_rows(table.num_rows, table.nbytes)
+        while start < table.num_rows:
+            part = table.slice(start, rows)
+            made = self._call(function, part)
+            start += part.num_rows
+            if self.batch_size is None:
+                rows = next_rows(part.num_rows, part.nbytes, made.nbytes)
+            if made.num_rows:
+                yield made
+
+    def _call(self, function: Callable[..., Any], table: pa.Table) -> pa.Table:
         keywords = self.keywords(function)
-        ids = table.column(ROW_ID) if ROW_ID in table.column_names else None
-        rows = table.drop_columns([ROW_ID]) if ids is not None else table
+        own = [name for name in (ROW_ID, EPOCH_SEED) if name in table.column_names]
+        rows = table.drop_columns(own)
+        seeds = _Seeds(table) if self.takes_seed(function) else None
         try:
             if self.kind == "Row":
-                result = _by_row(function, keywords, rows)
+                result = _by_row(function, keywords, rows, seeds)
             else:
-                result = _by_batch(function, keywords, rows, self.batch_format)
+                seeded = {"seed": seeds.of(0)} if seeds else {}
+                result = _by_batch(function, {**keywords, **seeded}, rows, self.batch_format)
         except (DataError, UserCodeError):
             raise
         except Exception as error:  # whatever the author's code raises is theirs to read
             raise UserCodeError(user_traceback(error)) from None
-        return result if ids is None else result.append_column(ROW_ID, _spread(ids, result.num_rows))
+        if ROW_ID not in own:
+            return result
+        return result.append_column(ROW_ID, _spread(table.column(ROW_ID), result.num_rows))
 
 
 def columns_of(table: pa.Table) -> dict[str, np.ndarray]:
-    """Each column as an array of shape (rows, …); array columns are read-only views without a copy."""
+    """Each column as an array of shape (rows, …) where it can be one; array columns are views without a copy.
+
+    A column of lists whose rows differ is an array of shape (rows,) that holds an array or a list for each row.
+    """
     layouts = layouts_of(table.schema)
+    columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        array = to_numpy(column, layouts[name], name=name) if name in layouts else stacked(column, name)
+        columns[name] = stored(column) if array is None else array
+    return columns
+
+
+def table_of(columns: dict[str, Any]) -> pa.Table:
+    """The inverse of `columns_of`; tensors, arrays, and lists of anything are accepted. Types stay as they are."""
+    return _table([column_of(name, values) for name, values in columns.items()])
+
+
+def _table(columns: list[tuple[pa.Field, pa.Array]]) -> pa.Table:
+    if len({len(array) for _, array in columns}) > 1:
+        lengths = ", ".join(f"{field.name} {len(array)}" for field, array in columns)
+        raise DataError(f"the transform returned columns of different lengths: {lengths}")
+    return pa.table([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _given(table: pa.Table) -> dict[str, np.ndarray]:
+    """The columns as the author's function gets them: theirs to write to, and of types that follow from the file's."""
+    layouts = layouts_of(table.schema)
+    # Copies, so that a function that works in place does not write into shared memory.
     return {
-        name: to_numpy(table.column(name), layouts[name], name=name)
+        name: np.array(to_numpy(table.column(name), layouts[name], name=name))
         if name in layouts
-        else table.column(name).to_numpy()
+        else stored(table.column(name))
         for name in table.column_names
     }
 
 
-def table_of(columns: dict[str, Any]) -> pa.Table:
-    """The inverse of `columns_of`; tensors, arrays and lists of them are accepted."""
-    fields: list[pa.Field] = []
-    arrays: list[pa.Array] = []
-    for name, column in columns.items():
-        values = _as_array(column)
-        if values.ndim == 0:
-            raise DataError(f'the transform returned "{name}" as one value, expected one for every row')
-        if values.ndim > 1:
-            field_, array = from_numpy(name, values)
-        else:
-            array = pa.array(values)
-            field_ = pa.field(name, array.type)
-        fields.append(field_)
-        arrays.append(array)
-    if len({len(array) for array in arrays}) > 1:
-        lengths = ", ".join(f"{f.name} {len(a)}" for f, a in zip(fields, arrays, strict=True))
-        raise DataError(f"the transform returned columns of different lengths: {lengths}")
-    return pa.table(arrays, schema=pa.schema(fields))
-
-
-def _by_row(function: Callable[..., Any], keywords: dict[str, Any], table: pa.Table) -> pa.Table:
-    columns = columns_of(table)
+def _by_row(function: Callable[..., Any], keywords: dict[str, Any], table: pa.Table, seeds: _Seeds | None) -> pa.Table:
+    columns = _given(table)
+    untouched = set(table.column_names) - layouts_of(table.schema).keys()
     results: list[dict[str, Any]] = []
     for place in range(table.num_rows):
-        # A copy, so that a function that works in place does not write into shared memory.
-        row = {name: np.array(values[place]) if values.ndim > 1 else values[place] for name, values in columns.items()}
-        result = function(row, **keywords)
+        row = {name: values[place] for name, values in columns.items()}
+        result = function(dict(row), **(keywords | {"seed": seeds.of(place)} if seeds else keywords))
         if not isinstance(result, dict):
-            raise DataError(f"the Row transform returned {type(result).__name__}, expected the row as a dict")
+            raise DataError(f"the Row transform returned {_kind(result)}, expected the row as a dict")
         results.append(result)
-    if not results:
-        return table
-    for place, result in enumerate(results):
         if result.keys() != results[0].keys():
             raise DataError(
-                f"the Row transform returned the columns {', '.join(result)} for row {place} of a block, "
-                f"others have {', '.join(results[0])}; all rows must have the same columns"
+                f"the Row transform returned the columns {', '.join(map(str, result))} for row {place} of a call, "
+                f"others have {', '.join(map(str, results[0]))}; all rows must have the same columns"
             )
-    return table_of({name: _stacked(name, [row[name] for row in results]) for name in results[0]})
+        untouched &= {name for name in row if result.get(name) is row[name]}
+    made = []
+    for name in results[0]:
+        original = table.column(name) if name in untouched else None
+        made.append(rows_column(name, [result[name] for result in results], original))
+    return _table(made)
 
 
 def _by_batch(function: Callable[..., Any], keywords: dict[str, Any], table: pa.Table, batch_format: str) -> pa.Table:
     if batch_format == "Arrow":
         result = function(table, **keywords)
+        given = {}
     else:
-        # Copies, so that a function that works in place does not write into shared memory.
-        batch: dict[str, Any] = {name: np.array(values) for name, values in columns_of(table).items()}
-        if batch_format == "Torch":
-            import torch
-
-            # What no tensor can hold, such as text, stays an array.
-            batch = {name: torch.as_tensor(v) if v.dtype.kind in NUMBER_KINDS else v for name, v in batch.items()}
-        result = function(batch, **keywords)
+        given = _batch(table, batch_format)
+        result = function(dict(given), **keywords)
     if isinstance(result, pa.Table):
         return result
-    if isinstance(result, dict):
-        return table_of(result)
-    raise DataError(
-        f"the Batch transform returned {type(result).__name__}, expected a dict of arrays or tensors or a pyarrow.Table"
-    )
+    if not isinstance(result, dict):
+        raise DataError(
+            f"the Batch transform returned {_kind(result)}, expected a dict of arrays or tensors or a pyarrow.Table"
+        )
+    layouts = layouts_of(table.schema)
+    made = []
+    for name, values in result.items():
+        is_untouched = name in given and values is given[name] and name not in layouts
+        made.append(column_of(name, values, table.column(name) if is_untouched else None))
+    return _table(made)
 
 
-def _stacked(name: str, values: list[Any]) -> np.ndarray:
-    arrays = [_as_array(value) for value in values]
-    for place, array in enumerate(arrays):
-        if array.shape != arrays[0].shape:
-            raise DataError(
-                f'the Row transform returned "{name}" of shape {array.shape} for row {place} of a block, '
-                f"others have {arrays[0].shape}; all rows of a batch must have one shape"
-            )
-    return np.stack(arrays)
+def _batch(table: pa.Table, batch_format: str) -> dict[str, Any]:
+    if batch_format != "Torch":
+        return dict(_given(table))
+    import torch
+
+    # What no tensor can hold, such as text, stays an array.
+    return {
+        name: torch.as_tensor(values) if values.dtype.kind in NUMBER_KINDS else values
+        for name, values in _given(table).items()
+    }
 
 
-def _as_array(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+class _Seeds:
+    """A seed for each row: the same whenever this row comes up in this epoch of this run."""
+
+    def __init__(self, table: pa.Table):
+        has_ids = ROW_ID in table.column_names
+        self._ids = table.column(ROW_ID).to_numpy() if has_ids else np.arange(table.num_rows)
+        self._epoch = table.column(EPOCH_SEED)[0].as_py() if EPOCH_SEED in table.column_names else 0
+
+    def of(self, place: int) -> int:
+        """The seed, 0 to 2^32 - 1, which every generator of random numbers takes."""
+        return int(np.random.SeedSequence((self._epoch, int(self._ids[place]))).generate_state(1)[0])
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """What tells an epoch of a run from others: 0 to 2^32 - 1."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
+
+
+def _kind(value: Any) -> str:
+    return "None (is a `return` missing?)" if value is None else type(value).__name__
 
 
 def _spread(ids: pa.ChunkedArray, rows: int) -> pa.Array | pa.ChunkedArray:

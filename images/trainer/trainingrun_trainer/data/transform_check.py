@@ -7,13 +7,16 @@ Runs as one task on the data group, beside the start of the workers, so that it 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer.data.layout import layouts_of, to_numpy
-from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.data.layout import NUMBER_KINDS, layouts_of, to_numpy
+from trainingrun_trainer.data.nested_lists import is_list_of_numbers
+from trainingrun_trainer.data.transform import Transform, columns_of
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 _REPEATS = 3
 # How many times faster the batch form must be for advice.
@@ -28,31 +31,50 @@ class Probe:
     advice: str | None
 
 
-def probe(sample: pa.Table, transform: Transform, input_column: str, target_column: str) -> Probe:
-    """Apply `transform` to `sample`. Raises what the author's code raises, DataError, or InvalidConfiguration."""
-    from trainingrun_trainer.failures.errors import InvalidConfiguration
+def probe(sample: pa.Table, transform: Transform, needed: Sequence[str], input_column: str) -> Probe:
+    """Apply `transform` to `sample`. A tensor must be able to hold each column of `needed`, which training takes.
 
+    Raises what the author's code raises, DataError, or InvalidConfiguration.
+    """
     transform(sample.slice(0, 1))  # imports and first-call costs are not the transform's speed
     began = time.perf_counter()
     result = transform(sample)
     rate = sample.num_rows / (time.perf_counter() - began)
-    for column in (input_column, target_column):
+    if result.num_rows:  # a transform may drop rows, and here by chance all
+        _require(result, transform, needed)
+    advice = _advice(sample, result, rate, transform.function, input_column) if transform.kind == "Row" else None
+    return Probe(rate, advice)
+
+
+def _require(result: pa.Table, transform: Transform, columns: Sequence[str]) -> None:
+    for column in columns:
         if column not in result.column_names:
             raise InvalidConfiguration(
                 f'{transform.name}: the transform "{transform.function}" returned no column "{column}"; '
                 f"it returned {', '.join(result.column_names)}"
             )
-    advice = None
-    if transform.kind == "Row":
-        advice = _advice(sample, result, rate, transform.function, input_column)
-    return Probe(rate, advice)
+    made = columns_of(result.select(columns))
+    for column in columns:
+        if made[column].dtype.kind not in NUMBER_KINDS:
+            raise InvalidConfiguration(
+                f'{transform.name}: the transform "{transform.function}" returned "{column}" as '
+                f"{result.schema.field(column).type}, {_why(result.column(column))}; allowed: numbers, or arrays of "
+                "one shape, unless spec.recipe.collate makes tensors of it"
+            )
+
+
+def _why(column: pa.ChunkedArray) -> str:
+    if column.null_count:
+        return f"{column.null_count} of {len(column)} rows without a value"
+    return "of which rows differ in shape" if is_list_of_numbers(column.type) else "of which no tensor can be made"
 
 
 def _advice(sample: pa.Table, by_row: pa.Table, rate: float, function: str, column: str) -> str | None:
     """Compare with the built-in batch form on the same rows, where that applies."""
     layout = layouts_of(sample.schema).get(column)
-    made = layouts_of(by_row.schema).get(column)
-    if layout is None or made is None or layout.dtype != np.uint8 or len(layout.shape) not in (2, 3):
+    if layout is None or layout.dtype != np.uint8 or len(layout.shape) not in (2, 3):
+        return None
+    if column not in by_row.column_names or by_row.num_rows != sample.num_rows:
         return None
     import torch
 
@@ -67,7 +89,7 @@ def _advice(sample: pa.Table, by_row: pa.Table, rate: float, function: str, colu
     batch_rate = sample.num_rows / min(seconds)
     if batch_rate < _WORTH_SAYING * rate:
         return None
-    expected = to_numpy(by_row.column(column), made, name=column)
+    expected = columns_of(by_row.select([column]))[column]
     is_same = expected.shape == tuple(by_batch.shape) and np.array_equal(expected, by_batch.numpy())
     verdict = (
         "and produced the same values, so it can replace it: transform: "

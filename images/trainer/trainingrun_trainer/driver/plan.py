@@ -119,7 +119,8 @@ def _data_transform(recipe: Recipe) -> Transform | None:
     transform = Transform(
         function=named.function,
         kind=named.kind,
-        batch_format=named.batch_format or "NumPy",
+        batch_format=named.resolved_batch_format,
+        batch_size=named.batch_size,
         parameters=dict(named.parameters),
     )
     transform.load()

@@ -57,7 +57,11 @@ def start_probe(plan: Plan) -> Any:
     dataset = plan.recipe.dataset
     task = ray.remote(num_cpus=1, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
     sample = plan.listings["train"].inspection.sample
-    return task.remote(sample, plan.transform, dataset.inputs[0], dataset.targets[0])
+    recipe = plan.recipe
+    # With these hooks only the author knows which columns are needed, and as what.
+    is_theirs = recipe.collate is not None or recipe.train_step is not None or recipe.loop is not None
+    needed = () if is_theirs else (*dataset.inputs, *dataset.targets)
+    return task.remote(sample, plan.transform, needed, dataset.inputs[0])
 
 
 def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str, Any]:
