@@ -36,7 +36,7 @@ class EpochDatasource(Datasource):
         self,
         name: str,
         source: Source,
-        layouts: dict[str, ArrayLayout | None],
+        layouts: dict[str, ArrayLayout],
         hub: Any,
         world_size: int,
         size_bytes: int,
@@ -110,7 +110,7 @@ def _load() -> None:
 def _read(
     source: Source,
     pieces: Iterable[Piece],
-    layouts: dict[str, ArrayLayout | None],
+    layouts: dict[str, ArrayLayout],
     epoch: Epoch,
     consumed: Consumed,
     hub: Any,
