@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from PIL import Image
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import from_numpy
+from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.order import epoch_order
-from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
-from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.transform import columns_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -61,8 +62,8 @@ def write_parquet(folder: Path, rows: int) -> None:
     """Three files in this project's layout, in row groups of 10 rows."""
     images, labels = pictures(rows), np.array(labels_for(rows))
     for place, part in enumerate(parts(rows, 3)):
-        field, array = from_numpy("image", images[part.start : part.stop])
-        schema = pa.schema([field, pa.field("label", pa.int64())])
+        column, array = from_numpy("image", images[part.start : part.stop])
+        schema = pa.schema([column, pa.field("label", pa.int64())])
         table = pa.table([array, pa.array(labels[part.start : part.stop])], schema=schema)
         pq.write_table(table, folder / f"part-{place}.parquet", row_group_size=10)
 
@@ -72,7 +73,7 @@ def write_pandas(folder: Path, rows: int) -> None:
     images, labels = pictures(rows), labels_for(rows)
     for place, part in enumerate(parts(rows, 2)):
         frame = pd.DataFrame(
-            {"image": [images[row].tolist() for row in part], "label": [labels[row] for row in part]},
+            {"image": [list(images[row]) for row in part], "label": [labels[row] for row in part]},
         )
         frame.to_parquet(folder / f"part-{place}.parquet", row_group_size=16)
 
@@ -110,10 +111,11 @@ def write_webdataset(folder: Path, rows: int) -> None:
 
 @dataclass(frozen=True)
 class Written:
-    """How a dataset is written, and the format that reads it."""
+    """How a dataset is written, the format that reads it, and what a run has to say to get bytes."""
 
     format: str
     write: Callable[[Path, int], None]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 FORMATS = {
@@ -121,12 +123,14 @@ FORMATS = {
     "pandas": Written("Parquet", write_pandas),
     "Images": Written("Images", write_images),
     "CSV": Written("CSV", write_csv),
-    "JSON": Written("JSON", write_json),
+    "JSON": Written("JSON", write_json, {"column_types": {"image": "list<list<uint8>>"}}),
     "WebDataset": Written("WebDataset", write_webdataset),
 }
 
 
 def source_of(kind: str, path: Path | str, **settings: Any) -> Source:
+    """A source as the built-in loop without hooks of its own uses it: the input and target columns, as tensors."""
+    settings = {"uses": Uses(), "columns": ("image", "label"), **settings}
     return Source("spec.recipe.dataset.train", FORMATS[kind].format, str(path), **settings)
 
 
@@ -143,11 +147,19 @@ class Reading:
 def read_epoch(source: Source, *, epoch: int = 0, shuffle: bool = True, consumed: Consumed | None = None) -> Reading:
     """One epoch of a dataset in one go, as a single data task would read it."""
     consumed = consumed or Consumed()
-    pieces = format_of(source).list_pieces(source)
-    layouts = inspect(source, pieces).layouts
-    order = epoch_order(pieces, shuffle=shuffle, seed=5, epoch=epoch, consumed=consumed)
-    tables = list(read_rows(source, order, layouts, Epoch(epoch, 5, shuffle), consumed))
+    listing = list_dataset(source)
+    layouts = listing.inspection.layouts
+    order = epoch_order(listing.pieces, shuffle=shuffle, seed=5, epoch=epoch, consumed=consumed)
+    tables = list(read_rows(listing.source, order, layouts, Epoch(epoch, 5, shuffle), consumed))
     return reading_of(tables)
+
+
+def rows_of(source: Source) -> dict[str, np.ndarray]:
+    """All rows in the order of the files, as a NumPy transform gets them."""
+    listing = list_dataset(source)
+    order = Epoch(0, 0, shuffle=False)
+    tables = list(read_rows(listing.source, listing.pieces, listing.inspection.layouts, order, Consumed()))
+    return columns_of(pa.concat_tables(tables))
 
 
 def reading_of(tables: list[pa.Table]) -> Reading:
@@ -162,11 +174,11 @@ def reading_of(tables: list[pa.Table]) -> Reading:
 
 
 def pieces_of(source: Source) -> list[Piece]:
-    return format_of(source).list_pieces(source)
+    return format_of(source).find(source).pieces
 
 
 def refused_at_start(source: Source) -> str:
     """What a run says that is refused before anything is read."""
     with pytest.raises(InvalidConfiguration) as caught:
-        inspect(source, pieces_of(source))
+        list_dataset(source)
     return str(caught.value)

@@ -16,8 +16,9 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 
 from trainingrun_trainer.data.batches import Collate
 from trainingrun_trainer.data.consumed import Consumed
-from trainingrun_trainer.data.formats import images
-from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
+from trainingrun_trainer.data.listing import list_dataset
+from trainingrun_trainer.data.pictures import decode
+from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.vision import normalize
 
@@ -27,8 +28,9 @@ NOTEBOOK = Compose([ToTensor(), Normalize((0.5,), (0.5,))])
 
 def batch_of(source: Source) -> dict[str, torch.Tensor]:
     """All rows in the order of the files, as one batch after collate and the built-in transform."""
-    pieces = pieces_of(source)
-    tables = read_rows(source, pieces, inspect(source, pieces).layouts, Epoch(0, 0, shuffle=False), Consumed())
+    listing = list_dataset(source)
+    layouts = listing.inspection.layouts
+    tables = read_rows(listing.source, listing.pieces, layouts, Epoch(0, 0, shuffle=False), Consumed())
     return normalize(Collate()(pa.concat_tables(tables)))
 
 
@@ -47,7 +49,7 @@ def test_pandas_files_become_what_the_notebook_makes_of_them(tmp_path: Path) -> 
 def test_every_array_format_gives_the_same_tensors(tmp_path: Path, kind: str) -> None:
     FORMATS[kind].write(tmp_path, ROWS)
     expected = torch.stack([NOTEBOOK(Image.fromarray(picture)) for picture in pictures(ROWS)])
-    batch = batch_of(source_of(kind, tmp_path))
+    batch = batch_of(source_of(kind, tmp_path, **FORMATS[kind].settings))
     assert torch.equal(batch["image"], expected)
     assert batch["label"].tolist() == [row % CLASSES for row in range(ROWS)]
 
@@ -73,13 +75,13 @@ def test_images_are_resized_and_converted_as_asked(tmp_path: Path) -> None:
     assert batch_of(source)["image"].shape == (5, 3, 5, 7)
     path = pieces_of(source)[0].paths[0]
     expected = np.asarray(Image.open(path).convert("RGB").resize((7, 5), Image.Resampling.BILINEAR))
-    assert np.array_equal(images.decode(source, path, Path(path).read_bytes()), expected)
+    assert np.array_equal(decode(source, path, Path(path).read_bytes()), expected)
 
 
 def test_text_columns_are_read_but_are_no_part_of_a_batch(tmp_path: Path) -> None:
     FORMATS["CSV"].write(tmp_path, ROWS)
-    source = source_of("CSV", tmp_path)
+    source = source_of("CSV", tmp_path, columns=None)
     batch = batch_of(source)
     assert batch["image"].dtype == batch["label"].dtype == torch.int64
     assert "name" not in batch
-    assert "name" in inspect(source, pieces_of(source)).sample.column_names
+    assert "name" in list_dataset(source).inspection.sample.column_names

@@ -10,18 +10,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dataset_files import FORMATS, pictures, pieces_of, read_epoch, refused_at_start, source_of, write_parquet
+from dataset_files import FORMATS, pictures, read_epoch, refused_at_start, rows_of, source_of, write_parquet
 
+from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import from_numpy
-from trainingrun_trainer.data.pipeline import list_dataset
+from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.reading import inspect
-from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 
 def while_reading(source: Source) -> str:
     """What a run says that began well and then meets bad data."""
-    inspect(source, pieces_of(source))
+    list_dataset(source)
     with pytest.raises(DataError) as caught:
         read_epoch(source, shuffle=False)
     return str(caught.value)
@@ -53,7 +54,7 @@ def test_an_empty_parquet_file(tmp_path: Path) -> None:
 
 
 def test_parquet_without_rows(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"image": pa.array([], pa.int64())}), tmp_path / "none.parquet")
+    pq.write_table(pa.table({name: pa.array([], pa.int64()) for name in ("image", "label")}), tmp_path / "none.parquet")
     assert "no rows; allowed: at least one row" in refused_at_start(source_of("Parquet", tmp_path))
 
 
@@ -85,11 +86,11 @@ def test_a_file_that_is_gone_before_it_is_read(tmp_path: Path) -> None:
         folder.mkdir()
         FORMATS[kind].write(folder, 40)
         source = source_of(kind, folder)
-        pieces = pieces_of(source)
-        gone = Path(pieces[0].paths[0])
+        found = format_of(source).find(source)
+        gone = Path(found.pieces[0].paths[0])
         gone.unlink()
         with pytest.raises(InvalidConfiguration, match=gone.name):
-            inspect(source, pieces)
+            inspect(found.source, found.pieces)
 
 
 def test_a_column_that_a_later_file_lacks(tmp_path: Path) -> None:
@@ -100,29 +101,29 @@ def test_a_column_that_a_later_file_lacks(tmp_path: Path) -> None:
         other = {"label": "class"} if name == "label" else {}
         columns = {"picture" if name == "image" else "image": [[[1, 2]], [[3, 4]]]}
         write_table(folder / "b.parquet", **other, **columns)
-        message = while_reading(source_of("Parquet", folder))
-        assert f'b.parquet: column "{name}" is missing; found ' in message
+        assert f'b.parquet: column "{name}" is missing; found ' in refused_at_start(source_of("Parquet", folder))
 
 
 def test_a_column_that_a_later_text_file_lacks(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("image,label\n1,0\n")
     (tmp_path / "b.csv").write_text("image,class\n1,0\n")
-    assert 'b.csv: column "label" is missing; found image, class' in while_reading(source_of("CSV", tmp_path))
+    assert 'b.csv: column "label" is missing; found image, class' in refused_at_start(source_of("CSV", tmp_path))
 
 
 def test_columns_that_no_file_has(tmp_path: Path) -> None:
     write_table(tmp_path / "a.parquet", picture=[[[1, 2]]])
     source = source_of("Parquet", tmp_path)
     with pytest.raises(InvalidConfiguration, match=r'column "image" is missing; found picture, label\. Name the'):
-        list_dataset(source, is_transformed=False)
-    assert list_dataset(source, is_transformed=True).rows == 1  # a transform may make it yet
+        list_dataset(source)
+    assert list_dataset(source_of("Parquet", tmp_path, uses=Uses(gets_rows=True))).rows == 1  # a transform may make it
 
 
 def test_rows_of_another_shape(tmp_path: Path) -> None:
     write_table(tmp_path / "a.parquet", image=[[[1, 2]], [[3, 4]]])
     write_table(tmp_path / "b.parquet", image=[[[1, 2]], [[3, 4, 5]]])
-    message = while_reading(source_of("Parquet", tmp_path))
-    assert "b.parquet" in message and "found the shape 1x3, expected 1x2" in message
+    assert 'column "image", an input, is list<element: list<element: int64>>' in refused_at_start(
+        source_of("Parquet", tmp_path)
+    )
     (tmp_path / "a.parquet").unlink()
     assert "b.parquet: column image, row 1: found the shape 1x3, expected 1x2" in refused_at_start(
         source_of("Parquet", tmp_path)
@@ -141,30 +142,22 @@ def test_rows_of_another_shape(tmp_path: Path) -> None:
 def test_arrays_of_another_shape_or_type_in_a_later_file(tmp_path: Path, later: np.ndarray, found: str) -> None:
     write_arrays(tmp_path / "a.parquet", np.zeros((2, 4, 9), np.uint8))
     write_arrays(tmp_path / "b.parquet", later)
-    message = while_reading(source_of("Parquet", tmp_path))
-    assert "b.parquet" in message and f"column image: found {found}, expected uint8 of shape 4x9" in message
+    message = refused_at_start(source_of("Parquet", tmp_path))
+    assert "b.parquet" in message and f'column "image": found {found}, expected uint8 of shape 4x9 as in' in message
 
 
 def test_a_tensor_column_of_another_shape_in_a_later_file(tmp_path: Path) -> None:
     for name, shape in (("a", (2, 3)), ("b", (3, 2))):
         column = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((2, *shape), np.uint8))
         pq.write_table(pa.table({"image": column, "label": [0, 1]}), tmp_path / f"{name}.parquet")
-    assert "found uint8 of shape 3x2, expected uint8 of shape 2x3" in while_reading(source_of("Parquet", tmp_path))
-
-
-def test_lists_of_wide_integers_after_a_file_of_arrays_are_the_same_data(tmp_path: Path) -> None:
-    write_arrays(tmp_path / "a.parquet", pictures(2))
-    write_table(tmp_path / "b.parquet", image=pictures(4)[2:].tolist())
-    assert read_epoch(source_of("Parquet", tmp_path), shuffle=False).numbers == [0, 1, 2, 3]
+    assert "found uint8 of shape 3x2, expected uint8 of shape 2x3" in refused_at_start(source_of("Parquet", tmp_path))
 
 
 def test_metadata_that_contradicts_its_column(tmp_path: Path) -> None:
     schema = pa.schema([pa.field("image", pa.binary(4)), pa.field("label", pa.int64())])
     schema = schema.with_metadata({"image.shape": "2,3", "image.dtype": "uint8"})
     pq.write_table(pa.table([pa.array([b"abcd"], pa.binary(4)), [1]], schema=schema), tmp_path / "a.parquet")
-    assert "a.parquet: column image: its metadata says uint8 of shape 2x3" in refused_at_start(
-        source_of("Parquet", tmp_path)
-    )
+    assert "column image: its metadata says uint8 of shape 2x3" in refused_at_start(source_of("Parquet", tmp_path))
 
 
 def test_a_row_without_an_image(tmp_path: Path) -> None:
@@ -172,14 +165,14 @@ def test_a_row_without_an_image(tmp_path: Path) -> None:
     broken = pa.array([column[0].as_py(), None], column.type)
     table = pa.table([broken, [0, 1]], schema=pa.schema([field, pa.field("label", pa.int64())]))
     pq.write_table(table, tmp_path / "a.parquet")
-    assert "column image, row 1: found null" in refused_at_start(source_of("Parquet", tmp_path))
+    assert 'column "image" has 1 nulls in a row group' in refused_at_start(source_of("Parquet", tmp_path))
 
 
-def test_values_that_grow_beyond_a_byte_in_a_later_file(tmp_path: Path) -> None:
+def test_whole_numbers_keep_their_type_in_every_file(tmp_path: Path) -> None:
     write_table(tmp_path / "a.parquet", image=[[[1, 255]]])
-    write_table(tmp_path / "b.parquet", image=[[[1, 2]], [[1, 256]]])
-    message = while_reading(source_of("Parquet", tmp_path))
-    assert "b.parquet" in message and "row 1: found the value 256, expected 0..255 (uint8)" in message
+    write_table(tmp_path / "b.parquet", image=[[[1, 2]], [[1, 2**40]]])
+    batch = rows_of(source_of("Parquet", tmp_path))
+    assert batch["image"].dtype == np.int64 and batch["image"].tolist() == [[[1, 255]], [[1, 2]], [[1, 2**40]]]
 
 
 def test_lines_that_are_not_json(tmp_path: Path) -> None:

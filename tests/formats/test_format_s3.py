@@ -9,6 +9,7 @@ import s3fs
 from dataset_files import FORMATS, pieces_of, read_epoch, source_of
 
 from trainingrun_trainer.data.files import find_files
+from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.reading import inspect
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -19,8 +20,8 @@ ROWS = 60
 def test_rows_come_in_the_same_order_as_from_local_files(store: s3fs.S3FileSystem, tmp_path: Path, kind: str) -> None:
     FORMATS[kind].write(tmp_path, ROWS)
     store.put(f"{tmp_path}/", "bucket/data/", recursive=True)
-    local = read_epoch(source_of(kind, tmp_path))
-    remote = read_epoch(source_of(kind, "s3://bucket/data"))
+    local = read_epoch(source_of(kind, tmp_path, **FORMATS[kind].settings))
+    remote = read_epoch(source_of(kind, "s3://bucket/data", **FORMATS[kind].settings))
     assert remote.numbers == local.numbers
     assert remote.ids.tolist() == local.ids.tolist()
 
@@ -58,7 +59,8 @@ def test_an_object_that_is_gone_is_named(store: s3fs.S3FileSystem, tmp_path: Pat
         FORMATS[kind].write(tmp_path / kind, 9)
         store.put(f"{tmp_path}/{kind}/", f"bucket/{kind}/", recursive=True)
         source = source_of(kind, f"s3://bucket/{kind}")
-        pieces = pieces_of(source)
-        store.rm(pieces[0].paths[0])
-        with pytest.raises(InvalidConfiguration, match=pieces[0].paths[0].rpartition("/")[2]):
-            inspect(source, pieces)
+        found = format_of(source).find(source)
+        gone = found.pieces[0].paths[0]
+        store.rm(gone)
+        with pytest.raises(InvalidConfiguration, match=gone.rpartition("/")[2]):
+            inspect(found.source, found.pieces)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import webdataset
-from dataset_files import FORMATS, pictures, pieces_of, read_epoch, refused_at_start, source_of, write_images
+from dataset_files import FORMATS, pictures, read_epoch, refused_at_start, source_of, write_images
 from PIL import Image
 
-from trainingrun_trainer.data.formats.images import decode
-from trainingrun_trainer.data.reading import inspect
+from trainingrun_trainer.data.listing import list_dataset
+from trainingrun_trainer.data.pictures import decode
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 
@@ -29,7 +29,7 @@ def test_images_of_different_sizes(tmp_path: Path) -> None:
     Image.new("L", (9, 9)).save(tmp_path / "class-1" / "00001.png")
     source = source_of("Images", tmp_path)
     with pytest.raises((DataError, InvalidConfiguration)) as caught:
-        inspect(source, pieces_of(source))
+        list_dataset(source)
         read_epoch(source)
     assert "set spec.recipe.dataset.train.imageSize to give all images one size" in str(caught.value)
     read = read_epoch(source_of("Images", tmp_path, image_size=(4, 6)))

@@ -39,7 +39,7 @@ amounts = st.sampled_from([1, "2.5", "4", "500m", "16Gi", "1e3", "0.5", "2Ki"])
 limits = st.fixed_dictionaries({}, optional={"cpu": amounts, "memory": amounts, "ephemeral-storage": amounts})
 resources = st.fixed_dictionaries({}, optional={"limits": limits})
 sources = st.fixed_dictionaries(
-    {"format": st.sampled_from(["Images", "WebDataset"]), "path": st.just("s3://bucket/data/*")},
+    {"format": st.sampled_from(["Images", "Parquet", "WebDataset"]), "path": st.just("s3://bucket/data/*")},
     optional={
         "imageSize": st.fixed_dictionaries({"height": st.integers(1, 65535), "width": st.integers(1, 65535)}),
         "imageMode": st.sampled_from(["L", "RGB"]),

@@ -45,12 +45,9 @@ def test_irregular_lists_are_refused_by_row(rows: list, message: str) -> None:
         infer_list_layout(column, name="image")
 
 
-@pytest.mark.parametrize("value", [256, -1, 2**40])
-def test_a_later_value_that_the_dtype_cannot_hold_is_an_error_not_a_wrap(value: int) -> None:
-    rows = [[[1, 2]]] * 70_000
-    column = pa.chunked_array([pa.array(rows), pa.array([*rows[:10], [[3, value]]])])
-    message = f"column image, row 70110: found the value {value}, expected 0..255"
-    with pytest.raises(LayoutError, match=message):
+def test_values_of_a_wider_type_are_an_error_not_a_wrap() -> None:
+    column = pa.chunked_array([pa.array([[[1, 2]]] * 10)])
+    with pytest.raises(LayoutError, match="column image: found values of type int64, expected uint8"):
         to_numpy(column, ArrayLayout((1, 2), UINT8), name="image", first_row=100)
 
 

@@ -15,7 +15,7 @@ from trainingrun.spec.model import Model, keys_match, rules_error, text
 
 COLUMN_KEYS = keys_match(r"[^\x00]+", 253, "1 to 253 characters")
 Format = Literal["Parquet", "Images", "CSV", "JSON", "WebDataset"]
-IMAGE_FORMATS: tuple[Format, ...] = ("Images", "WebDataset")
+PICTURE_FORMATS: tuple[Format, ...] = ("Parquet", "Images", "WebDataset")
 TEXT_FORMATS: tuple[Format, ...] = ("CSV", "JSON")
 DEFAULT_INPUT = "image"
 DEFAULT_TARGET = "label"
@@ -66,11 +66,14 @@ class Source(Model):
     path: Path = Field(description="File, directory, glob or URI that every pod can read, 1 to 4096 characters.")
     image_size: ImageSize | None = Field(
         default=None,
-        description="Resize images to this size while reading; only with the formats Images and WebDataset.",
+        description=(
+            "Resize images to this size while reading; with the formats Images and WebDataset, and with Parquet for input "
+            "columns that hold encoded pictures."
+        ),
     )
     image_mode: Literal["L", "RGB"] | None = Field(
         default=None,
-        description="Convert while reading: L has one channel, RGB three; only for Images and WebDataset.",
+        description="Convert while reading: L has one channel, RGB three; with the formats that allow imageSize.",
     )
 
     column_types: ColumnTypes | None = Field(
@@ -83,13 +86,15 @@ class Source(Model):
     )
 
     def broken_rules(self) -> Iterable[Problem]:
-        """Refuse image settings for formats that decode no images, and types for formats that name them."""
+        """Refuse picture settings for formats without pictures, and types for formats that name them."""
         if self.format not in TEXT_FORMATS and self.column_types is not None:
             yield Problem("schema", f"schema with format {self.format}", "only with format CSV or JSON")
-        if self.format not in IMAGE_FORMATS:
+        if self.format not in PICTURE_FORMATS:
             for name, value in (("imageSize", self.image_size), ("imageMode", self.image_mode)):
                 if value is not None:
-                    yield Problem(name, f"{name} with format {self.format}", "only with format Images or WebDataset")
+                    yield Problem(
+                        name, f"{name} with format {self.format}", "only with format Parquet, Images or WebDataset"
+                    )
 
 
 class Dataset(Model):

@@ -112,7 +112,7 @@ def test_a_store_that_goes_away_between_listing_and_reading(tmp_path: Path, monk
     client.create_bucket(Bucket="bucket")
     client.upload_file(str(tmp_path / "a.parquet"), "bucket", "a.parquet")
     source = Source("spec.recipe.dataset.train", "Parquet", "s3://bucket/a.parquet")
-    (piece,) = format_of(source).list_pieces(source)
+    (piece,) = format_of(source).find(source).pieces
     client.delete_object(Bucket="bucket", Key="a.parquet")
     with pytest.raises(Exception) as missing:
         list(format_of(source).read(source, piece))
@@ -123,6 +123,6 @@ def test_a_store_that_goes_away_between_listing_and_reading(tmp_path: Path, monk
     assert failure_of(away.value).exit is Exit.INFRASTRUCTURE
     s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises(Exception) as not_listed:
-        format_of(source).list_pieces(source)
+        format_of(source).find(source)
     assert failure_of(not_listed.value).exit is Exit.INFRASTRUCTURE
     s3fs.S3FileSystem.clear_instance_cache()

@@ -37,7 +37,7 @@ class EpochDatasource(Datasource):
         self,
         name: str,
         source: Source,
-        layouts: dict[str, ArrayLayout | None],
+        layouts: dict[str, ArrayLayout],
         hub: Any,
         world_size: int,
         size_bytes: int,
@@ -115,7 +115,7 @@ def _load() -> None:
 def _read(
     source: Source,
     pieces: Iterable[Piece],
-    layouts: dict[str, ArrayLayout | None],
+    layouts: dict[str, ArrayLayout],
     epoch: Epoch,
     consumed: Consumed,
     hub: Any,

@@ -1,4 +1,4 @@
-"""Finds files on any file system by path, directory, glob or URI.
+"""Finds files on any file system by path, directory, glob or URI, and reads what is asked for and no more.
 
 Only listing and opening: what is in a file is the formats' business.
 """
@@ -18,6 +18,10 @@ from fsspec.implementations.local import LocalFileSystem
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 _MARKERS = (".", "_")
+_GLOB = re.compile(r"[*?\[]")
+# What table formats keep beside their files. Files there may be deleted ones, which only the format's log tells.
+_TABLE_LOGS = {"_delta_log": "a Delta Lake", ".hoodie": "a Hudi"}
+_ICEBERG = re.compile(r"(^|/)metadata/[^/]*\.metadata\.json$")
 
 
 @dataclass(frozen=True)
@@ -40,22 +44,33 @@ def find_files(field: str, path: str, suffixes: tuple[str, ...]) -> list[File]:
         found = _listing(filesystem, root, suffixes)
     except (OSError, ValueError, ImportError) as error:
         raise InvalidConfiguration(f'{field}: cannot list "{path}": {error or type(error).__name__}') from error
+    except _TableFormat as error:
+        raise InvalidConfiguration(
+            f'{field}: "{path}" is {error} table, whose folder also holds files with rows that were deleted; allowed: '
+            "plain files: write the table's current rows to Parquet first"
+        ) from error
     if not found:
         raise InvalidConfiguration(
             f'{field}: found nothing at "{path}"; allowed: a file, a folder with {"/".join(suffixes)} files, or a glob'
         )
-    return [
-        File(
-            path=name if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(name),
-            size_bytes=size,
-        )
-        for name, size in sorted(found.items())
-    ]
+    return [File(path=_name(filesystem, name), size_bytes=size) for name, size in sorted(found.items())]
 
 
-def open_file(path: str) -> IO[bytes]:
-    """`path`, local or a URI, opened for reading."""
-    return fsspec.open(path, "rb").open()  # type: ignore[no-any-return]
+def root_of(path: str) -> str:
+    """The folder that `path` names, or that its glob starts from, as `find_files` begins the paths below it."""
+    filesystem, root = fsspec.core.url_to_fs(path)
+    return _name(filesystem, _GLOB.split(root)[0].rpartition("/")[0] if _GLOB.search(root) else root)
+
+
+def open_file(path: str, *, random: bool = False) -> IO[bytes]:
+    """`path`, local or a URI, opened for reading from its start to its end, or with `random` in single ranges.
+
+    Remote files are read ahead unless ranges are asked for: ahead of a range lies what nobody wants.
+    """
+    filesystem, name = fsspec.core.url_to_fs(path)
+    options = {} if isinstance(filesystem, LocalFileSystem) or not random else {"cache_type": "none"}
+    opened: IO[bytes] = filesystem.open(name, "rb", **options)
+    return opened
 
 
 def is_local(path: str) -> bool:
@@ -63,9 +78,28 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
+class _TableFormat(Exception):
+    """A folder belongs to a table format; the argument is which, with its article."""
+
+
+def _name(filesystem: Any, name: str) -> str:
+    full: str = name if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(name)
+    return full
+
+
+def _refuse_table_formats(names: Iterable[str]) -> None:
+    for name in names:
+        for part in PurePosixPath(name).parts:
+            if part in _TABLE_LOGS:
+                raise _TableFormat(_TABLE_LOGS[part])
+        if _ICEBERG.search(name):
+            raise _TableFormat("an Iceberg")
+
+
 def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str, int]:
     if filesystem.isdir(root):
         details = filesystem.find(root, detail=True)
+        _refuse_table_formats(name.removeprefix(root) for name in details)
         details = {
             name: info
             for name, info in details.items()
@@ -74,7 +108,8 @@ def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str,
     elif filesystem.exists(root):
         details = {root: filesystem.info(root)}
     else:
-        fixed = re.split(r"[*?\[]", root)[0].rpartition("/")[0]
+        fixed = _GLOB.split(root)[0].rpartition("/")[0]
+        _refuse_table_formats(log for log in _TABLE_LOGS if fixed and filesystem.exists(f"{fixed}/{log}"))
         asked = [part for part in PurePosixPath(root).parts if part.startswith(_MARKERS)]
         details = filesystem.glob(root, detail=True)
         details = {name: info for name, info in details.items() if not _is_marker(name.removeprefix(fixed), asked)}

@@ -70,17 +70,20 @@ def layouts_of(schema: pa.Schema) -> dict[str, ArrayLayout]:
 
 
 def infer_list_layout(column: pa.Array | pa.ChunkedArray, *, name: str = "of arrays") -> ArrayLayout | None:
-    """Return the layout of a column of (nested) lists of numbers by looking at its rows.
+    """Return the layout of a column of (nested) lists of numbers by looking at its rows; the type is the lists' own.
 
-    None for other columns and for a column without rows. The type stays as its writer chose it. Raises LayoutError
-    for nulls and for rows whose shapes differ.
+    None for other columns and for a column without rows. Raises LayoutError for nulls and for rows whose shapes
+    differ.
     """
     chunks = nested_lists.chunks_of(column)
     if not nested_lists.is_list_of_numbers(column.type) or not chunks:
         return None
     shape = nested_lists.shape_of(chunks[0], name)
-    values = nested_lists.flatten_all(chunks, shape, name)
-    return ArrayLayout(shape, values[0].dtype)
+    first_row = 0
+    for chunk in chunks:
+        values = nested_lists.flatten(chunk, shape, name, first_row)
+        first_row += len(chunk)
+    return ArrayLayout(shape, _dtype_of(values.type))
 
 
 def to_numpy(

@@ -1,7 +1,7 @@
 """Columns of nested lists, as `DataFrame.to_parquet` writes them, made flat arrays without a loop over rows.
 
-Shapes are read from the lists' offsets and values are checked in blocks that fit the cache; only an error
-looks at a single row. Knows nothing of files, metadata or tensors.
+Shapes are read from the lists' offsets; only an error looks at a single row. Knows nothing of files, metadata or
+tensors.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from trainingrun_trainer.failures.errors import LayoutError
 Values = np.ndarray[Any, np.dtype[Any]]
 
 DEEPEST = 4
-# Values checked and converted at a time: the second pass over 512 KiB still finds them in the cache.
-BLOCK = 65_536
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -33,13 +31,23 @@ def chunks_of(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
     return [chunk for chunk in chunks if len(chunk)]
 
 
+def is_list(kind: pa.DataType) -> bool:
+    """Tell whether the type is lists of any kind."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
 def is_list_of_numbers(kind: pa.DataType) -> bool:
     """Tell whether the type is lists, at most four deep, of booleans, integers or floats."""
     depth = 0
-    while _is_list(kind):
+    while is_list(kind):
         kind, depth = kind.value_type, depth + 1
     numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     return 0 < depth <= DEEPEST and numbers
+
+
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """Return what the innermost lists hold; the type itself where it is no list."""
+    return value_type(kind.value_type) if is_list(kind) else kind
 
 
 def shape_of(chunk: pa.Array, name: str) -> tuple[int, ...]:
@@ -47,7 +55,7 @@ def shape_of(chunk: pa.Array, name: str) -> tuple[int, ...]:
     shape = []
     refuse_null_rows(chunk, name, 0)
     level = chunk.slice(0, 1)
-    while _is_list(level.type):
+    while is_list(level.type):
         level = level.flatten()
         if not len(level):
             raise LayoutError(f"column {name}, row 0: found an empty list, allowed: one value or more")
@@ -67,29 +75,20 @@ def flatten(chunk: pa.Array, shape: tuple[int, ...], name: str, first_row: int) 
 
     The lists are nested as deep as the shape, or one deep with all values of a row, as Ray stores tensors.
     """
-    one_deep = not _is_list(chunk.type.value_type)
+    one_deep = not is_list(chunk.type.value_type)
     sizes = (math.prod(shape),) if one_deep else shape
     level = chunk
     for depth, size in enumerate(sizes):
-        if not _is_list(level.type):
+        if not is_list(level.type):
             break
         wrong = _first_of_other_length(level, size)
         if wrong is not None:
             raise _wrong_shape(chunk, wrong // math.prod(sizes[:depth]), shape, name, first_row)
         level = level.flatten()
         _refuse_null_values(level, sizes[: depth + 1], name, first_row)
-    if len(level) != len(chunk) * math.prod(shape) or _is_list(level.type):
+    if len(level) != len(chunk) * math.prod(shape) or is_list(level.type):
         raise _wrong_shape(chunk, 0, shape, name, first_row)
     return level
-
-
-def flatten_all(chunks: Sequence[pa.Array], shape: tuple[int, ...], name: str) -> list[Values]:
-    """Return the values of every chunk; all rows must have this shape."""
-    values, first_row = [], 0
-    for chunk in chunks:
-        values.append(_as_numpy(flatten(chunk, shape, name, first_row)))
-        first_row += len(chunk)
-    return values
 
 
 def cast(values: pa.Array, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, first_row: int) -> Values:
@@ -98,37 +97,15 @@ def cast(values: pa.Array, shape: tuple[int, ...], dtype: np.dtype[Any], name: s
     source = _as_numpy(values)
     if source.dtype == dtype:
         return source
-    if np.can_cast(source.dtype, dtype, "safe"):
-        return source.astype(dtype)
-    if source.dtype.kind not in "iu" or dtype.kind not in "iu":
+    if not np.can_cast(source.dtype, dtype, "safe"):
         raise LayoutError(f"column {name}: found values of type {source.dtype}, expected {dtype}")
-    return _cast_integers(source, shape, dtype, name, first_row)
-
-
-def _cast_integers(source: Values, shape: tuple[int, ...], dtype: np.dtype[Any], name: str, first_row: int) -> Values:
-    limits = np.iinfo(dtype)
-    result = np.empty(len(source), dtype)
-    for start in range(0, len(source), BLOCK):
-        block = source[start : start + BLOCK]
-        np.copyto(result[start : start + BLOCK], block, casting="unsafe")
-        if int(block.min()) < limits.min or int(block.max()) > limits.max:
-            wrong = start + int(np.argmax((block < limits.min) | (block > limits.max)))
-            row = first_row + wrong // math.prod(shape)
-            raise LayoutError(
-                f"column {name}, row {row}: found the value {source[wrong]}, "
-                f"expected {limits.min}..{limits.max} ({dtype})"
-            )
-    return result
+    return source.astype(dtype)
 
 
 def _as_numpy(values: pa.Array) -> Values:
     # Booleans are bits in Arrow and bytes in NumPy; everything else is shared.
     converted: Values = values.to_numpy(zero_copy_only=False)
     return converted
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _first_of_other_length(level: pa.Array, size: int) -> int | None:
@@ -156,7 +133,7 @@ def _wrong_shape(chunk: pa.Array, position: int, shape: tuple[int, ...], name: s
 def _lengths(level: pa.Array) -> str:
     """Describe one row: the length at every depth, or the shortest and the longest where they differ."""
     texts = []
-    while _is_list(level.type):
+    while is_list(level.type):
         lengths = level.value_lengths().drop_null().to_numpy()
         if not len(lengths):
             break

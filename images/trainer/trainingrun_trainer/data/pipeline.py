@@ -1,4 +1,4 @@
-"""Finds a run's data and builds its Ray Datasets, each of them on the data group only and without losing a row.
+"""Builds a run's Ray Datasets from what was listed, each of them on the data group only and without losing a row.
 
 Must not import torch: Ray loads this module into every process that moves data, and few of them need tensors.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import ray.data
@@ -15,59 +14,12 @@ import ray.train
 from ray.data import DataContext
 
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.datasource import EpochDatasource, warm_up
-from trainingrun_trainer.data.formats import format_of
-from trainingrun_trainer.data.reading import Inspection, inspect
-from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.listing import Listing
 from trainingrun_trainer.data.transform import Transform
-from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 # Blocks so large that their overhead is lost in the noise, so small that the first one is there soon.
 _BLOCK_BYTES = 16 << 20
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A dataset that was found: its pieces and what its first rows look like."""
-
-    source: Source
-    pieces: list[Piece]
-    inspection: Inspection
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the dataset as it is stored."""
-        return sum(piece.size_bytes for piece in self.pieces)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one decoded row, from the sample."""
-        sample = self.inspection.sample
-        return max(1, int(sample.nbytes) // int(sample.num_rows))
-
-    @property
-    def rows(self) -> int | None:
-        """Rows of the dataset, or None where only reading tells."""
-        counts = [piece.rows for piece in self.pieces]
-        return None if None in counts else sum(count or 0 for count in counts)
-
-
-def list_dataset(source: Source, *, is_transformed: bool) -> Listing:
-    """Find a dataset and read its first rows. Raises InvalidConfiguration, also for missing columns.
-
-    With `is_transformed` a transform on the data group may yet make the columns that training needs.
-    """
-    pieces = format_of(source).list_pieces(source)
-    inspection = inspect(source, pieces)
-    found = inspection.sample.column_names
-    for column in (source.input_column, source.target_column):
-        if column not in found and not is_transformed:
-            raise InvalidConfiguration(
-                f'{source.field}: column "{column}" is missing; found {", ".join(found)}. Name the columns with '
-                "spec.recipe.dataset.inputColumn and targetColumn, or make them with a transform"
-            )
-    return Listing(source, pieces, inspection)
 
 
 @contextlib.contextmanager

@@ -21,8 +21,11 @@ from trainingrun_trainer.data.layout import (
     layouts_of,
     to_numpy,
 )
+from trainingrun_trainer.data.nested_lists import refuse_null_rows
 from trainingrun_trainer.data.order import row_order
+from trainingrun_trainer.data.pictures import decoded, decoded_sample, picture_advice
 from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.tensor_rules import refusal
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError
 
 SAMPLE_ROWS = 512
@@ -40,32 +43,33 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the first rows showed: the columns that every file must have, and those rows (at most 512).
+    """What the first rows showed: the layouts of the columns that are arrays, and at most 512 rows as they are read.
 
-    `layouts` has every array column; the input and target columns, where they are no arrays, have None.
+    `stored` has the columns with the types that the files have, before pictures were decoded and lists made arrays.
     """
 
-    layouts: dict[str, ArrayLayout | None]
+    layouts: dict[str, ArrayLayout]
     sample: pa.Table
+    stored: pa.Schema
 
 
 def inspect(source: Source, pieces: list[Piece]) -> Inspection:
-    """Look at the first rows of a dataset. Raises InvalidConfiguration where there are none."""
+    """Look at the first rows of a dataset that was found: `source` has its types. Raises InvalidConfiguration."""
     for piece in pieces:
         some = dataclasses.replace(piece, paths=piece.paths[:_SAMPLE_FILES], labels=piece.labels[:_SAMPLE_FILES])
         try:
             table = next((t for t in format_of(source).read(source, some) if t.num_rows), None)
+            if table is not None:
+                return _inspected(source, piece, table)
         except DataError as error:
             raise InvalidConfiguration(f"{source.field}: {error}") from error
-        if table is not None:
-            return _inspected(source, piece, table)
     raise InvalidConfiguration(
         f'{source.field}.path: "{source.path}" has {len(pieces)} parts but no rows; allowed: at least one row'
     )
 
 
 def read_rows(
-    source: Source, pieces: Iterable[Piece], layouts: dict[str, ArrayLayout | None], epoch: Epoch, consumed: Consumed
+    source: Source, pieces: Iterable[Piece], layouts: dict[str, ArrayLayout], epoch: Epoch, consumed: Consumed
 ) -> Iterator[pa.Table]:
     """The rows of `pieces` that are not consumed, in the epoch's order, each with its id in column `ROW_ID`.
 
@@ -73,7 +77,7 @@ def read_rows(
     """
     for piece in pieces:
         first = 0
-        for table in format_of(source).read(source, piece):
+        for table in _tables(source, piece):
             rows = table.num_rows
             chosen = _chosen(piece, first, rows, epoch, consumed)
             numbered = _as_binary(source, piece, table, layouts, first)
@@ -85,6 +89,14 @@ def read_rows(
                 yield numbered
 
 
+def _tables(source: Source, piece: Piece) -> Iterator[pa.Table]:
+    """The tables of a piece with pictures decoded."""
+    first = 0
+    for table in format_of(source).read(source, piece):
+        yield from decoded(source, piece.paths[0], table, first)
+        first += table.num_rows
+
+
 def _chosen(piece: Piece, first: int, rows: int, epoch: Epoch, consumed: Consumed) -> np.ndarray | None:
     """Places to take, in order; None for all as they are, which costs nothing."""
     wanted = consumed.remaining(piece, first, rows)
@@ -94,47 +106,56 @@ def _chosen(piece: Piece, first: int, rows: int, epoch: Epoch, consumed: Consume
     return order if wanted.all() else order[wanted[order]]
 
 
-def _as_binary(
-    source: Source, piece: Piece, table: pa.Table, layouts: dict[str, ArrayLayout | None], first: int
-) -> pa.Table:
-    for name, layout in layouts.items():
+def _as_binary(source: Source, piece: Piece, table: pa.Table, layouts: dict[str, ArrayLayout], first: int) -> pa.Table:
+    for name in table.column_names:
         place = table.schema.get_field_index(name)
-        if place < 0:
-            raise DataError(f'{piece.paths[0]}: column "{name}" is missing; found {", ".join(table.column_names)}')
-        if layout is None:
-            continue
         try:
-            _require_same(name, table.schema, layout)
-            field, array = from_numpy(name, to_numpy(table.column(place), layout, name=name))
+            if name in layouts:
+                _require_same(name, table.schema, layouts[name])
+                field, array = from_numpy(name, to_numpy(table.column(place), layouts[name], name=name))
+                table = table.set_column(place, field, array)
+            elif name in source.required:
+                refuse_null_rows(table.column(place), name, 0)
         except LayoutError as error:
-            raise DataError(f"{piece.paths[0]}, rows from {first} on: {error}") from error
-        table = table.set_column(place, field, array)
+            advice = picture_advice(source) if name in source.picture_columns else ""
+            raise DataError(f"{piece.paths[0]}, rows from {first} on: {error}{advice}") from error
     return table
 
 
 def _require_same(name: str, schema: pa.Schema, layout: ArrayLayout) -> None:
-    """Refuse a file that says something else than the first one: as many bytes can have another shape."""
+    """Refuse a table whose arrays are not those of the first one: as many bytes can have another shape."""
     declared = layouts_of(pa.schema([schema.field(name)], metadata=schema.metadata)).get(name)
-    if declared is None:
-        return
-    is_binary = pa.types.is_fixed_size_binary(schema.field(name).type)
-    if declared.shape != layout.shape or (is_binary and declared.dtype != layout.dtype):
+    if declared is not None and declared != layout:
         raise LayoutError(f"column {name}: found {declared}, expected {layout} as in the first file")
 
 
 def _inspected(source: Source, piece: Piece, table: pa.Table) -> Inspection:
-    sample = table.slice(0, SAMPLE_ROWS)
-    plain = [name for name in (source.input_column, source.target_column) if name in table.column_names]
-    try:
-        layouts: dict[str, ArrayLayout | None] = {**dict.fromkeys(plain), **layouts_of(table.schema)}
-        for name in table.column_names:
-            if layouts.get(name) is None:
-                # Every row that was read is checked, not only the sample: a wider type may come later.
-                found = infer_list_layout(table.column(name), name=name)
-                if found is not None:
-                    layouts[name] = found
-        return Inspection(layouts=layouts, sample=_as_binary(source, piece, sample, layouts, 0))
-    except LayoutError as error:
-        raise InvalidConfiguration(f"{source.field}: {piece.paths[0]}: {error}") from error
-    except DataError as error:
-        raise InvalidConfiguration(f"{source.field}: {error}") from error
+    path = piece.paths[0]
+    sample = decoded_sample(source, path, table).slice(0, SAMPLE_ROWS)
+    layouts = layouts_of(sample.schema)
+    for name in table.column_names:
+        if name in layouts:
+            continue
+        try:
+            # Every row that was read is looked at, not only the sample.
+            found = infer_list_layout(table.column(name), name=name)
+            if name in source.required:
+                refuse_null_rows(table.column(name), name, 0)
+        except LayoutError as error:
+            # To a hook these are lists like others.
+            if name in source.required:
+                hint = refusal(table.schema.field(name).type) or "nulls cannot be trained on; fill them in a transform"
+                raise InvalidConfiguration(f"{source.field}: {path}: {error}. The column {hint}") from error
+            continue
+        if found is not None and name not in source.ragged:
+            layouts[name] = found
+        elif name in source.required:
+            _refuse_no_tensor(source, name, table.schema.field(name).type)
+    return Inspection(layouts, _as_binary(source, piece, sample, layouts, 0), table.schema)
+
+
+def _refuse_no_tensor(source: Source, name: str, kind: pa.DataType) -> None:
+    reason = refusal(kind)
+    if reason is not None:
+        role = "an input" if name in source.inputs else "a target"
+        raise InvalidConfiguration(f'{source.field}: column "{name}", {role}, {reason}')

@@ -15,15 +15,16 @@ from trainingrun.redaction import redacted
 from trainingrun.spec import Run
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
-from trainingrun_trainer.data.formats.images import class_names
-from trainingrun_trainer.data.pipeline import Listing, list_dataset
-from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.listing import Listing, list_dataset
+from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.transform import Transform
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.transform_marks import runs_on_trainer
 
+# Of these it is known that they look at no column but pictures.
+_OWN_FUNCTIONS = "trainingrun_trainer.vision:"
 _SHOWN_PACKAGES = ("trainingrun", "ray", "torch", "torchvision", "pyarrow", "numpy")
 
 
@@ -75,18 +76,31 @@ def storage_of(run: Run) -> RunStorage:
 
 
 def listings_of(recipe: Recipe, *, is_transformed: bool) -> dict[str, Listing]:
-    """The run's datasets by name: `train`, and `validation` where there is one."""
+    """The run's datasets by name: `train`, and `validation` where there is one.
+
+    With `is_transformed` a transform on the data group gets the rows.
+    """
     dataset = recipe.dataset
-    may_change = is_transformed or recipe.collate is not None
-    columns = (dataset.inputs[0], dataset.targets[0])
-    train = Source.of("spec.recipe.dataset.train", dataset.train, *columns)
-    listings = {"train": list_dataset(train, is_transformed=may_change)}
+    uses = uses_of(recipe, is_transformed=is_transformed)
+    train = list_dataset(Source.of("train", dataset, uses))
+    listings = {"train": train}
     if dataset.validation is not None:
-        validation = Source.of("spec.recipe.dataset.validation", dataset.validation, *columns)
-        if train.format == validation.format == "Images":
-            validation = dataclasses.replace(validation, classes=class_names(train))
-        listings["validation"] = list_dataset(validation, is_transformed=may_change)
+        validation = Source.of("validation", dataset, uses)
+        if train.source.format == validation.format == "Images":
+            validation = dataclasses.replace(validation, classes=train.source.classes)
+        listings["validation"] = list_dataset(validation)
     return listings
+
+
+def uses_of(recipe: Recipe, *, is_transformed: bool) -> Uses:
+    """Which of the recipe's functions may look at columns other than inputs and targets, or stand in for these."""
+    own_transform = not is_transformed and not recipe.transform.function.startswith(_OWN_FUNCTIONS)
+    replaces_step = recipe.train_step is not None or recipe.loop is not None
+    return Uses(
+        gets_rows=is_transformed or recipe.collate is not None,
+        gets_batches=own_transform or replaces_step or recipe.eval_step is not None,
+        makes_batches=own_transform or replaces_step,
+    )
 
 
 def versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one
-from trainingrun.spec.dataset import IMAGE_FORMATS, TEXT_FORMATS, Dataset, Source
+from trainingrun.spec.dataset import PICTURE_FORMATS, TEXT_FORMATS, Dataset, Source
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
 from trainingrun.spec.model import LABEL_PATTERN
@@ -15,10 +15,10 @@ from trainingrun.spec.recipe import Recipe, Transform
 from trainingrun.spec.run import Run, RunSpec
 from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 
-_IMAGES = " || ".join(f"self.format == '{name}'" for name in IMAGE_FORMATS)
+_PICTURES = " || ".join(f"self.format == '{name}'" for name in PICTURE_FORMATS)
 _TEXTS = " || ".join(f"self.format == '{name}'" for name in TEXT_FORMATS)
 _TEXTS_WORDS = " or ".join(f"`{name}`" for name in TEXT_FORMATS)
-_IMAGES_WORDS = " or ".join(f"`{name}`" for name in IMAGE_FORMATS)
+_PICTURES_WORDS = ", ".join(f"`{name}`" for name in PICTURE_FORMATS)
 
 # As seen from `trainer`, and from `spec`.
 _LIMITS = "self.resourcesPerNode.limits"
@@ -64,8 +64,8 @@ _PARTS = (
     Rule(
         Source,
         "dataset.Source.broken_rules",
-        f"{_IMAGES} || !(has(self.imageSize) || has(self.imageMode))",
-        f"`imageSize` and `imageMode` may only be set with the format {_IMAGES_WORDS}",
+        f"{_PICTURES} || !(has(self.imageSize) || has(self.imageMode))",
+        f"`imageSize` and `imageMode` may only be set with the formats {_PICTURES_WORDS}",
     ),
     Rule(
         Transform,

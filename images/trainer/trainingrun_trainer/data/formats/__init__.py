@@ -12,17 +12,21 @@ from typing import Protocol
 import pyarrow as pa
 
 from trainingrun_trainer.data.consumed import Piece
+from trainingrun_trainer.data.found import Found
 from trainingrun_trainer.data.source import Source
 
 
 class Format(Protocol):
     """What every module in this package offers."""
 
-    def list_pieces(self, source: Source) -> list[Piece]:
-        """The dataset's pieces in a stable order. Raises InvalidConfiguration naming the file or path."""
+    def find(self, source: Source) -> Found:
+        """The dataset's pieces in a stable order, and what single files cannot tell of its columns.
+
+        Raises InvalidConfiguration naming the file or path.
+        """
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
-        """The rows of `piece`, in its order. Raises DataError naming the file."""
+        """The rows of `piece`, in its order, with the types of the found `source`. Raises DataError naming the file."""
 
 
 def format_of(source: Source) -> Format:

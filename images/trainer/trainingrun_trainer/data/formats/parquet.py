@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -10,73 +11,139 @@ import pyarrow.parquet as pq
 
 from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import Piece
-from trainingrun_trainer.data.files import File, find_files, is_local, open_file
+from trainingrun_trainer.data.files import File, find_files, root_of
+from trainingrun_trainer.data.formats.parquet_files import leaves, opened, read_footer
+from trainingrun_trainer.data.found import Found
+from trainingrun_trainer.data.nested_lists import is_list_of_numbers
+from trainingrun_trainer.data.partitions import partition_values
+from trainingrun_trainer.data.schemas import FileSchema, conform, joined, with_partitions
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 _FOOTER_READERS = 16
 _WIDTHS = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
+_SIZELESS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+# Texts of which the file holds each once have any size in memory: so few rows are decoded before it is looked at.
+_UNSURE_ROWS = 256
 
 
 class Parquet:
     """Row groups of Parquet files, local or remote."""
 
-    def list_pieces(self, source: Source) -> list[Piece]:
+    def find(self, source: Source) -> Found:
         """One piece per row group; row counts come from the footers, which also proves the files readable."""
         files = find_files(source.field + ".path", source.path, (".parquet", ".pq"))
         with ThreadPoolExecutor(_FOOTER_READERS) as pool:
             footers = list(pool.map(lambda file: _footer(source, file), files))
+        known = list(zip((file.path for file in files), footers, strict=True))
+        schema, notices = joined(source, _schemas(source, known))
+        _refuse_nulls(source, known)
+        ragged = _ragged(footers, {field.name for field in schema if is_list_of_numbers(field.type)})
         pieces: list[Piece] = []
-        for file, footer in zip(files, footers, strict=True):
+        for path, footer in known:
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
                 pieces.append(
                     Piece(
                         index=len(pieces),
-                        paths=(file.path,),
+                        paths=(path,),
                         row_group=number,
                         rows=group.num_rows,
                         size_bytes=group.total_byte_size,
                     )
                 )
-        return pieces
+        return Found(dataclasses.replace(source, schema=schema, ragged=ragged), pieces, notices)
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The row group in tables of bounded size."""
         path = piece.paths[0]
+        constants = partition_values(path, root_of(source.path))
         try:
-            with _open(path) as file:
-                row_bytes = max(1, _decoded_bytes(file.metadata.row_group(piece.row_group)) // max(1, piece.rows or 1))
+            with opened(path) as file:
+                names = set(file.schema_arrow.names)
+                names = names if source.schema is None else names & set(source.schema.names)
                 # One thread: a data task is given one CPU, and the others run tasks of their own.
-                for batch in file.iter_batches(
-                    batch_size=max(1, min(piece.rows or 1, READ_BYTES // row_bytes)),
+                batches = file.iter_batches(
+                    batch_size=_rows_at_once(file.metadata, piece.row_group, names),
                     row_groups=[piece.row_group],
+                    columns=sorted(names),
                     use_threads=False,
-                ):
-                    yield pa.Table.from_batches([batch])
+                )
+                tables = (conform(pa.Table.from_batches([b]), source.schema, path, constants) for b in batches)
+                yield from _of_bounded_size(tables)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: row group {piece.row_group} cannot be read: {error}") from error
 
 
-def _open(path: str) -> pq.ParquetFile:
-    if is_local(path):
-        return pq.ParquetFile(path, memory_map=True)
-    return pq.ParquetFile(open_file(path), pre_buffer=True)
+def _schemas(source: Source, known: list[tuple[str, pq.FileMetaData]]) -> Iterator[FileSchema]:
+    """What each file says. A file without rows says nothing, if others have some."""
+    has_rows = any(footer.num_rows for _, footer in known)
+    files = []
+    for path, footer in known:
+        if footer.num_rows or not has_rows:
+            schema = footer.schema.to_arrow_schema()
+            # What is kept of an array's shape; the rest, such as the index of pandas, differs from file to file.
+            shapes = {k: v for k, v in (schema.metadata or {}).items() if k.endswith((b".shape", b".dtype"))}
+            files.append(FileSchema(path, schema.with_metadata(shapes)))
+    return with_partitions(files, root_of(source.path))
 
 
-def _decoded_bytes(group: pq.RowGroupMetaData) -> int:
-    """About the bytes in memory: a number takes its width there, however few bits it takes in the file."""
-    columns = (group.column(number) for number in range(group.num_columns))
-    return sum(
-        max(column.total_uncompressed_size, column.num_values * _WIDTHS.get(column.physical_type, 0))
-        for column in columns
-    )
+def _refuse_nulls(source: Source, known: list[tuple[str, pq.FileMetaData]]) -> None:
+    """Raise InvalidConfiguration where a footer says that a column without which there is no training has nulls."""
+    for path, footer in known:
+        for place, name in leaves(footer, source.required):
+            for group in map(footer.row_group, range(footer.num_row_groups)):
+                column = group.column(place)
+                # Further down, an empty list counts as a null.
+                is_known = column.path_in_schema == name and column.is_stats_set and column.statistics.has_null_count
+                if is_known and column.statistics.null_count:
+                    raise InvalidConfiguration(
+                        f'{source.field}: {path}: column "{name}" has {column.statistics.null_count} nulls in a row '
+                        "group, allowed: none; fill them, or leave these rows out, in a transform on the data group"
+                    )
+
+
+def _ragged(footers: Iterable[pq.FileMetaData], names: Collection[str]) -> frozenset[str]:
+    """The list columns whose number of values is not one multiple of the rows everywhere."""
+    lengths: dict[str, set[float]] = {name: set() for name in names}
+    for footer in footers if names else ():
+        for place, name in leaves(footer, names):
+            for group in map(footer.row_group, range(footer.num_row_groups)):
+                if group.num_rows:
+                    lengths[name].add(group.column(place).num_values / group.num_rows)
+    return frozenset(name for name, found in lengths.items() if len(found) > 1 or any(n % 1 for n in found))
+
+
+def _rows_at_once(footer: pq.FileMetaData, number: int | None, names: Collection[str]) -> int:
+    """How many rows take about `READ_BYTES` in memory, where a number has its width however few bits the file uses."""
+    group = footer.row_group(number)
+    columns = [group.column(place) for place, _ in leaves(footer, names)]
+    size = sum(max(c.total_uncompressed_size, c.num_values * _WIDTHS.get(c.physical_type, 0)) for c in columns)
+    rows: int = max(1, READ_BYTES // max(1, size // max(1, group.num_rows)))
+    is_sure = not any(c.physical_type in _SIZELESS and c.dictionary_page_offset is not None for c in columns)
+    return min(rows if is_sure else min(rows, _UNSURE_ROWS), max(1, group.num_rows))
+
+
+def _of_bounded_size(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of at most about `READ_BYTES`: small ones are put together, large ones are cut."""
+    gathered: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        rows = max(1, table.num_rows * READ_BYTES // max(table.nbytes, READ_BYTES))
+        for start in range(0, table.num_rows, rows):
+            part = table.slice(start, rows)
+            if gathered and size + part.nbytes > READ_BYTES:
+                yield pa.concat_tables(gathered).combine_chunks()
+                gathered, size = [], 0
+            gathered.append(part)
+            size += part.nbytes
+    if gathered:
+        yield pa.concat_tables(gathered).combine_chunks()
 
 
 def _footer(source: Source, file: File) -> pq.FileMetaData:
     try:
-        with _open(file.path) as opened:
-            return opened.metadata
+        return read_footer(file.path)
     except (OSError, pa.ArrowException) as error:
         raise InvalidConfiguration(
             f'{source.field}.path: "{file.path}" ({file.size_bytes} bytes) is not a readable Parquet file: {error}'

@@ -1,66 +1,147 @@
-"""CSV and JSON lines: a piece is a file, read in blocks by Arrow's own streaming readers."""
+"""CSV and JSON lines: a piece is a file, read in blocks by Arrow's own streaming readers.
+
+All files are looked through first, since none of them tells its columns' types: see `text_types`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
 
-from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import Piece
-from trainingrun_trainer.data.files import find_files, open_file
+from trainingrun_trainer.data.files import File, find_files, root_of
+from trainingrun_trainer.data.formats import csv_scan, json_scan
+from trainingrun_trainer.data.formats.text_stream import BLOCK_BYTES, text_stream
+from trainingrun_trainer.data.formats.text_types import SeenValues, arrow_type
+from trainingrun_trainer.data.found import Found
+from trainingrun_trainer.data.partitions import partition_values
+from trainingrun_trainer.data.schemas import FileSchema, conform, joined, with_partitions
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.failures.errors import DataError
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
+
+_SCANNERS = 8
+# Files are looked through to their ends up to so many bytes together; of others only the first block.
+SCANNED_BYTES = 256 << 20
+_Scanned = TypeVar("_Scanned", csv_scan.CsvFile, json_scan.JsonFile)
 
 
 class Csv:
-    """Comma-separated values with a header line; `.gz` and friends are decompressed by their name."""
+    """Values separated by commas, or tabs in `.tsv`, with a header line; `.gz` and friends are decompressed."""
 
-    def list_pieces(self, source: Source) -> list[Piece]:
-        """One piece per file."""
-        return _files(source, (".csv", ".csv.gz", ".csv.bz2", ".csv.zst"))
+    def find(self, source: Source) -> Found:
+        """One piece per file, with the types that all files' values fit."""
+        suffixes = tuple(f".{kind}{end}" for kind in ("csv", "tsv") for end in ("", ".gz", ".bz2", ".zst"))
+        files = _files(source, suffixes)
+        scanned = _scan_all(source, files, csv_scan.scan)
+        seen: dict[str, SeenValues] = {}
+        for file in scanned:
+            for name, values in file.seen.items():
+                seen.setdefault(name, SeenValues()).kinds.update(values.kinds)
+        is_whole = all(file.rows is not None for file in scanned)
+        types = {name: values.type(is_whole=is_whole) for name, values in seen.items()}
+        types.update({name: arrow_type(text) for name, text in (source.column_types or {}).items()})
+        schemas = [
+            FileSchema(file.path, pa.schema([(name, types.get(name, pa.null())) for name in file.names]))
+            for file in scanned
+            if file.names
+        ]
+        return _found(source, files, schemas, [file.rows for file in scanned], frozenset())
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The rows in tables of bounded size."""
-        options = pyarrow.csv.ReadOptions(block_size=READ_BYTES // 4, use_threads=False)
-        yield from _read(piece, lambda stream: pyarrow.csv.open_csv(stream, read_options=options))
+        path = piece.paths[0]
+        fields = _in_file(source, path)
+        types = {field.name: pa.float32() if pa.types.is_float16(field.type) else field.type for field in fields}
+        options = {
+            "read_options": pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            "parse_options": csv_scan.parse_options(path),
+            "convert_options": pyarrow.csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                include_missing_columns=True,
+                null_values=csv_scan.EMPTY,
+                strings_can_be_null=True,
+            ),
+        }
+        yield from _read(source, piece, lambda stream: pyarrow.csv.open_csv(stream, **options))
 
 
 class Json:
     """One JSON object per line; nested lists of numbers are arrays."""
 
-    def list_pieces(self, source: Source) -> list[Piece]:
-        """One piece per file."""
-        return _files(source, (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"))
+    def find(self, source: Source) -> Found:
+        """One piece per file, with the types that all files' values fit."""
+        files = _files(source, (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"))
+        scanned = _scan_all(source, files, json_scan.scan)
+        shapes: dict[str, set[tuple[int, ...] | None]] = {}
+        for file in scanned:
+            for name, found in file.shapes.items():
+                shapes.setdefault(name, set()).update(found)
+        ragged = frozenset(name for name, found in shapes.items() if len(found) > 1 or None in found)
+        schemas = [file.schema for file in scanned if file.schema.schema.names]
+        return _found(source, files, schemas, [file.rows for file in scanned], ragged)
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The rows in tables of bounded size."""
-        options = pyarrow.json.ReadOptions(block_size=READ_BYTES // 4, use_threads=False)
-        yield from _read(piece, lambda stream: pyarrow.json.open_json(stream, read_options=options))
+        read = pyarrow.json.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)
+        parse = pyarrow.json.ParseOptions(
+            explicit_schema=pa.schema(_in_file(source, piece.paths[0])), unexpected_field_behavior="ignore"
+        )
+        yield from _read(
+            source, piece, lambda stream: pyarrow.json.open_json(stream, read_options=read, parse_options=parse)
+        )
 
 
-def _files(source: Source, suffixes: tuple[str, ...]) -> list[Piece]:
-    files = find_files(source.field + ".path", source.path, suffixes)
-    return [Piece(index=i, paths=(file.path,), size_bytes=file.size_bytes) for i, file in enumerate(files)]
+def _files(source: Source, suffixes: tuple[str, ...]) -> list[File]:
+    return find_files(source.field + ".path", source.path, suffixes)
 
 
-def _read(piece: Piece, open_stream) -> Iterator[pa.Table]:  # type: ignore[no-untyped-def]
+def _scan_all(source: Source, files: list[File], scan: Callable[..., _Scanned]) -> list[_Scanned]:
+    ends = itertools.accumulate(file.size_bytes for file in files)
+    jobs = [(file, end <= SCANNED_BYTES) for file, end in zip(files, ends, strict=True)]
+    with ThreadPoolExecutor(_SCANNERS) as pool:
+        return list(pool.map(lambda job: scan(source, job[0], whole=job[1]), jobs))
+
+
+def _found(
+    source: Source, files: list[File], schemas: list[FileSchema], rows: Iterable[int | None], ragged: frozenset[str]
+) -> Found:
+    if not schemas:
+        raise InvalidConfiguration(
+            f'{source.field}.path: "{source.path}" has {len(files)} files but no rows; allowed: at least one row'
+        )
+    schema, notices = joined(source, with_partitions(schemas, root_of(source.path)))
+    pieces = [
+        Piece(index=index, paths=(file.path,), size_bytes=file.size_bytes, rows=count)
+        for index, (file, count) in enumerate(zip(files, rows, strict=True))
+    ]
+    return Found(dataclasses.replace(source, schema=schema, ragged=ragged), pieces, notices)
+
+
+def _in_file(source: Source, path: str) -> list[pa.Field]:
+    """The columns to read that are not in the path's folders."""
+    constants = partition_values(path, root_of(source.path))
+    return [field for field in source.schema or () if field.name not in constants]
+
+
+def _read(
+    source: Source, piece: Piece, open_stream: Callable[[pa.NativeFile], Iterable[pa.RecordBatch]]
+) -> Iterator[pa.Table]:
     path = piece.paths[0]
     if piece.size_bytes == 0:  # Arrow refuses an empty file; to a reader it is one without rows
         return
+    constants = partition_values(path, root_of(source.path))
     try:
-        with (
-            pa.input_stream(open_file(path), compression=_compression(path)) as stream,
-            open_stream(stream) as reader,
-        ):
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
+        with text_stream(path) as stream:
+            for batch in open_stream(stream):
+                yield conform(pa.Table.from_batches([batch]), source.schema, path, constants)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: {error}") from error
-
-
-def _compression(path: str) -> str | None:
-    suffixes = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
-    return next((name for suffix, name in suffixes.items() if path.endswith(suffix)), None)
+        names = f"; {source.field}.schema can name types" if isinstance(error, pa.ArrowInvalid) else ""
+        raise DataError(f"{path}: {error}{names}") from error

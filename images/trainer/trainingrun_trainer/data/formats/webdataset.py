@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import find_files, open_file
-from trainingrun_trainer.data.formats.images import SUFFIXES, decode, same_shape, table_of
+from trainingrun_trainer.data.formats.images import SUFFIXES, table_of
+from trainingrun_trainer.data.found import Found
+from trainingrun_trainer.data.pictures import decode, same_shape
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
@@ -23,7 +25,7 @@ _TARGETS = ("cls", "label", "target")
 class WebDataset:
     """Shards whose samples have an image (`.png`, `.jpg`, …) and a class index (`.cls`)."""
 
-    def list_pieces(self, source: Source) -> list[Piece]:
+    def find(self, source: Source) -> Found:
         """One piece per shard."""
         if find_spec("webdataset") is None:
             raise InvalidConfiguration(
@@ -31,7 +33,7 @@ class WebDataset:
                 "install trainingrun[webdataset] or choose another format"
             )
         files = find_files(source.field + ".path", source.path, (".tar",))
-        return [Piece(index=i, paths=(file.path,), size_bytes=file.size_bytes) for i, file in enumerate(files)]
+        return Found(source, [Piece(index=i, paths=(f.path,), size_bytes=f.size_bytes) for i, f in enumerate(files)])
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The samples of a shard in its order."""

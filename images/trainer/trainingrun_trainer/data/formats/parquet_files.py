@@ -1,0 +1,76 @@
+"""Opens Parquet files so that no more is read than the columns and row groups that are asked for.
+
+A remote file's footer is read once in a process: each row group needs it, and a file can have hundreds. Local files
+are not mapped into memory: a file that is cut or replaced under a mapping ends the process without a word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trainingrun_trainer.data.files import is_local, open_file
+
+_END = 8  # the footer's length in four bytes, and four of magic
+_KEPT_FOOTERS = 16
+# A footer is looked for in this part of a file's end; a second read gets what is longer.
+_FIRST_LOOK = 64
+_footers: OrderedDict[tuple[str, int], pq.FileMetaData] = OrderedDict()
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[pq.ParquetFile]:
+    """The file at `path`. Raises OSError or pa.ArrowException."""
+    if is_local(path):
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            yield file
+        return
+    with open_file(path, random=True) as stream, pq.ParquetFile(stream, metadata=_footer(path, stream)) as file:
+        yield file
+
+
+def read_footer(path: str) -> pq.FileMetaData:
+    """The metadata of the file at `path`. Raises OSError or pa.ArrowException."""
+    with opened(path) as file:
+        return file.metadata
+
+
+def leaves(footer: pq.FileMetaData, names: Collection[str]) -> list[tuple[int, str]]:
+    """The places of the columns in the file that hold values of `names`, each with the table's column it is of."""
+    found = ((place, _top_level(footer.schema.column(place).path, names)) for place in range(footer.num_columns))
+    return [(place, name) for place, name in found if name is not None]
+
+
+def _top_level(path: str, names: Collection[str]) -> str | None:
+    """Which of `names` a path such as `ids.list.element` begins with; names may have dots in them."""
+    parts = path.split(".")
+    heads = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((head for head in heads if head in names), None)
+
+
+def _footer(path: str, stream: IO[bytes]) -> pq.FileMetaData:
+    size = stream.seek(0, io.SEEK_END)
+    if (path, size) not in _footers:
+        _footers[path, size] = pq.read_metadata(pa.BufferReader(_end_of(stream, size)))
+        if len(_footers) > _KEPT_FOOTERS:
+            _footers.popitem(last=False)
+    _footers.move_to_end((path, size))
+    return _footers[path, size]
+
+
+def _end_of(stream: IO[bytes], size: int) -> bytes:
+    """The footer and what follows it: all that a reader of metadata looks at."""
+    end = _last(stream, size, max(_END, size // _FIRST_LOOK))
+    length = int.from_bytes(end[-_END:-4], "little") + _END
+    return end if length <= len(end) or length > size else _last(stream, size, length)
+
+
+def _last(stream: IO[bytes], size: int, count: int) -> bytes:
+    stream.seek(max(0, size - count))
+    return stream.read(count)

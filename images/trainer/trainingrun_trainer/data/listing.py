@@ -1,0 +1,55 @@
+"""Finds a dataset and looks at its first rows: all that is known of data before anything is started.
+
+Needs neither Ray nor torch, so that whatever reads datasets gets the same rows, types and refusals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainingrun_trainer.data.consumed import Piece
+from trainingrun_trainer.data.formats import format_of
+from trainingrun_trainer.data.reading import Inspection, inspect
+from trainingrun_trainer.data.schemas import refuse_missing
+from trainingrun_trainer.data.source import Source
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A dataset that was found: its pieces, what its first rows look like, and sentences that a user should read.
+
+    `source` is the one to read with: it has the types of all columns, and the classes of an image folder.
+    """
+
+    source: Source
+    pieces: list[Piece]
+    inspection: Inspection
+    notices: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the dataset as it is stored."""
+        return sum(piece.size_bytes for piece in self.pieces)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one decoded row, from the sample."""
+        sample = self.inspection.sample
+        return max(1, int(sample.nbytes) // int(sample.num_rows))
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the dataset, or None where only reading tells."""
+        counts = [piece.rows for piece in self.pieces]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+
+def list_dataset(source: Source) -> Listing:
+    """Find a dataset and read its first rows.
+
+    Raises InvalidConfiguration, also for columns that are required and missing, null, or of a type that no tensor has.
+    """
+    found = format_of(source).find(source)
+    inspection = inspect(found.source, found.pieces)
+    refuse_missing(found.source, inspection.sample.column_names)
+    return Listing(found.source, found.pieces, inspection, found.notices)
