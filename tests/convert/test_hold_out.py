@@ -70,7 +70,7 @@ def test_digits_are_shared_out_by_the_command(tmp_path: Path) -> None:
         assert part in done.stdout
     together = np.concatenate([pq.read_table(tmp_path / split).column("image") for split in ("train", "validation")])
     source = from_sklearn("digits", Naming()).read(np.arange(1797))["image"]
-    assert sorted(together.tolist()) == sorted(image.tobytes() for image in source)
+    assert sorted(together.tolist()) == sorted(source.to_pylist())
 
 
 @pytest.mark.parametrize(

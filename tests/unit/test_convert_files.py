@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from trainingrun_trainer.convert import ConvertError, UsageError, convert, shuffle
 from trainingrun_trainer.convert.parquet import sizes_for
 from trainingrun_trainer.convert.shuffle import Arranged
-from trainingrun_trainer.data.layout import layouts_of, to_numpy
+from trainingrun_trainer.data.layout import from_numpy, layouts_of, to_numpy
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -87,11 +87,15 @@ def test_a_limit_takes_a_sample_of_what_can_be_indexed(tmp_path: Path, source: A
     assert convert(source(5), tmp_path / "c", limit=10).rows == 5
 
 
+def one_row(size: int) -> pa.Table:
+    field, array = from_numpy("image", np.zeros((1, size), np.uint8))
+    return pa.table([array], schema=pa.schema([field]))
+
+
 @given(st.integers(1, 10**8), st.integers(1, 4 * MIB), st.booleans())
 def test_there_are_eight_files_as_soon_as_they_are_worth_it(rows: int, row_bytes: int, known: bool) -> None:
-    columns = {"image": np.zeros((1, row_bytes), np.uint8)}
     shuffled = Arranged(iter(()), rows if known else None, rows)
-    sizes = sizes_for(columns, shuffled)
+    sizes = sizes_for(one_row(row_bytes), shuffled)
     files = -(-rows // sizes.file_rows)
     assert sizes.file_rows * row_bytes <= max(128 * MIB, row_bytes)
     assert sizes.row_group_rows <= min(16_384, sizes.file_rows)
@@ -102,8 +106,7 @@ def test_there_are_eight_files_as_soon_as_they_are_worth_it(rows: int, row_bytes
 
 @given(st.integers(50, 10**8), st.integers(1, 4 * MIB))
 def test_there_is_work_for_eight_even_in_a_small_dataset(rows: int, row_bytes: int) -> None:
-    columns = {"image": np.zeros((1, row_bytes), np.uint8)}
-    sizes = sizes_for(columns, Arranged(iter(()), rows, rows))
+    sizes = sizes_for(one_row(row_bytes), Arranged(iter(()), rows, rows))
     assert -(-rows // sizes.row_group_rows) >= 8
 
 

@@ -25,16 +25,20 @@ HELP = """Write a dataset as Parquet files that training reads at the speed of a
     \b
       torchvision:NAME   a class of torchvision.datasets (torchvision:MNIST --download)
       sklearn:NAME       a dataset that comes with scikit-learn (sklearn:digits)
-      folder:PATH        images in one folder per class; a plain directory works too
-      FILE               .npy, .npz, .parquet, .csv, .json, .jsonl, .pkl
-                         (open only pickles that you trust: they run code)
+      PATH               a file, directory, glob or URI such as s3://bucket/raw, of
+                         Parquet, CSV, JSON or WebDataset files, or of images in
+                         one folder per class; read as training reads it
+      folder:PATH        images in one folder per class, whatever else is there
+      FILE               .npy, .npz, .pkl (open only pickles that you trust: they
+                         run code), .json with one array of objects
       module:function    returns a DataFrame, a torch Dataset, a dict of arrays,
                          or rows: dicts, or pairs of input and target
 
     DESTINATION is a folder, or a URI such as s3://bucket/train. It appears only when it is complete: a conversion
     that fails or is killed leaves nothing under that name. In an object store, _manifest.json comes last.
 
-    Images keep 8 bits per pixel. All rows have the same shape; if images differ, give --size and --mode.
+    Columns keep their types; --type names others. Pictures in the input column are decoded to arrays; if they differ,
+    give --size and --mode. Lists of numbers become arrays where all rows have one shape.
 
     Exit codes: 0 converted, 2 wrong usage, 12 bad source or data, 1 anything else.
     """
@@ -60,6 +64,14 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
         except (yaml.YAMLError, TypeError) as error:
             raise click.BadParameter(f"found {text}, allowed: a number, text, list or mapping as value") from error
     return options
+
+
+def _types(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.rpartition("=") for text in values]
+    for (name, _, kind), text in zip(pairs, values, strict=True):
+        if not name or not kind:
+            raise click.BadParameter(f"found {text}, allowed: COLUMN=TYPE, such as image=uint8")
+    return {name: kind for name, _, kind in pairs}
 
 
 @click.command("convert", help=HELP)
@@ -92,6 +104,15 @@ def _options(context: click.Context, parameter: click.Parameter, values: tuple[s
 @click.option("--mode", type=click.Choice(["L", "RGB"]), help="Make every image grey (L) or coloured (RGB).")
 @click.option("--input-column", default="image", show_default=True, help="Column that goes into the model.")
 @click.option("--target-column", default="label", show_default=True, help="Column that the model predicts.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    callback=_types,
+    metavar="COLUMN=TYPE",
+    help="Type of a column, such as image=uint8 for lists of 64-bit integers; repeatable. A value that does not fit is "
+    "refused. A type of lists, such as tags=list<int64>, keeps lists whose rows may differ.",
+)
 @click.option(
     "--rows-per-file",
     type=click.IntRange(min=1),

@@ -9,17 +9,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import yaml
 
-from trainingrun_trainer.convert.checks import checked
 from trainingrun_trainer.convert.destinations import Destination, open_destination
 from trainingrun_trainer.convert.errors import ConvertError, UsageError
 from trainingrun_trainer.convert.hold_out import TRAIN, hold_out, require_hold_out
 from trainingrun_trainer.convert.images import PictureFormat
 from trainingrun_trainer.convert.opening import Access, open_source
 from trainingrun_trainer.convert.parquet import Written, class_metadata, sizes_for, write_parts
+from trainingrun_trainer.convert.settling import settled
 from trainingrun_trainer.convert.shuffle import Arranged, arrange
 from trainingrun_trainer.convert.sources import Naming
+from trainingrun_trainer.convert.types import TYPE_WORDS
+from trainingrun_trainer.data.formats.text_types import arrow_type
 
 Progress = Callable[[int, int | None], None]
 
@@ -59,17 +62,19 @@ def convert(
     overwrite: bool = False,
     input_column: str = "image",
     target_column: str = "label",
+    types: Mapping[str, str] | None = None,
     root: str = "data",
     download: bool = False,
     options: Mapping[str, Any] | None = None,
     on_progress: Progress | None = None,
 ) -> Converted:
-    """Write a dataset as Parquet files that are read without decoding: fixed-size bytes, 8-bit images.
+    """Write a dataset as Parquet files; arrays are read without decoding, as fixed-size bytes.
 
     `source` is what `trainingrun convert` takes as SOURCE, or an object: a DataFrame, a torch Dataset, a
     mapping of names to arrays of shape (rows, ...), or rows (mappings, or pairs of input and target). `size`
     is (height, width) in pixels. `destination` is a folder or a URI; it appears when it is complete. With
     `hold_out_percent` the training split is shared out: split `validation` gets that share of it, `train` the rest.
+    Columns keep their types but for those in `types`, such as `{"image": "uint8"}`, which have to fit every value.
 
     Raises UsageError for wrong arguments, ConvertError or LayoutError for data that cannot be converted.
     """
@@ -82,10 +87,10 @@ def convert(
     target = open_destination(os.fspath(destination), overwrite=overwrite)
     naming = Naming(input_column, target_column, PictureFormat(size, mode))
     access = Access(split if hold_out_percent is None else TRAIN, root, download, options or {})
-    rows = open_source(source, access, naming)
+    wanted = {name: _type(name, text) for name, text in (types or {}).items()}
+    opened = settled(open_source(source, access, naming), naming, wanted)
     if hold_out_percent is not None:
-        rows = hold_out(rows, hold_out_percent, split, seed)
-    opened = checked(rows, naming)
+        opened = hold_out(opened, hold_out_percent, split, seed)
     # Importing torchvision and downloading are over: what is timed from here on grows with the rows.
     started = time.monotonic()
     arranged = arrange(opened, shuffle=shuffle, seed=seed, limit=limit)
@@ -148,6 +153,13 @@ def _notes(
     if written.schema is not None and naming.target_column not in written.schema.names:
         notes.append(f"there is no column {naming.target_column}: name the target with --target-column")
     return tuple(notes)
+
+
+def _type(name: str, text: str) -> pa.DataType:
+    try:
+        return arrow_type(text)
+    except ValueError as error:
+        raise UsageError(f"--type {name}={text}: allowed: {TYPE_WORDS}") from error
 
 
 def _require_positive(**numbers: int | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def from_sklearn(name: str, naming: Naming) -> Indexed:
         inputs = np.round(inputs * (255 / 16)).astype(np.uint8)
     source = from_arrays({naming.input_column: inputs, naming.target_column: bunch.target}, naming)
     classes = tuple(str(name) for name in bunch.get("target_names", ()))
-    return Indexed(source.rows, source.read, classes, source.notes)
+    return replace(source, classes=classes)
 
 
 def _passes_once(dataset: Any) -> bool:

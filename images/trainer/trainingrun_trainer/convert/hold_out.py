@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from trainingrun_trainer.convert.columns import Columns, count, take
 from trainingrun_trainer.convert.errors import ConvertError, UsageError
-from trainingrun_trainer.convert.sources import Indexed, Source, Stream
+from trainingrun_trainer.convert.sources import Indexed, Numbers, Source, Stream
 
 TRAIN = "train"
 VALIDATION = "validation"
@@ -48,12 +47,14 @@ def hold_out(source: Source, percent: float, split: str, seed: int) -> Source:
     return _only(source, np.sort(mixed[:held] if split == VALIDATION else mixed[held:]))
 
 
-def _only(source: Indexed, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Indexed:
+def _only(source: Indexed, numbers: Numbers) -> Indexed:
     # Rows keep their numbers in the source, by which errors name them.
     return replace(source, rows=len(numbers), read=lambda places: source.read(numbers[places]))
 
 
-def _drawn(chunks: Iterator[Columns], percent: float, split: str, random: np.random.Generator) -> Iterator[Columns]:
-    for columns in chunks:
-        is_held = random.random(count(columns)) < percent / 100
-        yield take(columns, is_held if split == VALIDATION else ~is_held)
+def _drawn(chunks: Iterator[pa.Table], percent: float, split: str, random: np.random.Generator) -> Iterator[pa.Table]:
+    for table in chunks:
+        is_held = random.random(table.num_rows) < percent / 100
+        kept = table.filter(pa.array(is_held if split == VALIDATION else ~is_held))
+        if kept.num_rows:
+            yield kept

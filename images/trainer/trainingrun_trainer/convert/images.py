@@ -5,7 +5,6 @@ Bytes of pictures stay 8 bits wide: training turns them into floats on the GPU's
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,9 @@ import numpy as np
 from PIL import Image
 
 from trainingrun_trainer.convert.errors import ConvertError
-
-# Modes whose pixels NumPy can hold as they are; all others have a palette, an alpha channel or other colours.
-KEPT_MODES = frozenset({"L", "RGB", "I", "F", "I;16"})
-GREY_MODES = frozenset({"1", "LA", "La"})
+from trainingrun_trainer.data import pictures
+from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.failures.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -31,11 +29,16 @@ class PictureFormat:
         """Whether pictures change at all."""
         return self.size is not None or self.mode is not None
 
+    @property
+    def source(self) -> Source:
+        """The same as training's readers know it."""
+        return Source("SOURCE", "Images", "", image_size=self.size, image_mode=self.mode)
 
-def as_array(value: Any) -> Any:
+
+def as_array(value: Any, where: str) -> Any:
     """Return tensors and pictures as arrays, everything else as it is."""
     if isinstance(value, Image.Image):
-        return picture_array(value, PictureFormat())
+        return _picture_array(value, PictureFormat(), where)
     if hasattr(value, "detach") and hasattr(value, "numpy"):
         return value.detach().cpu().numpy()
     return value
@@ -48,38 +51,32 @@ def as_input(value: Any, wanted: PictureFormat, where: str) -> Any:
     """
     if isinstance(value, dict) and "bytes" in value:
         value = value["bytes"]
+        if value is None:
+            raise ConvertError(f"{where}: found no picture, expected its bytes in every row")
     if isinstance(value, bytes):
-        value = _decode(value, where)
+        return decode_picture(value, wanted, where)
     if isinstance(value, Image.Image):
-        return picture_array(value, wanted)
-    array = as_array(value)
+        return _picture_array(value, wanted, where)
+    array = as_array(value, where)
     return _reshaped(array, wanted, where) if wanted.given else array
 
 
-def picture_array(picture: Image.Image, wanted: PictureFormat) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return a picture as (height, width) or (height, width, 3), uint8 unless its mode is wider."""
-    mode = wanted.mode or _kept_mode(picture.mode)
-    if picture.mode != mode:
-        picture = picture.convert(mode)
-    if wanted.size is not None and (picture.height, picture.width) != wanted.size:
-        height, width = wanted.size
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(picture)
+def decode_picture(data: bytes, wanted: PictureFormat, where: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return an encoded picture as (height, width) or (height, width, 3), uint8 unless its pixels are wider.
 
-
-def _kept_mode(mode: str) -> str:
-    if mode in KEPT_MODES:
-        return mode
-    return "L" if mode in GREY_MODES else "RGB"
-
-
-def _decode(data: bytes, where: str) -> Image.Image:
+    Training decodes with the same function. Raises ConvertError when the bytes are not an image.
+    """
     try:
-        picture = Image.open(io.BytesIO(data))
-        picture.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConvertError(f"{where}: found {len(data)} bytes that are not an image ({error})") from error
-    return picture
+        return pictures.decode(wanted.source, where, data, keeps_wide=True)
+    except DataError as error:
+        raise ConvertError(str(error)) from error
+
+
+def _picture_array(picture: Image.Image, wanted: PictureFormat, where: str) -> np.ndarray[Any, np.dtype[Any]]:
+    try:
+        return pictures.pixels(wanted.source, picture, path=where, keeps_wide=True)
+    except DataError as error:
+        raise ConvertError(str(error)) from error
 
 
 def _reshaped(array: Any, wanted: PictureFormat, where: str) -> Any:
@@ -90,4 +87,4 @@ def _reshaped(array: Any, wanted: PictureFormat, where: str) -> Any:
             f"{where}: --size and --mode change only images (uint8, height x width or height x width x 3), "
             f"found {pixels.dtype} of shape {'x'.join(map(str, pixels.shape)) or 'one number'}"
         )
-    return picture_array(Image.fromarray(pixels), wanted)
+    return _picture_array(Image.fromarray(pixels), wanted, where)

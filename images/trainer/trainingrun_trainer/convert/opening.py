@@ -12,13 +12,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from trainingrun_trainer.convert import datasets, image_folder, tables
+from trainingrun_trainer.convert import datasets, files, frames
 from trainingrun_trainer.convert.errors import ConvertError, SourceFailed, UsageError
 from trainingrun_trainer.convert.sources import Naming, Source, from_arrays, from_items, from_rows
 
 FORMS = (
-    "torchvision:NAME, sklearn:NAME, folder:PATH, a directory of class folders, "
-    "a .npy, .npz, .parquet, .csv, .json, .jsonl or .pkl file, or module:function"
+    "torchvision:NAME, sklearn:NAME, folder:PATH, a file, directory, glob or URI of Parquet, CSV, JSON, WebDataset or "
+    "images in class folders, a .npy, .npz or .pkl file, or module:function"
 )
 
 
@@ -38,7 +38,7 @@ def open_source(source: Any, access: Access, naming: Naming) -> Source:
     Raises UsageError for a name of no known form, ConvertError for a source that cannot be read.
     """
     if isinstance(source, Path):
-        return _from_path(source, access, naming)
+        return _from_path(str(source), access, naming)
     if not isinstance(source, str):
         return _from_object(source, naming)
     form, colon, name = source.partition(":")
@@ -54,22 +54,26 @@ def open_source(source: Any, access: Access, naming: Naming) -> Source:
     if form == "sklearn" and colon:
         return datasets.from_sklearn(name, naming)
     if form == "folder" and colon:
-        return image_folder.from_folder(Path(name), access.split, naming)
-    if Path(source).exists() or not colon:
-        return _from_path(Path(source), access, naming)
+        return files.from_folder(name, access.split, naming)
+    if "://" in source or Path(source).exists() or not colon:
+        return _from_path(source, access, naming)
     return _from_function(source, access.options, naming)
 
 
-def _from_path(path: Path, access: Access, naming: Naming) -> Source:
-    if path.is_dir():
-        return image_folder.from_folder(path, access.split, naming)
-    if path.suffix not in tables.SUFFIXES | {".npy", ".npz"}:
+def _from_path(path: str, access: Access, naming: Naming) -> Source:
+    suffix = Path(path).suffix
+    if suffix in {".npy", ".npz", ".pkl", ".pickle"}:
+        if not Path(path).is_file():
+            raise ConvertError(f"{path}: no such file")
+        return _from_numpy(Path(path), naming) if suffix in {".npy", ".npz"} else frames.from_pickle(Path(path), naming)
+    format_name = files.format_at(path)
+    if format_name is None:
         raise UsageError(f"SOURCE: found {path}, allowed: {FORMS}")
-    if not path.is_file():
-        raise ConvertError(f"{path}: no such file")
-    if path.suffix in {".npy", ".npz"}:
-        return _from_numpy(path, naming)
-    return tables.from_file(path, naming)
+    if format_name == "Images":
+        return files.from_folder(path, access.split, naming)
+    if format_name == "JSON" and frames.is_json_array(path):
+        return frames.from_json_array(path, naming)
+    return files.from_files(path, format_name, naming)
 
 
 def _from_numpy(path: Path, naming: Naming) -> Source:
@@ -101,7 +105,7 @@ def _from_function(name: str, options: Mapping[str, Any], naming: Naming) -> Sou
 
 def _from_object(given: Any, naming: Naming) -> Source:
     if _is_a("pandas", "DataFrame", given):
-        return tables.from_frame(given, naming)
+        return frames.from_frame(given, naming)
     if isinstance(given, Mapping):
         return from_arrays(given, naming)
     if _is_a("torch.utils.data", "Dataset", given):

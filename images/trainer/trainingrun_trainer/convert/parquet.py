@@ -13,11 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainingrun_trainer.convert.columns import Column, Columns, concatenate, count, rows_within, take
+from trainingrun_trainer.convert.chunks import rows_within
 from trainingrun_trainer.convert.destinations import Destination
-from trainingrun_trainer.convert.errors import ConvertError
 from trainingrun_trainer.convert.shuffle import Arranged
-from trainingrun_trainer.data.layout import from_numpy, schema_of
+from trainingrun_trainer.data.layout import schema_of
 
 MIB = 1024 * 1024
 FILE_BYTES = 96 * MIB
@@ -51,51 +50,54 @@ class Written:
 
 
 def sizes_for(
-    columns: Columns, arranged: Arranged, *, file_rows: int | None = None, row_group_rows: int | None = None
+    table: pa.Table, arranged: Arranged, *, file_rows: int | None = None, row_group_rows: int | None = None
 ) -> Sizes:
     """Return sizes for rows like these: files of at most 96 MiB, row groups of at most 32 MiB.
 
     There are at least 8 files when there are at least 8 x 1024 rows, and 8 row groups when there are fewer.
     """
-    largest = rows_within(FILE_BYTES, columns, at_most=max(1, FILE_BYTES))
+    largest = rows_within(FILE_BYTES, table, at_most=max(1, FILE_BYTES))
     even = max(WORTH_A_FILE, -(-arranged.at_least // PARALLEL_FILES))
     most = ROW_GROUP_ROWS
     if arranged.rows is not None and arranged.rows < PARALLEL_FILES * WORTH_A_FILE:
         even = arranged.rows
         most = max(1, -(-arranged.rows // PARALLEL_FILES))
     file_rows = file_rows or max(1, min(largest, even))
-    group = row_group_rows or rows_within(ROW_GROUP_BYTES, columns, at_most=most)
+    group = row_group_rows or rows_within(ROW_GROUP_BYTES, table, at_most=most)
     return Sizes(file_rows, min(group, file_rows))
 
 
 def write_parts(
-    chunks: Iterator[Columns],
+    chunks: Iterator[pa.Table],
     destination: Destination,
     sizes: Sizes,
     metadata: dict[str, str],
     on_progress: Callable[[int], None],
 ) -> Written:
-    """Write all chunks as part-00000.parquet and so on; reports the rows written after every row group."""
+    """Write all chunks, of one schema, as part-00000.parquet and so on; reports the rows written after each group."""
     written = Written()
     numbered = _row_groups(chunks, sizes)
     for number, groups in itertools.groupby(numbered, key=itemgetter(0)):
         name = f"part-{number:05d}.parquet"
         with destination.part(name) as path:
-            tables = (_table(columns, metadata) for _, columns in groups)
-            _write_file(path, tables, written, on_progress)
+            _write_file(path, (table for _, table in groups), metadata, written, on_progress)
             written.size += path.stat().st_size
         written.files.append(name)
     return written
 
 
-def _write_file(path: Path, tables: Iterator[pa.Table], written: Written, on_progress: Callable[[int], None]) -> None:
+def _write_file(
+    path: Path,
+    tables: Iterator[pa.Table],
+    metadata: dict[str, str],
+    written: Written,
+    on_progress: Callable[[int], None],
+) -> None:
     first = next(tables)
-    schema = written.schema = written.schema or first.schema
+    schema = written.schema = written.schema or schema_of(first.schema, metadata)
     with pq.ParquetWriter(path, schema, **_encoding(schema)) as writer:
         for table in itertools.chain([first], tables):
-            if not table.schema.equals(schema):
-                raise ConvertError(_schema_difference(table.schema, schema))
-            writer.write_table(table, row_group_size=len(table))
+            writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=len(table))
             written.rows += len(table)
             on_progress(written.rows)
 
@@ -107,47 +109,22 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     return {"use_dictionary": texts or False, "write_statistics": scalars or False, **COMPRESSION}
 
 
-def _row_groups(chunks: Iterator[Columns], sizes: Sizes) -> Iterator[tuple[int, Columns]]:
+def _row_groups(chunks: Iterator[pa.Table], sizes: Sizes) -> Iterator[tuple[int, pa.Table]]:
     """Yield the number of a file and a row group of it, cut and joined from the chunks."""
-    waiting: list[Columns] = []
+    waiting: list[pa.Table] = []
     have, number, file_left = 0, 0, sizes.file_rows
     for chunk in chunks:
         waiting.append(chunk)
-        have += count(chunk)
+        have += chunk.num_rows
         while have >= (need := min(sizes.row_group_rows, file_left)):
-            joined = concatenate(waiting)
-            yield number, take(joined, slice(need))
-            left = take(joined, slice(need, None))
-            waiting, have = ([left] if count(left) else []), have - need
+            joined = pa.concat_tables(waiting)
+            yield number, joined.slice(0, need)
+            waiting, have = [joined.slice(need)], have - need
             file_left -= need
             if not file_left:
                 number, file_left = number + 1, sizes.file_rows
     if have:
-        yield number, concatenate(waiting)
-
-
-def _table(columns: Columns, metadata: dict[str, str]) -> pa.Table:
-    fields, arrays = [], []
-    for name, column in columns.items():
-        field_, array = from_numpy(name, column) if not column.dtype.hasobject else _objects(name, column)
-        fields.append(field_)
-        arrays.append(array)
-    return pa.Table.from_arrays(arrays, schema=schema_of(fields, metadata))
-
-
-def _objects(name: str, column: Column) -> tuple[pa.Field, pa.Array]:
-    try:
-        array = pa.array(list(column))
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise ConvertError(f"column {name}: found values of different types: {error}") from error
-    return pa.field(name, array.type), array
-
-
-def _schema_difference(found: pa.Schema, expected: pa.Schema) -> str:
-    for one, other in zip(found, expected, strict=True):
-        if one != other:
-            return f"column {one.name}: found {one.type}, expected {other.type} as in the rows before"
-    return f"found the columns {found.names}, expected {expected.names}"
+        yield number, pa.concat_tables(waiting)
 
 
 def class_metadata(classes: Sequence[str], rows: int | None) -> dict[str, str]:

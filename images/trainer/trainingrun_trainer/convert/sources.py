@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from trainingrun_trainer.convert.columns import Columns, row_bytes, take
+from trainingrun_trainer.convert.chunks import rows_within
 from trainingrun_trainer.convert.errors import ConvertError, SourceFailed
 from trainingrun_trainer.convert.images import PictureFormat
 from trainingrun_trainer.convert.rows import RowStacker, Where, row_number
+from trainingrun_trainer.data.layout import from_numpy
 
 STREAM_CHUNK_BYTES = 4 * 1024 * 1024
 STREAM_CHUNK_ROWS = 1024
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,26 @@ class Naming:
 
 @dataclass(frozen=True)
 class Indexed:
-    """Rows that can be read in any order; `read` takes their numbers, in 0..rows-1."""
+    """Rows that can be read in any order; `read` takes their numbers, in 0..rows-1.
+
+    `is_typed`: one row tells the types of all.
+    """
 
     rows: int
-    read: Callable[[np.ndarray[Any, np.dtype[np.int64]]], Columns]
+    read: Callable[[Numbers], pa.Table]
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    is_typed: bool = False
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Rows that can be read once, in their own order."""
+    """Rows that can be read once, in their own order. `ragged` lists are known to differ in length."""
 
-    chunks: Iterator[Columns]
+    chunks: Iterator[pa.Table]
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    ragged: frozenset[str] = frozenset()
 
 
 Source = Indexed | Stream
@@ -73,24 +81,27 @@ def from_arrays(arrays: Mapping[str, Any], naming: Naming) -> Indexed:
             f"as in {naming.input_column}"
         )
     notes = [f"skipped {', '.join(left_out)}: not {rows} rows long"] if left_out else []
-    if not naming.pictures.given:
-        return Indexed(rows, lambda numbers: take(kept, numbers), notes=tuple(notes))
     stacker = naming.stacker()
 
-    def read(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Columns:
-        columns = take(kept, numbers)
-        pictures = list(columns[naming.input_column])
-        columns[naming.input_column] = stacker.column(naming.input_column, pictures, numbers.tolist())
-        return columns
+    def column(name: str, array: np.ndarray[Any, Any], numbers: Numbers) -> tuple[pa.Field, pa.Array]:
+        is_resized = name == naming.input_column and naming.pictures.given
+        if is_resized or array.dtype.hasobject:
+            return stacker.column(name, list(array[numbers]), numbers.tolist())
+        return from_numpy(name, array[numbers])
 
-    return Indexed(rows, read, notes=tuple(notes))
+    def read(numbers: Numbers) -> pa.Table:
+        columns = [column(name, array, numbers) for name, array in kept.items()]
+        return pa.table([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+    is_typed = not any(array.dtype.hasobject for array in kept.values())
+    return Indexed(rows, read, notes=tuple(notes), is_typed=is_typed)
 
 
 def from_items(items: Any, naming: Naming, *, classes: Sequence[str] = (), where: Where = row_number) -> Indexed:
     """Return a source of anything with a length whose rows are got by number: a list, a torch Dataset."""
     stacker = naming.stacker(where)
 
-    def read(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Columns:
+    def read(numbers: Numbers) -> pa.Table:
         indices = numbers.tolist()
         return stacker.stack([_item(items, index, where) for index in indices], indices)
 
@@ -112,14 +123,14 @@ def require_input(names: Iterable[str], naming: Naming) -> None:
         )
 
 
-def _stacked(rows: Iterator[Any], stacker: RowStacker) -> Iterator[Columns]:
+def _stacked(rows: Iterator[Any], stacker: RowStacker) -> Iterator[pa.Table]:
     """Yield chunks of a few MiB; the first is one row, which tells how many make that."""
     start, size = 0, 1
     while chunk := _next_rows(rows, size, start):
-        columns = stacker.stack(chunk, range(start, start + len(chunk)))
+        table = stacker.stack(chunk, range(start, start + len(chunk)))
         start += len(chunk)
-        size = max(1, min(STREAM_CHUNK_ROWS, STREAM_CHUNK_BYTES // max(1, row_bytes(columns))))
-        yield columns
+        size = rows_within(STREAM_CHUNK_BYTES, table, at_most=STREAM_CHUNK_ROWS)
+        yield table
 
 
 def _item(items: Any, index: int, where: Where) -> Any:

@@ -5,6 +5,7 @@ Which files and columns hold pictures is the caller's business.
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -55,7 +56,8 @@ def decoded_sample(source: Source, path: str, table: pa.Table) -> pa.Table:
     """The first rows decoded, after a look at the size and mode of every picture in the table. Raises DataError."""
     for name in source.picture_columns:
         if name in table.column_names and is_encoded(table.schema.field(name).type):
-            headers = ((at, _opened(source, at, data, _blank)) for at, data in _encoded(path, table, name, 0))
+            encoded = _encoded(path, table, name, 0)
+            headers = ((at, _opened(source, at, data, functools.partial(_blank, path=at))) for at, data in encoded)
             for _ in same_shape(source, headers, most_rows=1):
                 pass
             table = table.slice(0, _SAMPLE)
@@ -87,29 +89,48 @@ def same_shape(
         yield gathered
 
 
-def decode(source: Source, path: str, data: bytes) -> np.ndarray:
-    """The pixels of an encoded image, uint8 of (height, width) or (height, width, channels). Raises DataError."""
-    return _opened(source, path, data, _pixels)
+def decode(source: Source, path: str, data: bytes, *, keeps_wide: bool = False) -> np.ndarray:
+    """The pixels of an encoded image, of shape (height, width) or (height, width, channels). Raises DataError.
+
+    They are uint8. With `keeps_wide` those of more than 8 bits stay as they are; without, they are refused.
+    """
+    return _opened(source, path, data, functools.partial(pixels, path=path, keeps_wide=keeps_wide))
 
 
-def _pixels(source: Source, image: Any) -> np.ndarray:
+def pixels(source: Source, image: Any, *, path: str, keeps_wide: bool = False) -> np.ndarray:
+    """The same of an image of Pillow."""
     from PIL import Image
 
+    _refuse_wide(source, image, path, keeps_wide)
     converted = image.convert(_mode(source, image))
     if source.image_size:
         height, width = source.image_size
         converted = converted.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(converted, dtype=np.uint8)
+    return np.asarray(converted)
 
 
-def _blank(source: Source, image: Any) -> np.ndarray:
+def _blank(source: Source, image: Any, *, path: str) -> np.ndarray:
     """An array of the shape that the picture will have, which takes no memory: nothing is decoded."""
+    _refuse_wide(source, image, path, keeps_wide=False)
     shape = source.image_size or (image.height, image.width)
     return np.broadcast_to(np.uint8(0), shape if _mode(source, image) == "L" else (*shape, 3))
 
 
 def _mode(source: Source, image: Any) -> str:
+    if _is_wide(image):
+        return str(image.mode)
     return source.image_mode or ("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _is_wide(image: Any) -> bool:
+    return str(image.mode).startswith(("I", "F"))
+
+
+def _refuse_wide(source: Source, image: Any, path: str, keeps_wide: bool) -> None:
+    # Pillow would cut every value above 255 down to it.
+    if _is_wide(image) and (not keeps_wide or source.image_mode):
+        way_out = "no other mode can be asked for" if keeps_wide else "trainingrun convert keeps wide pixels in Parquet"
+        raise DataError(f"{path}: found pixels wider than 8 bits (mode {image.mode}), allowed: 8 bits; {way_out}")
 
 
 def _opened(source: Source, path: str, data: bytes, read: Callable[[Source, Any], np.ndarray]) -> np.ndarray:
@@ -117,12 +138,6 @@ def _opened(source: Source, path: str, data: bytes, read: Callable[[Source, Any]
 
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.mode.startswith(("I", "F")):
-                # Pillow would cut every value above 255 down to it.
-                raise DataError(
-                    f"{path}: found pixels wider than 8 bits (mode {image.mode}), allowed: 8 bits; "
-                    "trainingrun convert keeps wide pixels in Parquet"
-                )
             return read(source, image)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable image ({len(data)} bytes): {error}") from error

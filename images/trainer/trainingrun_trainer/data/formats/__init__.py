@@ -17,7 +17,9 @@ from trainingrun_trainer.data.source import Source
 
 
 class Format(Protocol):
-    """What every module in this package offers."""
+    """What every module in this package offers. Files' names end in one of `suffixes`."""
+
+    suffixes: tuple[str, ...]
 
     def find(self, source: Source) -> Found:
         """The dataset's pieces in a stable order, and what single files cannot tell of its columns.
@@ -31,13 +33,17 @@ class Format(Protocol):
 
 def format_of(source: Source) -> Format:
     """The format that reads `source`."""
+    return formats()[source.format]
+
+
+def formats() -> dict[str, Format]:
+    """All formats by name."""
     from trainingrun_trainer.data.formats import images, parquet, text, webdataset
 
-    formats: dict[str, Format] = {
+    return {
         "Parquet": parquet.Parquet(),
         "Images": images.Images(),
         "CSV": text.Csv(),
         "JSON": text.Json(),
         "WebDataset": webdataset.WebDataset(),
     }
-    return formats[source.format]

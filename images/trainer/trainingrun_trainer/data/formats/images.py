@@ -11,28 +11,33 @@ import pyarrow as pa
 
 from trainingrun_trainer.data import layout
 from trainingrun_trainer.data.consumed import Piece
-from trainingrun_trainer.data.files import File, find_files, open_file
+from trainingrun_trainer.data.files import File, find_files, open_file, root_of
 from trainingrun_trainer.data.found import Found
 from trainingrun_trainer.data.pictures import decode, same_shape
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+# Folders of these names hold classes of their own: nobody trains to tell a training set from a test set.
+SPLITS = frozenset({"train", "test", "val", "valid", "validation"})
 _FILES_PER_PIECE = 256
 
 
 class Images:
-    """Groups of image files with the class index of their folder."""
+    """Groups of image files with the class index of their folder: the first one below the path, as in ImageFolder."""
+
+    suffixes: tuple[str, ...] = SUFFIXES
 
     def find(self, source: Source) -> Found:
         """Pieces of up to 256 files taken from every class alike: files of one folder side by side train badly."""
         files = find_files(source.field + ".path", source.path, SUFFIXES)
-        classes = source.classes or _class_names(source, files)
+        of_file = _classes_of(source, files)
+        classes = source.classes or _class_names(source, of_file)
         index = {name: number for number, name in enumerate(classes)}
-        for file in files:
-            if _class_of(file.path) not in index:
+        for file, name in zip(files, of_file, strict=True):
+            if name not in index:
                 raise InvalidConfiguration(
-                    f'{source.field}.path: "{file.path}" is of class "{_class_of(file.path)}", which the training data '
+                    f'{source.field}.path: "{file.path}" is of class "{name}", which the training data '
                     f"does not have; allowed: {', '.join(classes[:20])}"
                 )
         mixed = np.random.default_rng(0).permutation(len(files))
@@ -41,7 +46,7 @@ class Images:
             Piece(
                 index=number,
                 paths=tuple(files[i].path for i in group),
-                labels=tuple(index[_class_of(files[i].path)] for i in group),
+                labels=tuple(index[of_file[i]] for i in group),
                 rows=len(group),
                 size_bytes=sum(files[i].size_bytes for i in group),
             )
@@ -57,9 +62,30 @@ class Images:
             yield table_of(source, images, [next(labels) for _ in images])
 
 
-def _class_names(source: Source, files: list[File]) -> tuple[str, ...]:
+def _classes_of(source: Source, files: list[File]) -> list[str]:
+    """The class of each file. Raises InvalidConfiguration for a file beside the folders, and for folders of splits."""
+    below = [PurePosixPath(file.path.removeprefix(root_of(source.path)).lstrip("/")).parts for file in files]
+    loose = [file.path for file, parts in zip(files, below, strict=True) if len(parts) < 2]
+    if len(loose) == len(files):
+        return [PurePosixPath(path).parent.name for path in loose]
+    if loose:
+        raise InvalidConfiguration(
+            f'{source.field}.path: "{loose[0]}" is in no class\'s folder; allowed: one folder per class, and no images '
+            "beside them"
+        )
+    classes = [parts[0] for parts in below]
+    splits = sorted(set(classes))
+    if SPLITS.issuperset(splits):
+        raise InvalidConfiguration(
+            f'{source.field}.path: found the splits {", ".join(splits)} at "{source.path}"; allowed: one of them, such '
+            f'as "{source.path.rstrip("/")}/{splits[0]}"'
+        )
+    return classes
+
+
+def _class_names(source: Source, of_file: list[str]) -> tuple[str, ...]:
     """The classes of an image folder, sorted: an image's label is its class's place. Raises InvalidConfiguration."""
-    classes = tuple(sorted({_class_of(file.path) for file in files}))
+    classes = tuple(sorted(set(of_file)))
     if len(classes) < 2:
         raise InvalidConfiguration(
             f'{source.field}.path: found images of one folder only ("{classes[0]}") at "{source.path}"; '
@@ -81,7 +107,3 @@ def _bytes_of(path: str) -> bytes:
             return file.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-
-
-def _class_of(path: str) -> str:
-    return PurePosixPath(path).parent.name

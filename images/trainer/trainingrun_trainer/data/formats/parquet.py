@@ -30,9 +30,11 @@ _UNSURE_ROWS = 256
 class Parquet:
     """Row groups of Parquet files, local or remote."""
 
+    suffixes: tuple[str, ...] = (".parquet", ".pq")
+
     def find(self, source: Source) -> Found:
         """One piece per row group; row counts come from the footers, which also proves the files readable."""
-        files = find_files(source.field + ".path", source.path, (".parquet", ".pq"))
+        files = find_files(source.field + ".path", source.path, self.suffixes)
         with ThreadPoolExecutor(_FOOTER_READERS) as pool:
             footers = list(pool.map(lambda file: _footer(source, file), files))
         known = list(zip((file.path for file in files), footers, strict=True))

@@ -35,10 +35,11 @@ _Scanned = TypeVar("_Scanned", csv_scan.CsvFile, json_scan.JsonFile)
 class Csv:
     """Values separated by commas, or tabs in `.tsv`, with a header line; `.gz` and friends are decompressed."""
 
+    suffixes: tuple[str, ...] = tuple(f".{kind}{end}" for kind in ("csv", "tsv") for end in ("", ".gz", ".bz2", ".zst"))
+
     def find(self, source: Source) -> Found:
         """One piece per file, with the types that all files' values fit."""
-        suffixes = tuple(f".{kind}{end}" for kind in ("csv", "tsv") for end in ("", ".gz", ".bz2", ".zst"))
-        files = _files(source, suffixes)
+        files = _files(source, self.suffixes)
         scanned = _scan_all(source, files, csv_scan.scan)
         seen: dict[str, SeenValues] = {}
         for file in scanned:
@@ -76,9 +77,11 @@ class Csv:
 class Json:
     """One JSON object per line; nested lists of numbers are arrays."""
 
+    suffixes: tuple[str, ...] = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz")
+
     def find(self, source: Source) -> Found:
         """One piece per file, with the types that all files' values fit."""
-        files = _files(source, (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"))
+        files = _files(source, self.suffixes)
         scanned = _scan_all(source, files, json_scan.scan)
         shapes: dict[str, set[tuple[int, ...] | None]] = {}
         for file in scanned:

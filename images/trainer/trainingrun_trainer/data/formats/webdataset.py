@@ -25,6 +25,8 @@ _TARGETS = ("cls", "label", "target")
 class WebDataset:
     """Shards whose samples have an image (`.png`, `.jpg`, …) and a class index (`.cls`)."""
 
+    suffixes: tuple[str, ...] = (".tar",)
+
     def find(self, source: Source) -> Found:
         """One piece per shard."""
         if find_spec("webdataset") is None:
@@ -32,7 +34,7 @@ class WebDataset:
                 f'{source.field}.format: WebDataset needs the package "webdataset"; '
                 "install trainingrun[webdataset] or choose another format"
             )
-        files = find_files(source.field + ".path", source.path, (".tar",))
+        files = find_files(source.field + ".path", source.path, self.suffixes)
         return Found(source, [Piece(index=i, paths=(f.path,), size_bytes=f.size_bytes) for i, f in enumerate(files)])
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
