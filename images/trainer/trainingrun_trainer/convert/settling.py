@@ -87,8 +87,7 @@ class _Schema:
         columns = {}
         for name in names:
             found = [table for table in tables if name in table.column_names]
-            is_list = name in ragged or pa.types.is_nested(wanted.get(name, pa.null()))
-            columns[name] = _column(name, found, wanted.get(name), is_list=is_list)
+            columns[name] = _column(name, found, wanted.get(name), is_ragged=name in ragged)
         return cls(naming, columns, wanted)
 
     def conform(self, table: pa.Table, numbers: Numbers) -> pa.Table:
@@ -154,7 +153,7 @@ class _Schema:
 
 
 def _column(
-    name: str, tables: Sequence[pa.Table], wanted: pa.DataType | None, *, is_list: bool
+    name: str, tables: Sequence[pa.Table], wanted: pa.DataType | None, *, is_ragged: bool
 ) -> ArrayLayout | pa.DataType:
     """The layout or the type that a column has in all of these tables."""
     layouts = [layouts_of(table.schema).get(name) for table in tables]
@@ -162,12 +161,9 @@ def _column(
         dtype = layouts[0].dtype if wanted is None else number_type(name, wanted)
         return ArrayLayout(layouts[0].shape, dtype)
     kind = _joined(name, [table.schema.field(name).type for table in tables])
-    if is_list_of_numbers(kind) and not is_list:
+    if is_list_of_numbers(kind) and not (wanted is not None and pa.types.is_nested(wanted)):
         column = pa.chunked_array([chunk.cast(kind) for table in tables for chunk in table.column(name).chunks], kind)
-        try:
-            layout = infer_list_layout(column, name=name)
-        except LayoutError:  # Rows differ, or some are null.
-            layout = None
+        layout = None if is_ragged else _shared_layout(name, column)
         if layout is not None:
             return layout if wanted is None else ArrayLayout(layout.shape, number_type(name, wanted))
         if wanted is not None:
@@ -175,6 +171,13 @@ def _column(
                 f"--type {name}={wanted}: rows of {kind} differ in shape or have nulls; name a type of lists"
             )
     return kind if wanted is None else wanted
+
+
+def _shared_layout(name: str, column: pa.ChunkedArray) -> ArrayLayout | None:
+    try:
+        return infer_list_layout(column, name=name)
+    except LayoutError:  # Rows differ, or some are null.
+        return None
 
 
 def _joined(name: str, kinds: Sequence[pa.DataType]) -> pa.DataType:
