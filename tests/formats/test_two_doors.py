@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,19 @@ def test_a_folder_of_splits_has_no_classes_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfiguration, match=r'found the splits train, val .* such as ".*/raw/train"'):
         read("Images", tmp_path / "raw")
     assert convert(tmp_path / "raw", tmp_path / "out", split="val", mode="RGB").rows == 24
+
+
+def test_validation_has_the_classes_of_training_on_both_ways(tmp_path: Path) -> None:
+    class_folders(tmp_path / "raw/train")
+    class_folders(tmp_path / "raw/val")
+    shutil.rmtree(tmp_path / "raw/val/Zebra")
+    classes = list_dataset(Source("train", "Images", str(tmp_path / "raw/train"), image_mode="RGB")).source.classes
+    direct = read("Images", tmp_path / "raw/val", image_mode="RGB", classes=classes)
+    options = {"split": "val", "mode": "RGB"}
+    alone = converted(tmp_path / "raw/val", tmp_path / "alone", classes_from=str(tmp_path / "raw/train"), **options)
+    for found in (converted(tmp_path / "raw", tmp_path / "out", **options), alone):
+        assert sorted(map(str, found.to_pylist())) == sorted(map(str, direct.to_pylist()))
+        assert set(found.column("label").to_pylist()) == {1, 2, 3}
 
 
 def test_wide_pixels_are_kept_by_a_conversion(tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def _types(context: click.Context, parameter: click.Parameter, values: tuple[str
     "and 32 MiB.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace DESTINATION if it exists.")
+@click.option(
+    "--classes-from",
+    metavar="FOLDER",
+    help="Folder of the training images, when SOURCE has the images for validation: classes get the same numbers.",
+)
 @click.option("--root", default="data", show_default=True, help="Folder of torchvision's files.")
 @click.option("--download", is_flag=True, help="Let torchvision download what is missing.")
 @click.option(

@@ -63,6 +63,7 @@ def convert(
     input_column: str = "image",
     target_column: str = "label",
     types: Mapping[str, str] | None = None,
+    classes_from: str | None = None,
     root: str = "data",
     download: bool = False,
     options: Mapping[str, Any] | None = None,
@@ -76,6 +77,8 @@ def convert(
     `hold_out_percent` the training split is shared out: split `validation` gets that share of it, `train` the rest.
     Columns keep their types but for those in `types`, such as `{"image": "uint8"}`, which have to fit every value.
 
+    Labels of images in class folders are numbered as in the folder `classes_from`, where it is given.
+
     Raises UsageError for wrong arguments, ConvertError or LayoutError for data that cannot be converted.
     """
     _require_positive(rows_per_file=rows_per_file, row_group_rows=row_group_rows, limit=limit)
@@ -86,7 +89,7 @@ def convert(
     require_hold_out(hold_out_percent, split)
     target = open_destination(os.fspath(destination), overwrite=overwrite)
     naming = Naming(input_column, target_column, PictureFormat(size, mode))
-    access = Access(split if hold_out_percent is None else TRAIN, root, download, options or {})
+    access = Access(split if hold_out_percent is None else TRAIN, root, download, options or {}, classes_from)
     wanted = {name: _type(name, text) for name, text in (types or {}).items()}
     opened = settled(open_source(source, access, naming), naming, wanted)
     if hold_out_percent is not None:

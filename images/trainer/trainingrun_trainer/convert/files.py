@@ -58,9 +58,15 @@ def from_files(path: str, format_name: str, naming: Naming) -> Stream:
     return Stream(_decoded(_tables(found), naming), notes=notes, ragged=found.source.ragged)
 
 
-def from_folder(path: str, split: str, naming: Naming) -> Indexed:
-    """Return the pictures of a folder of class folders, or of its folder `split` where it has splits."""
-    found = _found(_with_split(path, split), "Images", naming)
+def from_folder(path: str, split: str, naming: Naming, classes_from: str | None = None) -> Indexed:
+    """Return the pictures of a folder of class folders, or of its folder `split` where it has splits.
+
+    A label is the place of its class among those of `classes_from`, the training images; without it, where the folder
+    has the split `train`, among those of that, as when training reads both.
+    """
+    folder, train = _with_split(path, split)
+    classes = _found(classes_from or train, "Images", naming).source.classes if classes_from or train else None
+    found = _found(folder, "Images", naming, classes)
     pairs = sorted(pair for piece in found.pieces for pair in zip(piece.paths, piece.labels, strict=True))
     pictures = _Pictures(pairs, naming)
     # Pictures are made to size while they are decoded, so what follows must not do it again.
@@ -92,7 +98,7 @@ class _Pictures:
         return self._files[index][0]
 
 
-def _found(path: str, format_name: str, naming: Naming) -> Found:
+def _found(path: str, format_name: str, naming: Naming, classes: tuple[str, ...] | None = None) -> Found:
     size, mode = (naming.pictures.size, naming.pictures.mode) if format_name == "WebDataset" else (None, None)
     source = Dataset(
         FIELD,
@@ -102,6 +108,7 @@ def _found(path: str, format_name: str, naming: Naming) -> Found:
         image_mode=mode,
         inputs=(naming.input_column,),
         targets=(naming.target_column,),
+        classes=classes,
     )
     try:
         return format_of(source).find(source)
@@ -143,8 +150,9 @@ def _arrays(table: pa.Table, name: str) -> list[np.ndarray[Any, Any]]:
     return list(to_numpy(table.column(name), layouts_of(table.schema)[name], name=name))
 
 
-def _with_split(path: str, split: str) -> str:
-    if "://" not in path and not Path(path).is_dir():
+def _with_split(path: str, split: str) -> tuple[str, str | None]:
+    """The folder of the split, and that of the training images where there are both; a folder without splits itself."""
+    if "://" not in path and not Path(path).exists() and not _GLOB.search(path):
         raise ConvertError(f"{path}: no such folder")
     try:
         files = find_files(FIELD, path, formats()["Images"].suffixes)
@@ -152,10 +160,11 @@ def _with_split(path: str, split: str) -> str:
         raise _refused(error) from error
     found = {file.path.removeprefix(root_of(path)).strip("/").split("/")[0] for file in files}
     if not found <= SPLITS:
-        return path
+        return path, None
     if split not in found:
         raise ConvertError(f"{path}: found the splits {', '.join(sorted(found))}, not {split}")
-    return f"{path.rstrip('/')}/{split}"
+    root = path.rstrip("/")
+    return f"{root}/{split}", f"{root}/train" if "train" in found - {split} else None
 
 
 def _refused(error: Exception) -> ConvertError:

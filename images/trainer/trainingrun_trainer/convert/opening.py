@@ -24,12 +24,13 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Access:
-    """How a named source is reached: its split, the folder it lies in, and arguments of its constructor."""
+    """How a named source is reached: its split, the folder it lies in, arguments of its constructor, whose classes."""
 
     split: str = "train"
     root: str = "data"
     download: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    classes_from: str | None = None
 
 
 def open_source(source: Any, access: Access, naming: Naming) -> Source:
@@ -54,7 +55,7 @@ def open_source(source: Any, access: Access, naming: Naming) -> Source:
     if form == "sklearn" and colon:
         return datasets.from_sklearn(name, naming)
     if form == "folder" and colon:
-        return files.from_folder(name, access.split, naming)
+        return files.from_folder(name, access.split, naming, access.classes_from)
     if "://" in source or Path(source).exists() or not colon:
         return _from_path(source, access, naming)
     return _from_function(source, access.options, naming)
@@ -70,7 +71,7 @@ def _from_path(path: str, access: Access, naming: Naming) -> Source:
     if format_name is None:
         raise UsageError(f"SOURCE: found {path}, allowed: {FORMS}")
     if format_name == "Images":
-        return files.from_folder(path, access.split, naming)
+        return files.from_folder(path, access.split, naming, access.classes_from)
     if format_name == "JSON" and frames.is_json_array(path):
         return frames.from_json_array(path, naming)
     return files.from_files(path, format_name, naming)
