@@ -19,9 +19,10 @@ from bench.pipelines.epoch import checked, timed
 from trainingrun_trainer import placement
 from trainingrun_trainer.data.batches import Collate, Loading
 from trainingrun_trainer.data.consumed import ROW_ID
-from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset, list_dataset
+from trainingrun_trainer.data.listing import list_dataset
+from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.transform import Transform
 from trainingrun_trainer.data.transform_check import probe
 from trainingrun_trainer.driver.hub import create_hub
@@ -53,7 +54,7 @@ class Ours:
         while placement.data_slots(placement.live_nodes()) < _SIZE.data_cpus:
             time.sleep(0.1)
         transform = _ROW_TRANSFORM if row_transform else None
-        listing = list_dataset(Source("bench", "Parquet", str(path)), is_transformed=row_transform)
+        listing = list_dataset(Source("bench", "Parquet", str(path), uses=Uses(gets_rows=row_transform)))
         hub = create_hub({"train": listing.pieces})
         if transform is not None:
             result = probe(listing.inspection.sample, transform, ("image", "label"), "image")

@@ -9,6 +9,8 @@ import pyarrow as pa
 import torch
 from torchvision.transforms import Compose, Normalize, ToTensor
 
+from trainingrun_trainer import on_trainer
+
 NOT_A_FUNCTION = 3
 
 
@@ -185,3 +187,8 @@ class Model(torch.nn.Module):
     def __init__(self, classes: int):
         super().__init__()
         self.classes = classes
+
+
+@on_trainer
+def on_the_trainer(batch: dict[str, Any]) -> dict[str, Any]:
+    return batch

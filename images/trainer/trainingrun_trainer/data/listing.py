@@ -5,12 +5,13 @@ Needs neither Ray nor torch, so that whatever reads datasets gets the same rows,
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.reading import Inspection, inspect
-from trainingrun_trainer.data.schemas import refuse_missing
+from trainingrun_trainer.data.schemas import refuse_missing, typed_like
 from trainingrun_trainer.data.source import Source
 
 
@@ -44,12 +45,19 @@ class Listing:
         return None if None in counts else sum(count or 0 for count in counts)
 
 
-def list_dataset(source: Source) -> Listing:
+def list_dataset(source: Source, *, like: Source | None = None) -> Listing:
     """Find a dataset and read its first rows.
 
-    Raises InvalidConfiguration, also for columns that are required and missing, null, or of a type that no tensor has.
+    With `like`, the found source of the training data, columns get the types that they have there where these hold
+    every value, and pictures in folders its classes. Raises InvalidConfiguration, also for columns that are required
+    and missing, null, or of a type that no tensor has.
     """
+    if like is not None and like.format == source.format:
+        source = dataclasses.replace(source, classes=like.classes)
     found = format_of(source).find(source)
-    inspection = inspect(found.source, found.pieces)
-    refuse_missing(found.source, inspection.sample.column_names)
-    return Listing(found.source, found.pieces, inspection, found.notices)
+    found_source = found.source
+    if like is not None and like.schema is not None and found_source.schema is not None:
+        found_source = dataclasses.replace(found_source, schema=typed_like(found_source.schema, like.schema))
+    inspection = inspect(found_source, found.pieces)
+    refuse_missing(found_source, inspection.sample.column_names)
+    return Listing(found_source, found.pieces, inspection, found.notices)

@@ -88,6 +88,16 @@ def with_partitions(files: list[FileSchema], root: str) -> Iterator[FileSchema]:
         yield dataclasses.replace(file, schema=schema)
 
 
+def typed_like(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
+    """The schema with the types of `other` for those columns whose values these hold: fractions hold whole numbers."""
+    fields = []
+    for column in schema:
+        place = other.get_field_index(column.name)
+        wider = _wider(column.type, other.field(place).type) if place >= 0 else None
+        fields.append(column.with_type(wider) if place >= 0 and wider == other.field(place).type else column)
+    return pa.schema(fields, metadata=schema.metadata)
+
+
 def refuse_missing(source: Source, names: list[str]) -> None:
     """Raise InvalidConfiguration where no file has a column that is asked for, or that training cannot do without."""
     found = _shown(names)
@@ -158,14 +168,22 @@ def _joined_field(name: str, files: list[FileSchema]) -> pa.Field:
             )
         if field.type == result.type:
             continue
-        try:
-            pair = [pa.schema([pa.field(name, kind)]) for kind in (result.type, field.type)]
-            result = result.with_type(pa.unify_schemas(pair, promote_options="permissive").field(name).type)
-        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        wider = _wider(result.type, field.type)
+        if wider is None:
             raise LayoutError(
                 f'{file.path}: column "{name}": found {field.type}, expected {result.type} as in {files[0].path}'
-            ) from error
+            )
+        result = result.with_type(wider)
     return result.with_nullable(True)
+
+
+def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+    """The type that holds the values of both, or None."""
+    try:
+        pair = [pa.schema([("", first)]), pa.schema([("", second)])]
+        return pa.unify_schemas(pair, promote_options="permissive").field(0).type
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return None
 
 
 def _plain_field(field: pa.Field) -> pa.Field:

@@ -51,6 +51,7 @@ class Job:
 
     `probe` starts a task that tries the run's transform, or returns None. `is_complete` says that nothing is left.
     `is_finished_by_return` is for training functions of which nothing more is known than that they have returned.
+    `notices` are sentences about the run's data that its records should have.
     """
 
     run: Run
@@ -61,6 +62,7 @@ class Job:
     probe: Callable[[], Any] = lambda: None
     is_complete: Callable[[], bool] = lambda: False
     is_finished_by_return: bool = False
+    notices: tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,6 +94,8 @@ class Attempt:
             self._tell(Notice, level="Warning", message=sentence)
         if self._job.is_complete():
             return self._end(Failure(Exit.COMPLETE, "all epochs were already trained; there was nothing to do"))
+        for sentence in self._job.notices:
+            self._tell(Notice, level="Warning", message=sentence)
         if self._job.is_finished_by_return:
             self._tell_start(epochs=None, first_epoch=0, first_step=0, resumed_from=None)
         hub = create_hub(self._job.datasets)

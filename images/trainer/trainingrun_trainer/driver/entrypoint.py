@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
             workers=plan.workers,
             trainer=lambda hub: torch_trainer(plan, hub, attempt),
             datasets={name: listing.pieces for name, listing in plan.listings.items()},
+            notices=tuple(notice for listing in plan.listings.values() for notice in listing.notices),
             probe=lambda: start_probe(plan),
             is_complete=lambda: plan.storage.trained_epochs() >= plan.recipe.epochs,
         )

@@ -5,7 +5,6 @@ It reads files to find the data, but starts nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -85,10 +84,7 @@ def listings_of(recipe: Recipe, *, is_transformed: bool) -> dict[str, Listing]:
     train = list_dataset(Source.of("train", dataset, uses))
     listings = {"train": train}
     if dataset.validation is not None:
-        validation = Source.of("validation", dataset, uses)
-        if train.source.format == validation.format == "Images":
-            validation = dataclasses.replace(validation, classes=train.source.classes)
-        listings["validation"] = list_dataset(validation)
+        listings["validation"] = list_dataset(Source.of("validation", dataset, uses), like=train.source)
     return listings
 
 
