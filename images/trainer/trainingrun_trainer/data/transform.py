@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer import hooks
 from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import NUMBER_KINDS, from_numpy, layouts_of, to_numpy
 from trainingrun_trainer.failures.errors import DataError, UserCodeError
 from trainingrun_trainer.failures.tracebacks import user_traceback
+from trainingrun_trainer.hooks import Hook
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,19 @@ class Transform:
     batch_format: str = "NumPy"  # NumPy, Arrow or Torch
     training: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
+    input_columns: tuple[str, ...] = ()
     name: str = "spec.recipe.transform"
 
-    def load(self) -> Callable[..., Any]:
-        """The function. Raises InvalidConfiguration."""
-        function = hooks.load(f"{self.name}.function", self.function, f"transform ({self.kind})")
-        hooks.check_parameters(f"{self.name}.parameters", function, 1, self.keywords(function))
-        return function
-
-    def keywords(self, function: Callable[..., Any]) -> dict[str, Any]:
-        """The parameters, and `training` for a function that wants to know (to augment only then)."""
-        told = {"training": self.training} if hooks.accepts(function, "training") else {}
-        return {**self.parameters, **told}
+    @property
+    def hook(self) -> Hook:
+        """The author's function. One that wants to know is told whether to augment, and what the model gets."""
+        told = {"training": self.training, "input_columns": self.input_columns}
+        return Hook(self.name, self.function, f"transform ({self.kind})", self.parameters, told)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The transformed block. Raises UserCodeError with the author's traceback, or DataError."""
-        function = self.load()
-        keywords = self.keywords(function)
+        hook = self.hook
+        function, keywords = hook.function, hook.keywords
         ids = table.column(ROW_ID) if ROW_ID in table.column_names else None
         rows = table.drop_columns([ROW_ID]) if ids is not None else table
         try:
