@@ -18,11 +18,11 @@ from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.train import batch_oddities, gradient_check, list_parameters, state_check
 from trainingrun_trainer.train.call_watch import CallWatch, Mistake, shape_of
 from trainingrun_trainer.train.computation import LOSS
-from trainingrun_trainer.train.mistakes import told
+from trainingrun_trainer.train.mistakes import OtherRanksNeeded, told
 from trainingrun_trainer.train.steps import autocast_type
 from trainingrun_trainer.train.target_choice import choose
 from trainingrun_trainer.train.target_form import Decisions
-from trainingrun_trainer.train.trial_copies import OtherRanksNeeded, Trained, trial
+from trainingrun_trainer.train.trial_copies import Trained, trial
 
 _BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm
 
@@ -96,7 +96,7 @@ class _DryRun:
     def _forward(self) -> dict[str, torch.Tensor]:
         inputs = {name: self._batch[name] for name in self._recipe.dataset.inputs if name in self._batch}
         self._findings.model_gets = {name: shape_of(value) for name, value in inputs.items()}
-        with self._watched("spec.recipe.model", f"called with {shape_of(inputs)}"):
+        with self._watched("spec.recipe.model", f"on the first batch, called with {shape_of(inputs)}"):
             outputs = self._computation.outputs(self._tried.model, self._batch)
         targets = self._computation.targets(self._batch)
         choice = choose(self._computation, outputs, targets)
@@ -117,7 +117,7 @@ class _DryRun:
                 self.doubts.append(f"spec.recipe.{name} is not used: trainStep computes the loss and returns metrics")
         batch = dict(self._batch)
         self._findings.model_gets = {str(name): shape_of(value) for name, value in batch.items()}
-        with self._watched(self._loss_path, f"called with the batch {shape_of(batch)}"):
+        with self._watched(self._loss_path, f"on the first batch, called with {shape_of(batch)}"):
             return self._computation.training(self._tried.model, batch, self._session)
 
     def _check_finite(self, columns: tuple[str, ...]) -> None:
@@ -138,11 +138,11 @@ class _DryRun:
         loss = self._means[LOSS]
         gradient_check.check_attached(loss, self._tried, self._loss_path)
         self._tried.optimizer.zero_grad(set_to_none=True)
-        with told(self._loss_path, "in the backward pass"):
+        with told(self._loss_path, "in the backward pass of the first batch"):
             loss.backward()
         self._findings.unused_parameters, doubts = gradient_check.check(self._tried, self._loss_path)
         self.doubts += doubts
-        with told("spec.recipe.optimizer", "called to step"):
+        with told("spec.recipe.optimizer", "at its first step"):
             self._tried.optimizer.step()
 
     def _evaluate(self) -> None:
@@ -152,14 +152,14 @@ class _DryRun:
         with (
             torch.no_grad(),
             self._autocast(),
-            self._watched(path, f"in validation, with {shape_of(dict(self._batch))}"),
+            self._watched(path, f"in validation on the first batch, called with {shape_of(dict(self._batch))}"),
         ):
             self._computation.evaluation(self._tried.model, self._batch, self._session)
         self._tried.model.train()
 
     def _step_schedule(self) -> None:
         loss = float(self._means[LOSS].detach())
-        with warnings.catch_warnings(), told("spec.recipe.scheduler", f"called to step with a loss of {loss:g}"):
+        with warnings.catch_warnings(), told("spec.recipe.scheduler", f"at its first step, with a loss of {loss:g}"):
             warnings.simplefilter("ignore")  # copies have lost the marks by which torch knows the order of steps
             self._tried.schedule.after_step(lambda: loss)
             self._tried.schedule.after_epoch({"loss": loss})

@@ -66,9 +66,7 @@ def check(tried: Trained, field: str) -> tuple[tuple[str, ...], list[str]]:
         )
     said = []
     if all(not bool(p.grad.any()) for p in trained if p.grad is not None):
-        said.append(
-            f"{field}: the gradient of the first batch is zero everywhere: does the loss depend on the outputs?"
-        )
+        said.append(f"{field}: every gradient of the first batch is zero: does the loss depend on the outputs?")
     wrong = [name for name, p in named.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]
     if wrong:
         said.append(f"{field}: the gradient of the first batch is NaN or infinite in {_listed(wrong)}")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from trainingrun_trainer.hooks import Hook
+from trainingrun_trainer.train.mistakes import told
 
 # What torch and Python raise for a list in a tensor's place.
 _REFUSED = (TypeError, AttributeError)
@@ -31,6 +32,12 @@ def call(hook: Hook, *arguments: Any, device: torch.device | None = None) -> tup
                 continue
             return made, changed
         raise refused
+
+
+def make(hook: Hook, *arguments: Any, device: torch.device | None = None) -> tuple[Any, Hook]:
+    """As `call`, of what makes an object. Raises InvalidConfiguration for what the author's code raises."""
+    with told(hook.path, f"when it was made, with {_shown(hook.parameters)}"):
+        return call(hook, *arguments, device=device)
 
 
 def changes(before: Hook, after: Hook) -> list[str]:
@@ -58,3 +65,8 @@ def _tensor(value: Any, device: torch.device | None) -> torch.Tensor | None:
         return torch.tensor(value, dtype=torch.float32, device=device)
     except (TypeError, ValueError):  # of words, or of lists of different lengths
         return None
+
+
+def _shown(parameters: dict[str, Any]) -> str:
+    """The parameters' names: their values may be secret."""
+    return f"the parameters {', '.join(parameters)}" if parameters else "no parameters"

@@ -1,4 +1,4 @@
-"""Turns what a hook raises on the first batch into a refusal that says which hook, with what, and what to do.
+"""Turns what a hook raises while it is made or tried into a refusal that says which hook, with what, and what to do.
 
 An outage, a lack of memory and an exchange with other ranks are no mistakes of a hook and go through as they are.
 """
@@ -12,9 +12,13 @@ from collections.abc import Iterator
 import torch
 
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
-from trainingrun_trainer.failures.outages import is_outage
+from trainingrun_trainer.failures.outages import outage_of
 from trainingrun_trainer.failures.tracebacks import user_traceback
-from trainingrun_trainer.train.trial_copies import OtherRanksNeeded
+
+
+class OtherRanksNeeded(Exception):
+    """A hook exchanges values with other ranks, which take no part in the dry run."""
+
 
 _THROUGH = (InvalidConfiguration, DataError, OtherRanksNeeded, torch.OutOfMemoryError)
 # What torch says, and what its reader can do about it.
@@ -28,7 +32,7 @@ _ADVICE = (
     (r"mat1 and mat2 shapes cannot be multiplied", "the layer's in_features are not what the inputs have"),
     (
         r"to have \d+ channels, but got \d+ channels",
-        "the model's in_channels, or normalize's channels, must be the images'",
+        "the model's in_channels, or normalize's channels, must fit",
     ),
     (
         r"indices.*(Long, Int|scalar types)|Expected tensor for argument #1 'indices'",
@@ -49,13 +53,13 @@ _ADVICE = (
 
 @contextlib.contextmanager
 def told(field: str, doing: str) -> Iterator[None]:
-    """Raise InvalidConfiguration for what is raised within: `field` names the hook, `doing` what it was called with."""
+    """Raise InvalidConfiguration for what is raised within: `field` names the hook, `doing` when."""
     try:
         yield
     except _THROUGH:
         raise
     except Exception as error:
-        if is_outage(error):
+        if outage_of(error) is not None:
             raise
         raise refusal(field, doing, error) from error
 
@@ -64,7 +68,7 @@ def refusal(field: str, doing: str, error: Exception) -> InvalidConfiguration:
     """The refusal of `field` for an error of its hook."""
     said = f"{type(error).__name__}: {error}".strip()
     advice = next((words for pattern, words in _ADVICE if re.search(pattern, said)), None)
-    text = f"{field}: failed on the first batch, {doing}: {said}" + (f" ({advice})" if advice else "")
+    text = f"{field}: failed {doing}: {said}" + (f" ({advice})" if advice else "")
     lines = user_traceback(error)
     # Without a frame of the author's there is nothing in the traceback that is theirs to change.
     return InvalidConfiguration(f"{text}\n{lines}" if _has_user_frames(lines) else text)

@@ -25,7 +25,7 @@ class OutputsFunction:
         self._made: Callable[[Any, Any], Any] | None = None
         made: Any = hook.function
         if hook.is_maker:
-            made, self.hook = list_parameters.call(hook, device=device)
+            made, self.hook = list_parameters.make(hook, device=device)
             self._made = made
         if not callable(made):
             raise InvalidConfiguration(

@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 def build_model(recipe: Recipe) -> torch.nn.Module:
     """The model, on the CPU."""
     hook = hook_of("spec.recipe.model", recipe.model, "model")
-    return _required(hook, list_parameters.call(hook)[0], torch.nn.Module)
+    return _required(hook, list_parameters.make(hook)[0], torch.nn.Module)
 
 
 def build_optimizer(
@@ -35,18 +35,18 @@ def build_optimizer(
     """
     hook = hook_of("spec.recipe.optimizer", recipe.optimizer, "optimizer")
     if next(iter(inspect.signature(hook.function).parameters), "") == "model":
-        made = _required(hook, list_parameters.call(hook, model)[0], torch.optim.Optimizer)
+        made = _required(hook, list_parameters.make(hook, model)[0], torch.optim.Optimizer)
         if others:
             made.add_param_group({"params": list(others)})
         return made
-    return _required(hook, list_parameters.call(hook, [*model.parameters(), *others])[0], torch.optim.Optimizer)
+    return _required(hook, list_parameters.make(hook, [*model.parameters(), *others])[0], torch.optim.Optimizer)
 
 
 def build_scheduler(recipe: Recipe, optimizer: torch.optim.Optimizer) -> Any:
     """The learning-rate scheduler, or None."""
     if recipe.scheduler is None:
         return None
-    return list_parameters.call(hook_of("spec.recipe.scheduler", recipe.scheduler, "scheduler"), optimizer)[0]
+    return list_parameters.make(hook_of("spec.recipe.scheduler", recipe.scheduler, "scheduler"), optimizer)[0]
 
 
 def trainer_transform(recipe: Recipe, *, training: bool) -> Callable[[Any], Any]:

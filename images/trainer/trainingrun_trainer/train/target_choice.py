@@ -16,9 +16,8 @@ import torch
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.train.call_watch import Broadcast, CallWatch, Mistake, shape_of
 from trainingrun_trainer.train.computation import LOSS, Computation
-from trainingrun_trainer.train.mistakes import refusal
+from trainingrun_trainer.train.mistakes import OtherRanksNeeded, refusal
 from trainingrun_trainer.train.target_form import Decisions, TargetForm, possible_forms
-from trainingrun_trainer.train.trial_copies import OtherRanksNeeded
 
 _ROWS_TO_HALVE = 4
 
@@ -74,7 +73,7 @@ def _form(computation: Computation, name: str, outputs: Any, targets: Any, choic
         return form
     if isinstance(errors[0], Mistake):
         raise InvalidConfiguration(f"{hook.path}: {errors[0]}") from errors[0]
-    doing = f"called with outputs {shape_of(outputs)} and targets {shape_of(targets)}"
+    doing = f"on the first batch, called with outputs {shape_of(outputs)} and targets {shape_of(targets)}"
     raise refusal(hook.path, doing, errors[0]) from errors[0]
 
 

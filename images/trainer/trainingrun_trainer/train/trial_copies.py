@@ -15,14 +15,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainingrun_trainer.train.computation import Computation
+from trainingrun_trainer.train.mistakes import OtherRanksNeeded
 from trainingrun_trainer.train.schedule import Schedule
 
 # A larger model is tried in place, since a copy of it may not fit beside it.
 MOST_COPIED_BYTES = 1 << 30
-
-
-class OtherRanksNeeded(Exception):
-    """A hook exchanges values with other ranks, which take no part in the dry run."""
 
 
 @dataclass
