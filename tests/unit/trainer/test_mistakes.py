@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[dict[str, torch.Tensor], dict[str, Any], str]] = {
     "words that became floating": (
         changed(WORDS, x=WORDS["x"].float()),
         {"model": call("OfText")},
-        "(an embedding wants whole numbers: the column must not be made floating point)",
+        "(an embedding wants int64 or int32: the column must be stored so, or be cast in a",
     ),
     "a word beyond the vocabulary": (
         WORDS,

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from trainingrun_trainer import explanation
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.train import batch_oddities, gradient_check, list_parameters, state_check
 from trainingrun_trainer.train.call_watch import CallWatch, Mistake, shape_of
@@ -31,16 +32,27 @@ _BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm
 class Findings:
     """What the first batch has shown; it travels from the rank that has tried it to the others.
 
-    `notices` are sentences: decisions that were taken, then doubts. `model_gets` and `loss_gets` are types and shapes
-    by name. `metrics` are the names that training reports, among them `loss`.
+    `said` are the decisions in words, `doubts` sentences about what is allowed and seldom meant. `model_gets` and
+    `loss_gets` are types and shapes by name. `metrics` are the names that training reports, among them `loss`.
     """
 
     decisions: Decisions = field(default_factory=Decisions)
-    notices: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     unused_parameters: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     model_gets: dict[str, str] = field(default_factory=dict)
     loss_gets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """All that the run's author should know."""
+        return (*self.said, *self.doubts)
+
+    @property
+    def sentence(self) -> str:
+        """What the model and the loss get, for the run's record."""
+        return explanation.sentence(self.model_gets, self.loss_gets, self.metrics)
 
 
 def dry_run(objects: Any, batch: Mapping[str, Any], *, has_validation: bool, session: Any) -> Findings:
@@ -58,8 +70,8 @@ def dry_run(objects: Any, batch: Mapping[str, Any], *, has_validation: bool, ses
             work.run(has_validation=has_validation)
         except OtherRanksNeeded as needed:
             work.doubts.append(f"a hook exchanges values between trainers ({needed}), so not all was tried beforehand")
-    said = (str(warning.message) for warning in caught)
-    findings.notices = tuple(dict.fromkeys([*findings.notices, *work.doubts, *said]))
+    warned = (str(warning.message) for warning in caught)
+    findings.doubts = tuple(dict.fromkeys([*work.doubts, *warned]))
     return findings
 
 
@@ -104,7 +116,7 @@ class _DryRun:
         lists = [
             said for f in self._computation.functions.values() for said in list_parameters.changes(f.named, f.hook)
         ]
-        self._findings.notices = (*lists, *choice.said)
+        self._findings.said = (*lists, *choice.said)
         self.doubts += choice.doubts
         got = choice.decisions.forms[LOSS].of(outputs, targets)
         named = got if isinstance(got, dict) else {self._recipe.dataset.targets[0]: got}

@@ -116,6 +116,8 @@ class Training:
             findings = dry_run(trained, step.batch, has_validation=has_validation, session=self._session)
         findings = self._session.lockstep.broadcast(findings) or Findings()
         self._computation.decide(findings.decisions)
+        if findings.metrics:
+            self._session.reporter.tell("Notice", level="Info", message=findings.sentence)
         for said in findings.notices:
             self._session.reporter.tell("Notice", level="Warning", message=said)
 

@@ -36,7 +36,7 @@ _ADVICE = (
     ),
     (
         r"indices.*(Long, Int|scalar types)|Expected tensor for argument #1 'indices'",
-        "an embedding wants whole numbers: the column must not be made floating point",
+        "an embedding wants int64 or int32: the column must be stored so, or be cast in a transform",
     ),
     (
         r"(unsigned char|Byte|Long|long|Int|Char).*(bias|weight) type|must have the same dtype|same dtype, but got",

@@ -86,12 +86,12 @@ def _held_of_own(trained: Trained) -> int:
 
 @contextlib.contextmanager
 def _restored(trained: Trained) -> Iterator[None]:
-    modules = [(module, module.training, dict(module._buffers)) for module in trained.model.modules()]
+    modules = [(m, m.training, dict(m.named_buffers(recurse=False))) for m in trained.model.modules()]
     held = {id(tensor): tensor for tensor in (*trained.parameters(), *trained.model.buffers())}.values()
     kept = [(tensor, tensor.detach().to("cpu", copy=True)) for tensor in held]
-    loss = copy.deepcopy(trained.computation.state_dict())
-    optimizer = copy.deepcopy(trained.optimizer.state_dict())
-    schedule = copy.deepcopy(trained.schedule.state_dict())
+    loss = _on_cpu(trained.computation.state_dict())
+    optimizer = _on_cpu(trained.optimizer.state_dict())
+    schedule = _on_cpu(trained.schedule.state_dict())
     try:
         yield
     finally:
@@ -101,10 +101,23 @@ def _restored(trained: Trained) -> Iterator[None]:
                 tensor.grad = None
         for module, was_training, buffers in modules:
             module.training = was_training
-            module._buffers.update(buffers)
+            for name, buffer in buffers.items():
+                if getattr(module, name) is not buffer:
+                    setattr(module, name, buffer)
         trained.computation.load_state_dict(loss)
         trained.schedule.load_state_dict(schedule)
         trained.optimizer.load_state_dict(optimizer)
+
+
+def _on_cpu(state: Any) -> Any:
+    """A copy of a state that takes no memory of the device."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {name: _on_cpu(value) for name, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(_on_cpu(value) for value in state)
+    return copy.deepcopy(state)
 
 
 @contextlib.contextmanager
