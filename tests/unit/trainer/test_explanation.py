@@ -135,4 +135,4 @@ def test_decisions_name_devices_precision_and_classes(tmp_path: Path) -> None:
     plan = plan_of(run, workers_of(run))
     assert decisions(plan)[0] == "1 trainer with 1 GPU each; each takes 24 rows, 2 times a step"
     assert not any("FP16" in said for said in decisions(plan))
-    assert stored_columns(plan.listings["train"])["image"] == "uint8 of shape 4 x 4"
+    assert stored_columns(plan.listings["train"])["image"] == "uint8 of shape 4x4"
