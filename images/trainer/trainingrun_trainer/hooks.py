@@ -1,6 +1,7 @@
-"""Finds the functions that a run names as `module:function`.
+"""The functions that a run names as `module:function`: found, and checked before anything expensive starts.
 
-Must say, when it cannot, which hook it is, what the module has instead, and the signature that is expected.
+Must say, when it cannot, which hook it is, what the module has instead, and the signature that is expected. Must not
+import torch: processes that only move data load it.
 """
 
 from __future__ import annotations
@@ -8,11 +9,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.failures.tracebacks import user_traceback
+
+if TYPE_CHECKING:
+    from trainingrun.spec.recipe import Function, Recipe
 
 # What each hook is called with; the text goes into error messages and the documentation.
 SIGNATURES = {
@@ -22,68 +28,150 @@ SIGNATURES = {
     "model": "function(**parameters) -> torch.nn.Module",
     "optimizer": "function(params, **parameters) -> torch.optim.Optimizer",
     "scheduler": "function(optimizer, **parameters) -> torch.optim.lr_scheduler.LRScheduler",
-    "loss": "function(**parameters) -> torch.nn.Module, or function(outputs, targets) -> scalar tensor",
-    "metric": "function(outputs, targets) -> scalar tensor, the mean over the rows",
-    "trainStep": "function(model, batch: dict[str, torch.Tensor], state, **parameters) -> scalar loss tensor",
+    "loss": "function(**parameters) -> torch.nn.Module, or function(outputs, targets, **parameters) -> scalar tensor",
+    "metrics": "function(outputs, targets, **parameters) -> scalar tensor, the mean over the rows",
+    "trainStep": "function(model, batch, session, **parameters) -> scalar loss, or a dict with loss",
+    "evalStep": "function(model, batch, session, **parameters) -> scalar loss, or a dict of means over the rows",
     "loop": "function(session, **parameters) -> None",
 }
+_ARGUMENTS = {"model": 0, "loss": 2, "metrics": 2, "trainStep": 3, "evalStep": 3}  # by position; others get 1
+# What is called with (outputs, targets) may also be something that makes such a function: a class or a factory.
+_OF_OUTPUTS = ("loss", "metrics")
+_FIELDS = {"trainStep": "train_step", "evalStep": "eval_step"}
 
 
-def load(field: str, reference: str, kind: str) -> Callable[..., Any]:
-    """The callable that `reference` ("module:function") names.
+@dataclass(frozen=True)
+class Hook:
+    """One function of a run. `path` is its field, as in spec.recipe.model; `kind` is a key of `SIGNATURES`.
 
-    `field` is the field's path in the run, `kind` a key of `SIGNATURES`. Raises InvalidConfiguration.
+    `told` are keyword arguments for a function that has parameters of these very names.
     """
+
+    path: str
+    reference: str
+    kind: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """The function itself. Raises InvalidConfiguration if it is not there or cannot take the parameters."""
+        function = _find(f"{self.path}.function", self.reference, f"expected {SIGNATURES[self.kind]}")
+        self._check_parameters(function)
+        return function
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The keyword arguments of every call: the parameters, and what the function wants to be told."""
+        wanted = {name: value for name, value in self.told.items() if _accepts(self.function, name)}
+        return {**wanted, **self.parameters}
+
+    @cached_property
+    def is_maker(self) -> bool:
+        """Whether this is called with its parameters alone, and only what it returns gets outputs and targets."""
+        if self.kind not in _OF_OUTPUTS or inspect.isclass(self.function):
+            return self.kind in _OF_OUTPUTS
+        signature = _signature(self.function)
+        takes_anything = signature is None or any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+        return not takes_anything and _mismatch(signature, 0, self.parameters) is None
+
+    def check(self) -> None:
+        """Raise InvalidConfiguration unless the function is there and takes the parameters."""
+        _ = self.function
+
+    def call(self, *arguments: Any) -> Any:
+        """Call the function with these arguments and the parameters."""
+        return self.function(*arguments, **self.keywords)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels between processes: names, not the function, which the other process has to find itself."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def _check_parameters(self, function: Callable[..., Any]) -> None:
+        """Refuse parameters that `function` cannot take."""
+        signature = _signature(function)
+        told = {name: None for name in self.told if _accepts(function, name)}
+        counts = [_ARGUMENTS.get(self.kind, 1)]
+        if self.kind in _OF_OUTPUTS:
+            counts = [0] if inspect.isclass(function) else [*counts, 0]
+        found = [_mismatch(signature, count, {**told, **self.parameters}) for count in counts]
+        if None in found:
+            return
+        # A factory is recognised by having no room for outputs and targets.
+        problem = found[-1] if found[0] and "too many positional" in found[0] else found[0]
+        name = getattr(function, "__qualname__", repr(function))
+        raise InvalidConfiguration(
+            f"{self.path}.parameters: {name}{signature} cannot be called as configured: {problem}"
+        )
+
+
+def hook_of(path: str, named: Function, kind: str, **told: Any) -> Hook:
+    """The hook that a field of the recipe names; `path` is that field's."""
+    return Hook(path, named.function, kind, dict(named.parameters), told)
+
+
+def hooks_of(recipe: Recipe) -> Iterator[Hook]:
+    """Every hook that `recipe` names, in the order in which a row meets them."""
+    transform = recipe.transform
+    told = {"training": True, "input_columns": recipe.dataset.inputs, "seed": 0}
+    yield hook_of("spec.recipe.transform", transform, f"transform ({transform.kind})", **told)
+    for kind in ("collate", "model", "optimizer", "scheduler", "loss", "trainStep", "evalStep", "loop"):
+        named = getattr(recipe, _FIELDS.get(kind, kind))
+        if named is not None:
+            yield hook_of(f"spec.recipe.{kind}", named, kind)
+    for place, metric in enumerate(recipe.metrics or ()):
+        yield hook_of(f"spec.recipe.metrics[{place}]", metric, "metrics")
+
+
+def _find(path: str, reference: str, expected: str) -> Callable[..., Any]:
     module_name, _, name = reference.partition(":")
-    expected = f"expected {SIGNATURES[kind]}"
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise InvalidConfiguration(
-                f'{field}: there is no module "{error.name}" (from "{reference}"); put it into the image, '
+                f'{path}: there is no module "{error.name}" (from "{reference}"); put it into the image, '
                 f"or next to the run's file for a local run; {expected}"
             ) from None
-        raise InvalidConfiguration(_import_failed(field, module_name, error)) from error
+        raise InvalidConfiguration(_import_failed(path, module_name, error)) from error
     except (Exception, SystemExit) as error:  # a user's module may raise anything, or be a script that exits
-        raise InvalidConfiguration(_import_failed(field, module_name, error)) from error
+        raise InvalidConfiguration(_import_failed(path, module_name, error)) from error
     for part in name.split("."):
         if not hasattr(found, part):
-            raise InvalidConfiguration(f"{field}: {_missing(found, module_name, part)}; {expected}")
+            raise InvalidConfiguration(f"{path}: {_missing(found, module_name, part)}; {expected}")
         found = getattr(found, part)
     if not callable(found):
         raise InvalidConfiguration(
-            f'{field}: "{reference}" is of type {type(found).__name__}, not a function; {expected}'
+            f'{path}: "{reference}" is of type {type(found).__name__}, not a function; {expected}'
         )
     return found  # type: ignore[no-any-return]
 
 
-def check_parameters(field: str, function: Callable[..., Any], arguments: int, parameters: dict[str, Any]) -> None:
-    """Refuse parameters that `function` cannot take, before anything expensive starts.
-
-    `arguments` is how many positional arguments the caller will pass besides `parameters`.
-    """
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
-        signature = inspect.signature(function)
+        return inspect.signature(function)
     except (TypeError, ValueError):  # C functions have none to check against
-        return
+        return None
+
+
+def _mismatch(signature: inspect.Signature | None, arguments: int, keywords: dict[str, Any]) -> str | None:
+    """Why a function cannot be called with so many arguments and these keywords; None where it can, or may."""
+    if signature is None:
+        return None
     try:
-        signature.bind(*([None] * arguments), **parameters)
+        signature.bind(*([None] * arguments), **keywords)
     except TypeError as error:
-        name = getattr(function, "__qualname__", repr(function))
-        raise InvalidConfiguration(f"{field}: {name}{signature} cannot be called as configured: {error}") from None
+        return str(error)
+    return None
 
 
-def accepts(function: Callable[..., Any], name: str) -> bool:
-    """Whether `function` takes a parameter of that very name."""
-    try:
-        return name in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
+def _accepts(function: Callable[..., Any], name: str) -> bool:
+    signature = _signature(function)
+    return signature is not None and name in signature.parameters
 
 
-def _import_failed(field: str, module_name: str, error: BaseException) -> str:
-    return f'{field}: importing "{module_name}" failed:\n{user_traceback(error)}'
+def _import_failed(path: str, module_name: str, error: BaseException) -> str:
+    return f'{path}: importing "{module_name}" failed:\n{user_traceback(error)}'
 
 
 def _missing(found: Any, module_name: str, part: str) -> str:

@@ -6,23 +6,39 @@ Every function here is an ordinary hook that a run could replace by its own; not
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from trainingrun_trainer.transform_marks import on_trainer
 
 
 @on_trainer
-def normalize(batch: dict[str, Any], *, mean: Any = 0.5, std: Any = 0.5, channels: int | None = None) -> dict[str, Any]:
+def normalize(
+    batch: dict[str, Any],
+    *,
+    mean: Any = 0.5,
+    std: Any = 0.5,
+    channels: int | None = None,
+    input_columns: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """The batch form of torchvision's `Compose([ToTensor(), Normalize(mean, std)])`, equal to it bit by bit.
 
     Every uint8 image column, (rows, height, width) or (rows, height, width, channels), becomes float32
     (rows, channels, height, width). `mean` and `std` are one number or one per channel. With `channels`, a
-    grey image is shown to the model as that many equal channels, without a copy.
+    grey image is shown to the model as that many equal channels, without a copy. With `input_columns`, which a
+    recipe's transform is told, no other column is touched: a mask of classes is uint8, too.
     """
     import torch
 
     mean, std = (tuple(value) if isinstance(value, list) else value for value in (mean, std))
-    images = {name: value for name, value in batch.items() if value.dtype == torch.uint8 and value.ndim in (3, 4)}
+    images = {
+        name: value
+        for name, value in batch.items()
+        if (input_columns is None or name in input_columns)
+        and isinstance(value, torch.Tensor)
+        and value.dtype == torch.uint8
+        and value.ndim in (3, 4)
+    }
     for name, image in images.items():
         planes = image.unsqueeze(1) if image.ndim == 3 else image.permute(0, 3, 1, 2)
         scaled = planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)

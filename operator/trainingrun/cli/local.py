@@ -41,6 +41,11 @@ _MODULE = "trainingrun_trainer"
 @click.option("--address", help="Ray cluster to train on instead of a virtual one on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print progress records as JSON lines.")
 @click.option("--verbose", is_flag=True, help="Also print what Ray logs.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Train nothing: show what becomes of the first rows, column by column, and what is decided or wrong.",
+)
 def command(
     file: Path,
     trainers: int | None,
@@ -49,6 +54,7 @@ def command(
     address: str | None,
     as_json: bool,
     verbose: bool,
+    explain: bool,
 ) -> None:
     """Train a run on this machine, with virtual nodes instead of the cluster's two groups.
 
@@ -66,6 +72,6 @@ def command(
         raise click.ClickException("training needs more packages: pip install 'trainingrun[trainer]'")
     named = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}
     chosen = [str(part) for name, value in named.items() if value is not None for part in (name, value)]
-    flags = [name for name, is_set in (("--json", as_json), ("--verbose", verbose)) if is_set]
+    flags = [name for name, is_set in (("--json", as_json), ("--verbose", verbose), ("--explain", explain)) if is_set]
     program = [sys.executable, "-m", f"{_MODULE}.local", str(file), *chosen, *flags]
     os.execv(sys.executable, program)  # noqa: S606 - no shell is wanted

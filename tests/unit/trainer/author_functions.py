@@ -192,3 +192,35 @@ class Model(torch.nn.Module):
 @on_trainer
 def on_the_trainer(batch: dict[str, Any]) -> dict[str, Any]:
     return batch
+
+
+class Difference(torch.nn.Module):
+    """A loss with a parameter of its own, which is trained."""
+
+    def __init__(self, scale: float = 1.0):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(scale))
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (self.scale * (outputs - targets)).square().mean()
+
+
+def make_difference(scale: float = 1.0) -> torch.nn.Module:
+    return Difference(scale)
+
+
+def difference(outputs: torch.Tensor, targets: torch.Tensor, power: int = 2) -> torch.Tensor:
+    return ((outputs - targets) ** power).mean()
+
+
+def any_arguments(*arguments: Any, **parameters: Any) -> torch.Tensor:
+    return difference(*arguments, **parameters)
+
+
+def doubled(batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "features": 2 * batch["features"]}
+
+
+def price_step(model: torch.nn.Module, batch: dict[str, torch.Tensor], session: Any) -> torch.Tensor:
+    assert (session.rank, session.world_size) == (0, 1)
+    return torch.nn.functional.mse_loss(model(batch["features"]).squeeze(1), batch["price"])

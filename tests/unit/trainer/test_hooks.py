@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
+from typing import Any
 
 import author_functions
 import pytest
 import torch
+from run_samples import run_of
 
-from trainingrun_trainer import hooks
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.hooks import SIGNATURES, Hook, hooks_of
 
-FIELD = "spec.recipe.model.function"
+PATH = "spec.recipe.model"
+FIELD = f"{PATH}.function"
 
 
 @pytest.fixture
@@ -23,14 +27,14 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refused(reference: str, kind: str = "model") -> str:
     with pytest.raises(InvalidConfiguration) as caught:
-        hooks.load(FIELD, reference, kind)
+        Hook(PATH, reference, kind).check()
     return str(caught.value)
 
 
 def test_functions_classes_and_what_is_inside_them_are_found() -> None:
-    assert hooks.load(FIELD, "author_functions:halve", "model") is author_functions.halve
-    assert hooks.load(FIELD, "torch.optim:Adam", "optimizer") is torch.optim.Adam
-    found = hooks.load(FIELD, "author_functions:Model.parameters", "model")
+    assert Hook(PATH, "author_functions:halve", "transform (Batch)").function is author_functions.halve
+    assert Hook(PATH, "torch.optim:Adam", "optimizer").function is torch.optim.Adam
+    found = Hook(PATH, "author_functions:Model.parameters", "optimizer").function
     assert found is author_functions.Model.parameters
 
 
@@ -92,45 +96,91 @@ def test_a_name_inside_something_that_has_none(modules: Path) -> None:
 
 
 def test_something_that_is_no_function() -> None:
-    assert refused("author_functions:NOT_A_FUNCTION", "metric") == (
+    assert refused("author_functions:NOT_A_FUNCTION", "metrics") == (
         f'{FIELD}: "author_functions:NOT_A_FUNCTION" is of type int, not a function; '
-        "expected function(outputs, targets) -> scalar tensor, the mean over the rows"
+        "expected function(outputs, targets, **parameters) -> scalar tensor, the mean over the rows"
     )
 
 
-@pytest.mark.parametrize("kind", hooks.SIGNATURES)
+@pytest.mark.parametrize("kind", SIGNATURES)
 def test_every_hook_says_what_it_expects(kind: str) -> None:
-    assert refused("author_functions:nothing_like_that", kind).endswith(f"expected {hooks.SIGNATURES[kind]}")
+    assert refused("author_functions:nothing_like_that", kind).endswith(f"expected {SIGNATURES[kind]}")
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments", "parameters", "said"),
+    ("name", "kind", "parameters", "said"),
     [
-        (author_functions.halve, 1, {"size": 2}, "got an unexpected keyword argument 'size'"),
-        (author_functions.halve, 3, {}, "too many positional arguments"),
-        (author_functions.slow_and_wrong, 1, {}, "missing a required argument: 'factor'"),
-        (author_functions.halve, 1, {"batch": 2}, "multiple values for argument 'batch'"),
-        (author_functions.Model, 0, {}, "missing a required argument: 'classes'"),
+        ("halve", "transform (Batch)", {"size": 2}, "got an unexpected keyword argument 'size'"),
+        ("halve", "trainStep", {}, "too many positional arguments"),
+        ("slow_and_wrong", "collate", {}, "missing a required argument: 'factor'"),
+        ("halve", "transform (Batch)", {"batch": 2}, "multiple values for argument 'batch'"),
+        ("Model", "model", {}, "missing a required argument: 'classes'"),
+        ("Model", "loss", {}, "missing a required argument: 'classes'"),
+        ("difference", "loss", {"weight": 2}, "got an unexpected keyword argument 'weight'"),
+        ("make_difference", "loss", {"weight": 2}, "got an unexpected keyword argument 'weight'"),
+        ("notebook_row", "metrics", {}, "missing a required argument: 'row'"),
     ],
 )
 def test_parameters_are_checked_before_anything_starts(
-    function: object, arguments: int, parameters: dict[str, object], said: str
+    name: str, kind: str, parameters: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
-        hooks.check_parameters("spec.x.parameters", function, arguments, parameters)  # type: ignore[arg-type]
+        Hook("spec.x", f"author_functions:{name}", kind, parameters).check()
     message = str(caught.value)
-    assert message.startswith(f"spec.x.parameters: {function.__qualname__}(")  # type: ignore[attr-defined]
+    assert message.startswith(f"spec.x.parameters: {name}(")
     assert message.endswith(f"cannot be called as configured: {said}")
 
 
 def test_parameters_that_fit_and_functions_that_do_not_say() -> None:
-    hooks.check_parameters("f", author_functions.halve, 1, {"by": 3})
-    hooks.check_parameters("f", dict, 3, {"anything": 1})
-    hooks.check_parameters("f", author_functions.Model, 0, {"classes": 3})
+    assert Hook("f", "author_functions:halve", "transform (Batch)", {"by": 3}).call({"image": 7}) == {"image": 2}
+    Hook("f", "builtins:dict", "trainStep", {"anything": 1}).check()
+    Hook("f", "author_functions:Model", "model", {"classes": 3}).check()
 
 
-def test_only_parameters_of_that_very_name_count() -> None:
-    assert hooks.accepts(author_functions.told_by_batch, "training")
-    assert not hooks.accepts(author_functions.halve, "training")
-    assert not hooks.accepts(lambda **anything: anything, "training")
-    assert not hooks.accepts(dict, "training")
+@pytest.mark.parametrize(
+    ("name", "is_maker"),
+    [("Difference", True), ("make_difference", True), ("difference", False), ("any_arguments", False)],
+)
+def test_what_is_called_once_is_told_from_what_is_called_with_outputs_and_targets(name: str, is_maker: bool) -> None:
+    assert Hook("f", f"author_functions:{name}", "loss").is_maker is is_maker
+    assert not Hook("f", f"author_functions:{name}", "collate").is_maker
+
+
+def test_only_parameters_of_that_very_name_are_told() -> None:
+    told = {"training": True, "input_columns": ("image",)}
+    assert Hook("f", "author_functions:told_by_batch", "transform (Batch)", told=told).keywords == {"training": True}
+    assert Hook("f", "author_functions:halve", "transform (Batch)", {"by": 4}, told).keywords == {"by": 4}
+    assert Hook("f", "builtins:dict", "transform (Batch)", told=told).keywords == {}
+    mine = Hook("f", "author_functions:told_by_batch", "transform (Batch)", {"training": False}, told)
+    assert mine.keywords == {"training": False}, "what the author says comes before what we say"
+
+
+def test_a_hook_travels_by_name(modules: Path) -> None:
+    (modules / "module_of_lambdas.py").write_text("net = lambda: 3\n")
+    hook = Hook("f", "module_of_lambdas:net", "model")
+    hook.check()
+    assert "function" not in hook.__getstate__()
+    assert copy.copy(hook).call() == 3
+
+
+def test_every_hook_of_a_recipe_is_known() -> None:
+    step, metrics = {"function": "m:step"}, [{"function": "m:a"}, {"function": "m:b", "parameters": {"k": 5}}]
+    recipe = run_of(
+        recipe={
+            "dataset": {"train": {"format": "Parquet", "path": "/data/train"}, "inputColumns": ["x", "y"]},
+            "globalBatchSize": 48,
+            "scheduler": {"function": "m:scheduler"},
+            "collate": {"function": "m:collate"},
+            "trainStep": step,
+            "evalStep": step,
+            "loop": {"function": "m:loop"},
+            "metrics": metrics,
+        }
+    ).spec.recipe
+    assert recipe is not None
+    hooks = {hook.path.removeprefix("spec.recipe."): hook for hook in hooks_of(recipe)}
+    names = "transform collate model optimizer scheduler loss trainStep evalStep loop metrics[0] metrics[1]"
+    assert list(hooks) == names.split()
+    assert hooks["metrics[1]"].parameters == {"k": 5}
+    assert hooks["transform"].told == {"training": True, "input_columns": ("x", "y"), "seed": 0}
+    assert hooks["model"].reference == "trainingrun_trainer.vision:resnet18"

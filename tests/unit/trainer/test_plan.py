@@ -129,11 +129,26 @@ def test_a_plan_has_the_transform_of_the_data_group(dataset: Path) -> None:
             {"transform": {"function": "author_functions:halve", "kind": "Batch", "parameters": {"to": 1}}},
             "spec.recipe.transform.parameters: halve(batch",
         ),
+        ({"model": {"function": "torch.nn:Lineal"}}, 'spec.recipe.model.function: module "torch.nn" has no "Lineal"'),
+        (
+            {"collate": {"function": "author_functions:collate_text"}},
+            "spec.recipe.collate.parameters: collate_text(table",
+        ),
+        ({"scheduler": {"function": "no_such_package:f"}}, "spec.recipe.scheduler.function: there is no module"),
+        (
+            {"loss": {"function": "torch.nn:MSELoss", "parameters": {"weight": 1}}},
+            "spec.recipe.loss.parameters: MSELoss(",
+        ),
+        (
+            {"metrics": [{"function": "author_functions:difference"}, {"function": "author_functions:notebook_row"}]},
+            "spec.recipe.metrics[1].parameters: notebook_row(row",
+        ),
+        ({"trainStep": {"function": "author_functions:halve"}}, "spec.recipe.trainStep.parameters: halve(batch"),
+        ({"evalStep": {"function": "author_functions:Model"}}, "spec.recipe.evalStep.parameters: Model(classes"),
+        ({"loop": {"function": "author_functions:NOT_A_FUNCTION"}}, "is of type int, not a function"),
     ],
 )
-def test_a_wrong_transform_is_refused_before_anything_starts(
-    dataset: Path, fields: dict[str, object], said: str
-) -> None:
+def test_a_wrong_hook_is_refused_before_anything_starts(dataset: Path, fields: dict[str, object], said: str) -> None:
     run = run_of(recipe=recipe(dataset, **fields))
     with pytest.raises(InvalidConfiguration) as caught:
         plan_of(run, workers_of(run))

@@ -138,6 +138,6 @@ def test_a_mistake_in_a_batch_function_is_the_authors(batch_format: str) -> None
 
 def test_parameters_that_the_function_cannot_take_are_refused_at_once() -> None:
     with pytest.raises(InvalidConfiguration, match=r"^spec\.recipe\.transform\.parameters: slow_and_wrong\(batch"):
-        batch("slow_and_wrong").load()
+        batch("slow_and_wrong").hook.check()
     with pytest.raises(InvalidConfiguration, match="unexpected keyword argument 'size'"):
-        batch("halve", parameters={"size": 3}).load()
+        batch("halve", parameters={"size": 3}).hook.check()

@@ -96,4 +96,4 @@ def test_each_call_has_a_seed_of_its_own() -> None:
 def test_a_seed_of_the_runs_own_stays() -> None:
     transform = Transform("author_functions:draws_by_row", "Row", parameters={"seed": 3})
     assert drawn(transform, in_epoch(block(), 7, 0)) == [3] * 6
-    assert not transform.takes_seed(transform.load())
+    assert not transform.takes_seed

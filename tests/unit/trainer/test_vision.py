@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 from torchvision.transforms import Compose, Normalize, ToTensor
+from trial_samples import recipe_of
 
+from trainingrun_trainer.train.recipe_objects import trainer_transform
 from trainingrun_trainer.transform_marks import runs_on_trainer
 from trainingrun_trainer.vision import accuracy, normalize, resnet18
 
@@ -44,6 +46,21 @@ def test_only_columns_of_images_change() -> None:
     batch = {"image": torch.zeros(2, 4, 4), "label": torch.zeros(2, dtype=torch.uint8), "x": torch.ones(2, 4)}
     made = normalize(dict(batch))
     assert all(made[name] is batch[name] for name in batch)
+
+
+def test_only_columns_that_are_inputs_change_where_a_recipe_says_which() -> None:
+    pictures = torch.from_numpy(RNG.integers(0, 256, (3, 4, 4), dtype=np.uint8))
+    batch = {"image": pictures, "mask": torch.ones(3, 4, 4, dtype=torch.uint8), "words": ["a", "b", "c"]}
+    made = normalize(dict(batch), input_columns=("image",))
+    assert made["mask"] is batch["mask"] and made["words"] is batch["words"]
+    assert torch.equal(made["image"], normalize({"image": pictures})["image"])
+
+
+def test_a_recipe_tells_normalize_which_columns_are_inputs() -> None:
+    recipe = recipe_of(inputs=("photo",), targets=("mask",))
+    batch = {name: torch.full((2, 4, 4), 255, dtype=torch.uint8) for name in ("photo", "mask")}
+    made = trainer_transform(recipe, training=True)(batch)
+    assert made["mask"].dtype == torch.uint8 and made["photo"].unique().tolist() == [1.0]
 
 
 def test_normalize_runs_on_the_trainer() -> None:

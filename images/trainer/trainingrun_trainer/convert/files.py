@@ -65,7 +65,8 @@ def from_folder(path: str, split: str, naming: Naming, classes_from: str | None 
     has the split `train`, among those of that, as when training reads both.
     """
     folder, train = _with_split(path, split)
-    classes = _found(classes_from or train, "Images", naming).source.classes if classes_from or train else None
+    training_images = classes_from or train
+    classes = _found(training_images, "Images", naming).source.classes if training_images else None
     found = _found(folder, "Images", naming, classes)
     pairs = sorted(pair for piece in found.pieces for pair in zip(piece.paths, piece.labels, strict=True))
     pictures = _Pictures(pairs, naming)

@@ -11,10 +11,10 @@ import pyarrow as pa
 import torch
 from ray.data.collate_fn import ArrowBatchCollateFn
 
-from trainingrun_trainer import hooks
 from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.transform import columns_of
 from trainingrun_trainer.failures.errors import DataError
+from trainingrun_trainer.hooks import Hook
 
 _CHUNK_BYTES = 4 << 20
 
@@ -71,9 +71,9 @@ class Collate(ArrowBatchCollateFn):
             return {
                 name: tensor for name, values in columns_of(batch).items() if (tensor := _tensor(values)) is not None
             }
-        function = hooks.load("spec.recipe.collate.function", self._reference, "collate")
+        hook = Hook("spec.recipe.collate", self._reference, "collate", self._parameters)
         ids = torch.from_numpy(batch.column(ROW_ID).to_numpy().copy())
-        result = function(batch.drop_columns([ROW_ID]), **self._parameters)
+        result = hook.call(batch.drop_columns([ROW_ID]))
         if not isinstance(result, dict):
             raise DataError(f"the collate hook returned {type(result).__name__}, expected a dict of tensors")
         return {**result, ROW_ID: ids}

@@ -48,7 +48,7 @@ def build_dataset(name: str, listing: Listing, transform: Transform | None, hub:
             hub,
             world_size,
             listing.size_bytes,
-            is_seeded=transform is not None and transform.takes_seed(transform.load()),
+            is_seeded=transform is not None and transform.takes_seed,
         )
         # One block a task, or few where it is long: Ray would cut small data into dozens of tiny blocks.
         dataset = ray.data.read_datasource(source, override_num_blocks=1)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer import hooks
 from trainingrun_trainer.data.call_size import first_rows, next_rows
 from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import NUMBER_KINDS, layouts_of, to_numpy
 from trainingrun_trainer.data.values import column_of, rows_column, stacked, stored
 from trainingrun_trainer.failures.errors import DataError, UserCodeError
 from trainingrun_trainer.failures.tracebacks import user_traceback
+from trainingrun_trainer.hooks import Hook
 
 # The epoch's seed, int64 and the same in every row; a block has it where the function asks for seeds.
 EPOCH_SEED = "__trainingrun_epoch_seed"
@@ -33,25 +33,20 @@ class Transform:
     batch_format: str = "NumPy"  # NumPy, Arrow or Torch
     training: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
+    input_columns: tuple[str, ...] = ()
     name: str = "spec.recipe.transform"
     batch_size: int | None = None
 
-    def load(self) -> Callable[..., Any]:
-        """The function. Raises InvalidConfiguration."""
-        function = hooks.load(f"{self.name}.function", self.function, f"transform ({self.kind})")
-        hooks.check_parameters(f"{self.name}.parameters", function, 1, self.keywords(function))
-        return function
+    @property
+    def hook(self) -> Hook:
+        """The author's function. One that wants to know is told whether to augment, what the model gets, and a seed."""
+        told = {"training": self.training, "input_columns": self.input_columns, "seed": 0}
+        return Hook(self.name, self.function, f"transform ({self.kind})", self.parameters, told)
 
-    def keywords(self, function: Callable[..., Any]) -> dict[str, Any]:
-        """The parameters, with `training` and `seed` for a function that asks; a seed of the run itself stays."""
-        told: dict[str, Any] = {"seed": 0} if self.takes_seed(function) else {}
-        if hooks.accepts(function, "training"):
-            told["training"] = self.training
-        return {**self.parameters, **told}
-
-    def takes_seed(self, function: Callable[..., Any]) -> bool:
-        """Whether `function` wants a seed for each call."""
-        return hooks.accepts(function, "seed") and "seed" not in self.parameters
+    @property
+    def takes_seed(self) -> bool:
+        """Whether the function wants a seed for each call; one among the run's parameters stays."""
+        return "seed" in self.hook.keywords and "seed" not in self.parameters
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The whole block, transformed as `blocks` does it, in one table: for samples."""
@@ -66,22 +61,21 @@ class Transform:
 
         Calls that return no rows yield nothing. Raises UserCodeError with the author's traceback, or DataError.
         """
-        function = self.load()
+        hook, takes_seed = self.hook, self.takes_seed
         start, rows = 0, self.batch_size or first_rows(table.num_rows, table.nbytes)
         while start < table.num_rows:
             part = table.slice(start, rows)
-            made = self._call(function, part)
+            made = self._call(hook, part, _Seeds(part) if takes_seed else None)
             start += part.num_rows
             if self.batch_size is None:
                 rows = next_rows(part.num_rows, part.nbytes, made.nbytes)
             if made.num_rows:
                 yield made
 
-    def _call(self, function: Callable[..., Any], table: pa.Table) -> pa.Table:
-        keywords = self.keywords(function)
+    def _call(self, hook: Hook, table: pa.Table, seeds: _Seeds | None) -> pa.Table:
+        function, keywords = hook.function, hook.keywords
         own = [name for name in (ROW_ID, EPOCH_SEED) if name in table.column_names]
         rows = table.drop_columns(own)
-        seeds = _Seeds(table) if self.takes_seed(function) else None
         try:
             if self.kind == "Row":
                 result = _by_row(function, keywords, rows, seeds)

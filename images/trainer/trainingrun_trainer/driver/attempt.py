@@ -50,6 +50,7 @@ class Job:
     """What an attempt runs. `trainer` makes Ray Train's trainer once there is a hub to talk to.
 
     `probe` starts a task that tries the run's transform, or returns None. `is_complete` says that nothing is left.
+    `said` are sentences for the record as it begins.
     `is_finished_by_return` is for training functions of which nothing more is known than that they have returned.
     `notices` are sentences about the run's data that its records should have.
     """
@@ -61,6 +62,7 @@ class Job:
     datasets: dict[str, list[Piece]] = field(default_factory=dict)
     probe: Callable[[], Any] = lambda: None
     is_complete: Callable[[], bool] = lambda: False
+    said: tuple[str, ...] = ()
     is_finished_by_return: bool = False
     notices: tuple[str, ...] = ()
 
@@ -98,6 +100,8 @@ class Attempt:
             self._tell(Notice, level="Warning", message=sentence)
         if self._job.is_finished_by_return:
             self._tell_start(epochs=None, first_epoch=0, first_step=0, resumed_from=None)
+        for sentence in self._job.said:
+            self._tell(Notice, level="Info", message=sentence)
         hub = create_hub(self._job.datasets)
         probing = self._job.probe()
         fitting = _Fit(self._job.trainer(hub))

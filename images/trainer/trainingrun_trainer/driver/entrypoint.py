@@ -13,9 +13,11 @@ def main(arguments: list[str]) -> int:
     chosen = options.parse(arguments)
     prepare_environment()
     from trainingrun_trainer.driver.attempt import Job
+    from trainingrun_trainer.driver.decisions import decisions, stored_columns
     from trainingrun_trainer.driver.launch import launch
     from trainingrun_trainer.driver.plan import plan_of
     from trainingrun_trainer.driver.torch_trainer import start_probe, torch_trainer
+    from trainingrun_trainer.explanation import data_sentence
 
     def job_of(run: Run, attempt: int) -> Job:
         plan = plan_of(run, chosen.workers(run))
@@ -27,6 +29,7 @@ def main(arguments: list[str]) -> int:
             datasets={name: listing.pieces for name, listing in plan.listings.items()},
             notices=tuple(notice for listing in plan.listings.values() for notice in listing.notices),
             probe=lambda: start_probe(plan),
+            said=(data_sentence(stored_columns(plan.listings["train"])), *decisions(plan)),
             is_complete=lambda: plan.storage.trained_epochs() >= plan.recipe.epochs,
         )
 

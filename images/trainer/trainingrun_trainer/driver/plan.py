@@ -13,11 +13,11 @@ from typing import Any
 from trainingrun.redaction import redacted
 from trainingrun.spec import Run
 from trainingrun.spec.recipe import Recipe
-from trainingrun_trainer import hooks
 from trainingrun_trainer.data.listing import Listing, list_dataset
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.transform import Transform
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.hooks import hooks_of
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.transform_marks import runs_on_trainer
@@ -45,6 +45,8 @@ def plan_of(run: Run, workers: Workers) -> Plan:
     recipe = run.spec.recipe
     if recipe is None:
         raise InvalidConfiguration("spec.recipe: missing; a run with trainer.command starts that command instead")
+    for hook in hooks_of(recipe):
+        hook.check()
     transform = _data_transform(recipe)
     return Plan(
         run=run,
@@ -119,19 +121,18 @@ def shown_configuration(run: Run) -> dict[str, Any]:
 def _data_transform(recipe: Recipe) -> Transform | None:
     """The transform that data tasks apply, or None where it runs on the trainer."""
     named = recipe.transform
-    function = hooks.load("spec.recipe.transform.function", named.function, f"transform ({named.kind})")
-    if runs_on_trainer(function):
-        if named.kind == "Row":
-            raise InvalidConfiguration(
-                f'spec.recipe.transform.kind: found Row, but "{named.function}" runs on the trainer; allowed: Batch'
-            )
-        return None
     transform = Transform(
         function=named.function,
         kind=named.kind,
         batch_format=named.resolved_batch_format,
         batch_size=named.batch_size,
         parameters=dict(named.parameters),
+        input_columns=recipe.dataset.inputs,
     )
-    transform.load()
+    if runs_on_trainer(transform.hook.function):
+        if named.kind == "Row":
+            raise InvalidConfiguration(
+                f'spec.recipe.transform.kind: found Row, but "{named.function}" runs on the trainer; allowed: Batch'
+            )
+        return None
     return transform

@@ -23,6 +23,7 @@ from trainingrun_trainer.local.adapt import Adapted, adapt
 from trainingrun_trainer.local.machine import Size, size, this_machine
 from trainingrun_trainer.local.supervisor import Launch, Supervisor, notice, python_path
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
+from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
 
 
@@ -37,6 +38,7 @@ class LocalOptions:
     volume: Path | None
     json: bool
     verbose: bool
+    explain: bool
 
 
 def parse(arguments: list[str]) -> LocalOptions:
@@ -49,6 +51,7 @@ def parse(arguments: list[str]) -> LocalOptions:
     parser.add_argument("--volume", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--explain", action="store_true")
     return LocalOptions(**vars(parser.parse_args(arguments)))
 
 
@@ -64,9 +67,23 @@ def main(arguments: list[str]) -> int:
         print(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one", file=sys.stderr)
         return int(Exit.INVALID_CONFIG)
     try:
-        return int(_train(adapt(runs[0].run, options.volume), options))
+        adapted = adapt(runs[0].run, options.volume)
+        return int(_explain(adapted, options) if options.explain else _train(adapted, options))
     except KeyboardInterrupt:
         return 130
+
+
+def _explain(adapted: Adapted, options: LocalOptions) -> Exit:
+    """Show what becomes of the first rows, in this process: nothing is started."""
+    from trainingrun_trainer.local.explain import explain
+
+    sys.path.insert(0, str(options.file.resolve().parent))
+    os.environ.update(adapted.variables)
+    workers = workers_of(adapted.run)
+    if not options.address:
+        shape = size(adapted.run, this_machine(), trainers=options.trainers, data_cpus=options.data_cpus)
+        workers = Workers(shape.trainers, gpus=shape.gpus_per_trainer, cpus=shape.cpus_per_trainer)
+    return explain(adapted.run, workers)
 
 
 def _train(adapted: Adapted, options: LocalOptions) -> Exit:

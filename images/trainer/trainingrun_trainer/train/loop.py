@@ -15,11 +15,15 @@ import ray.train
 import ray.train.torch
 import torch
 
-from trainingrun_trainer import hooks
 from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.train import recipe_objects
+from trainingrun_trainer.train.computation import Computation
+from trainingrun_trainer.train.dry_run import Findings, dry_run
+from trainingrun_trainer.train.schedule import Schedule
 from trainingrun_trainer.train.session import LoopConfig, Session, Step
 from trainingrun_trainer.train.steps import Stepper, Sums
+from trainingrun_trainer.train.trial_copies import Trained
 
 
 def train(config: dict[str, Any]) -> None:
@@ -29,7 +33,7 @@ def train(config: dict[str, Any]) -> None:
         session = Session(loop)
         hook = session.recipe.loop
         if hook is not None:
-            hooks.load("spec.recipe.loop.function", hook.function, "loop")(session, **hook.parameters)
+            hook_of("spec.recipe.loop", hook, "loop").call(session)
         else:
             Training(session).run()
         if not session.should_stop:
@@ -47,14 +51,14 @@ class Training:
         model = recipe_objects.build_model(recipe)
         self._model = ray.train.torch.prepare_model(model, move_to_device=session.device)
         self._bare_model = getattr(self._model, "module", self._model)
-        optimizer = recipe_objects.build_optimizer(recipe, self._bare_model)
-        self._scheduler = recipe_objects.build_scheduler(recipe, optimizer)
+        self._computation = computation = Computation(recipe, session.device)
+        optimizer = recipe_objects.build_optimizer(recipe, self._bare_model, computation.loss_parameters())
+        self._schedule = Schedule(recipe, optimizer)
         compiled: Any = torch.compile(self._model) if recipe.torch_compile else self._model
         # Dropout must differ between ranks; the weights, made above, must not.
         torch.manual_seed(recipe.seed + 1 + session.rank)
-        self._stepper = Stepper(
-            session, recipe, compiled, optimizer, recipe_objects.build_loss(recipe), recipe_objects.build_metric(recipe)
-        )
+        self._stepper = Stepper(session, recipe, compiled, optimizer, computation)
+        self._is_tried = False
 
     def run(self) -> None:
         """Train from the newest checkpoint to the last epoch, or until asked to stop."""
@@ -72,8 +76,8 @@ class Training:
             self._bare_model.load_state_dict(state["model"])
             self._stepper.optimizer.load_state_dict(state["optimizer"])
             self._stepper.scaler.load_state_dict(state["scaler"])
-            if self._scheduler is not None and state["scheduler"] is not None:
-                self._scheduler.load_state_dict(state["scheduler"])
+            self._schedule.load_state_dict(state["scheduler"])
+            self._computation.load_state_dict(state.get("loss", {}))
 
     def epoch(self) -> bool:
         """Train the rest of an epoch, with validation and checkpoints; False when asked to stop before its end."""
@@ -96,7 +100,26 @@ class Training:
 
     def step(self, step: Step) -> bool:
         """Learn from the rows of one step, which need not be of the epoch; whether the optimizer has moved."""
+        if step.batch is not None:
+            step = dataclasses.replace(step, batch=self._stepper.transform(step.batch))
+        if not self._is_tried:
+            self._try(step)
         return self._stepper.step(step)
+
+    def _try(self, step: Step) -> None:
+        """Try everything on rank 0's first batch; all ranks follow what it has shown. Collective."""
+        self._is_tried = True
+        findings = None
+        if step.batch is not None and self._session.rank == 0:
+            trained = Trained(self._bare_model, self._stepper.optimizer, self._schedule, self._computation)
+            has_validation = self._recipe.dataset.validation is not None
+            findings = dry_run(trained, step.batch, has_validation=has_validation, session=self._session)
+        findings = self._session.lockstep.broadcast(findings) or Findings()
+        self._computation.decide(findings.decisions)
+        if findings.metrics:
+            self._session.reporter.tell("Notice", level="Info", message=findings.sentence)
+        for said in findings.notices:
+            self._session.reporter.tell("Notice", level="Warning", message=said)
 
     def _finish_epoch(self) -> None:
         session = self._session
@@ -104,22 +127,21 @@ class Training:
         session.publish(lambda: metrics, now=True)
         if self._recipe.dataset.validation is not None:
             metrics |= {f"validation_{name}": value for name, value in self._validate().items()}
-        if self._scheduler is not None and self._recipe.scheduler and self._recipe.scheduler.interval == "Epoch":
-            self._scheduler.step()
+        self._schedule.after_epoch(metrics)
         best = self._is_best(metrics)
         session.end_epoch(metrics)
         self._save(metrics, best=best)
 
     def _validate(self) -> dict[str, float]:
         self._model.eval()
-        sums = Sums()
+        sums, transform = Sums(), recipe_objects.trainer_transform(self._recipe, training=False)
         with torch.no_grad():
             for batch in self._session.validation_batches():
-                inputs, targets = self._stepper.prepare(batch)
+                rows = len(next(iter(batch.values())))
                 with self._stepper.autocast():
                     # Not through DDP, which would wait for ranks that have fewer batches.
-                    means = self._stepper.evaluate(self._bare_model(inputs), targets)
-                sums.add(len(targets), **means)
+                    means = self._computation.evaluation(self._bare_model, transform(batch), self._session)
+                sums.add(rows, **means)
         self._model.train()
         return self._means(sums)
 
@@ -132,8 +154,7 @@ class Training:
 
     def _moved(self) -> None:
         self._session.count_step()
-        if self._scheduler is not None and self._recipe.scheduler and self._recipe.scheduler.interval == "Step":
-            self._scheduler.step()
+        self._schedule.after_step(lambda: self._means(self._stepper.sums)["loss"])
 
     def _is_best(self, metrics: dict[str, float]) -> bool:
         wanted = self._checkpoints.best
@@ -154,7 +175,8 @@ class Training:
         state = {
             "model": self._bare_model.state_dict(),
             "optimizer": self._stepper.optimizer.state_dict(),
-            "scheduler": self._scheduler.state_dict() if self._scheduler is not None else None,
+            "scheduler": self._schedule.state_dict(),
+            "loss": self._computation.state_dict(),
             "scaler": self._stepper.scaler.state_dict(),
         }
         self._session.save(state, metrics, best=best)

@@ -7,7 +7,7 @@ ranks, as if one machine had seen them together.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,9 @@ import torch
 import torch.distributed as dist
 
 from trainingrun.spec.recipe import Recipe
-from trainingrun_trainer import hooks
-from trainingrun_trainer.train.feed import Batch
+from trainingrun_trainer.train.computation import Computation
+from trainingrun_trainer.train.recipe_objects import trainer_transform
 from trainingrun_trainer.train.session import Session, Step
-from trainingrun_trainer.transform_marks import runs_on_trainer
 
 _AUTOCAST = {"BF16": torch.bfloat16, "FP16": torch.float16}
 _BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm
@@ -52,8 +51,7 @@ class Stepper:
         recipe: Recipe,
         model: torch.nn.Module,
         optimizer: torch.optim.Optimizer,
-        loss: Callable[[Any, Any], torch.Tensor],
-        metric: tuple[str, Callable[[Any, Any], torch.Tensor]],
+        computation: Computation,
     ):
         self._session = session
         self._recipe = recipe
@@ -63,10 +61,8 @@ class Stepper:
             session.device.type, enabled=autocast_type(recipe.mixed_precision, session.device.type) is torch.float16
         )
         self.sums = Sums()
-        self._loss = loss
-        self._metric = metric
-        self._transform = trainer_transform(recipe)
-        self._train_step = _train_step(recipe)
+        self._computation = computation
+        self.transform = trainer_transform(recipe, training=True)
         self._norms = [module for module in model.modules() if isinstance(module, _BATCH_NORM)]
         self._nominal_rows = session.batch_rows * session.world_size * recipe.gradient_accumulation_steps
         self._pending_rows = 0
@@ -109,30 +105,14 @@ class Stepper:
         dtype = autocast_type(self._recipe.mixed_precision, device)
         return torch.autocast(device, dtype=dtype) if dtype else contextlib.nullcontext()
 
-    def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of a batch, after the transform that runs on the trainer."""
-        dataset = self._recipe.dataset
-        batch = self._transform(batch)
-        return batch[dataset.inputs[0]], batch[dataset.targets[0]]
-
-    def evaluate(self, outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Loss and metric, means over the rows."""
-        name, metric = self._metric
-        return {"loss": self._loss(outputs, targets), name: metric(outputs, targets)}
-
     def _weighted_loss(self, step: Step) -> torch.Tensor:
         """This rank's share of the loss: DDP takes the mean over ranks, so the sum over rows comes out."""
         if step.batch is None:
             # No rows here, but the others' gradients need this rank's part in the exchange: a part of zero.
             with self.autocast():
-                inputs, _ = self.prepare(self._session.template())
-                return _sum(self.model(inputs)) * 0.0
+                return _sum(self._computation.outputs(self.model, self.transform(self._session.template()))) * 0.0
         with self.autocast():
-            if self._train_step is not None:
-                means = {"loss": self._train_step(self.model, self._transform(step.batch), self._session)}
-            else:
-                inputs, targets = self.prepare(step.batch)
-                means = self.evaluate(self.model(inputs), targets)
+            means = self._computation.training(self.model, step.batch, self._session)
         self.sums.add(step.rows, **means)
         share: torch.Tensor = means["loss"] * (step.rows * self._session.world_size / self._nominal_rows)
         return share
@@ -171,25 +151,6 @@ def autocast_type(precision: str | None, device: str) -> torch.dtype | None:
     FP16 needs a gradient scaler, and that a GPU: a machine without one trains such a run in float32.
     """
     return None if precision == "FP16" and device != "cuda" else _AUTOCAST.get(precision or "")
-
-
-def trainer_transform(recipe: Recipe) -> Callable[[Batch], Batch]:
-    """The recipe's transform if it runs on the trainer, otherwise one that changes nothing."""
-    function = hooks.load("spec.recipe.transform.function", recipe.transform.function, "transform (Batch)")
-    if not runs_on_trainer(function):
-        return lambda batch: batch
-    parameters = dict(recipe.transform.parameters)
-    hooks.check_parameters("spec.recipe.transform.parameters", function, 1, parameters)
-    return lambda batch: function(batch, **parameters)
-
-
-def _train_step(recipe: Recipe) -> Callable[..., torch.Tensor] | None:
-    if recipe.train_step is None:
-        return None
-    function = hooks.load("spec.recipe.trainStep.function", recipe.train_step.function, "trainStep")
-    parameters = dict(recipe.train_step.parameters)
-    hooks.check_parameters("spec.recipe.trainStep.parameters", function, 3, parameters)
-    return lambda model, batch, state: function(model, batch, state, **parameters)
 
 
 def _sum(outputs: Any) -> torch.Tensor:

@@ -1,0 +1,75 @@
+"""A recipe's objects without Ray, and batches to try them on: a test names only what it is about."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from run_samples import run_of
+
+from trainingrun.spec.recipe import Recipe
+from trainingrun_trainer.train.computation import Computation
+from trainingrun_trainer.train.dry_run import Findings, dry_run
+from trainingrun_trainer.train.recipe_objects import build_model, build_optimizer
+from trainingrun_trainer.train.schedule import Schedule
+from trainingrun_trainer.train.trial_copies import Trained
+
+CPU = torch.device("cpu")
+ROWS = 32
+
+
+def call(function: str, **parameters: Any) -> dict[str, Any]:
+    """A hook of a recipe; a function without a module is one of author_functions or trial_functions."""
+    return {"function": function if ":" in function else f"trial_functions:{function}", "parameters": parameters}
+
+
+def linear(outputs: int, inputs: int = 4) -> dict[str, Any]:
+    """A model of one layer."""
+    return call("torch.nn:Linear", in_features=inputs, out_features=outputs)
+
+
+def recipe_of(*, inputs: tuple[str, ...] = ("x",), targets: tuple[str, ...] = ("y",), **fields: Any) -> Recipe:
+    """A recipe of columns x and y."""
+    source = {"format": "Parquet", "path": "/data/train"}
+    dataset = {"train": source, "inputColumns": list(inputs), "targetColumns": list(targets)}
+    run = run_of(recipe={"dataset": dataset, "globalBatchSize": 5040, "model": linear(2), **fields})
+    assert run.spec.recipe is not None
+    return run.spec.recipe
+
+
+def trained(recipe: Recipe) -> Trained:
+    """What the recipe makes."""
+    model = build_model(recipe)
+    computation = Computation(recipe, CPU)
+    optimizer = build_optimizer(recipe, model, computation.loss_parameters())
+    return Trained(model, optimizer, Schedule(recipe, optimizer), computation)
+
+
+def session(world_size: int = 1, batch_rows: int = ROWS) -> Any:
+    """What a dry run looks at of a session."""
+    return SimpleNamespace(world_size=world_size, batch_rows=batch_rows, device=CPU)
+
+
+def tried(batch: dict[str, Any], *, batch_rows: int = ROWS, **fields: Any) -> Findings:
+    """What a dry run of a recipe finds in a batch."""
+    made = trained(recipe_of(**fields))
+    return dry_run(made, batch, has_validation=True, session=session(batch_rows=batch_rows))
+
+
+def table(classes: int = 2, rows: int = ROWS) -> dict[str, torch.Tensor]:
+    """A batch of four numbers a row, and classes."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(rows) % classes
+    return {"x": torch.randn(rows, 4, generator=generator), "y": labels}
+
+
+def prices(rows: int = ROWS) -> dict[str, torch.Tensor]:
+    """A batch of four numbers a row, and a number to predict from them."""
+    batch = table(rows=rows)
+    return {**batch, "y": batch["x"] @ torch.tensor([3.0, -2.0, 1.0, 0.5]) + 1}
+
+
+def changed(batch: dict[str, torch.Tensor], **columns: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The batch with these columns instead of its own."""
+    return {**batch, **columns}
