@@ -92,7 +92,9 @@ def test_unmodified_pandas_file_trains(address: str, tmp_path: Path) -> None:
     import pandas as pd
 
     images = np.random.default_rng(0).integers(0, 256, (300, SIDE, SIDE), dtype=np.uint8)
-    pd.DataFrame({"image": images.tolist(), "label": range(300)}).to_parquet(tmp_path / "seed.parquet")
+    pd.DataFrame({"image": [list(image) for image in images], "label": range(300)}).to_parquet(
+        tmp_path / "seed.parquet"
+    )
     run = document(tmp_path / "seed.parquet", tmp_path / "storage", {"epochs": 1})
     training = start(run, tmp_path, address)
 

@@ -76,9 +76,12 @@ def merged(path: str, blocks: Iterable[FileSchema]) -> FileSchema:
     return FileSchema(path, pa.schema([f for f in fields if f.name not in conflicts]), conflicts)
 
 
-def with_partitions(files: list[FileSchema], root: str) -> Iterator[FileSchema]:
-    """The same files with the columns that the names of their folders below `root` hold; these go before a file's."""
-    types = partition_types((file.path for file in files), root)
+def with_partitions(files: Iterable[FileSchema], paths: Iterable[str], root: str) -> Iterator[FileSchema]:
+    """The same files with the columns that the names of their folders below `root` hold; these go before a file's.
+
+    `paths` are those of all files, since their values together tell a column's type.
+    """
+    types = partition_types(paths, root)
     for file in files:
         schema = file.schema
         for name in partition_values(file.path, root):

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import File, find_files, root_of
-from trainingrun_trainer.data.formats.parquet_files import leaves, opened, read_footer
+from trainingrun_trainer.data.formats.parquet_files import opened, read_footer, with_leaves
 from trainingrun_trainer.data.found import Found
 from trainingrun_trainer.data.nested_lists import is_list_of_numbers
 from trainingrun_trainer.data.partitions import partition_values
@@ -37,8 +37,9 @@ class Parquet:
         files = find_files(source.field + ".path", source.path, self.suffixes)
         with ThreadPoolExecutor(_FOOTER_READERS) as pool:
             footers = list(pool.map(lambda file: _footer(source, file), files))
-        known = list(zip((file.path for file in files), footers, strict=True))
-        schema, notices = joined(source, _schemas(source, known))
+        paths = [file.path for file in files]
+        known = list(zip(paths, footers, strict=True))
+        schema, notices = joined(source, with_partitions(_schemas(known), paths, root_of(source.path)))
         _refuse_nulls(source, known)
         ragged = _ragged(footers, {field.name for field in schema if is_list_of_numbers(field.type)})
         pieces: list[Piece] = []
@@ -77,23 +78,22 @@ class Parquet:
             raise DataError(f"{path}: row group {piece.row_group} cannot be read: {error}") from error
 
 
-def _schemas(source: Source, known: list[tuple[str, pq.FileMetaData]]) -> Iterator[FileSchema]:
+def _schemas(known: list[tuple[str, pq.FileMetaData]]) -> Iterator[FileSchema]:
     """What each file says. A file without rows says nothing, if others have some."""
     has_rows = any(footer.num_rows for _, footer in known)
-    files = []
     for path, footer in known:
         if footer.num_rows or not has_rows:
             schema = footer.schema.to_arrow_schema()
             # What is kept of an array's shape; the rest, such as the index of pandas, differs from file to file.
             shapes = {k: v for k, v in (schema.metadata or {}).items() if k.endswith((b".shape", b".dtype"))}
-            files.append(FileSchema(path, schema.with_metadata(shapes)))
-    return with_partitions(files, root_of(source.path))
+            yield FileSchema(path, schema.with_metadata(shapes))
 
 
 def _refuse_nulls(source: Source, known: list[tuple[str, pq.FileMetaData]]) -> None:
     """Raise InvalidConfiguration where a footer says that a column without which there is no training has nulls."""
-    for path, footer in known:
-        for place, name in leaves(footer, source.required):
+    footers = with_leaves((footer for _, footer in known), source.required)
+    for (path, _), (footer, places) in zip(known, footers, strict=True):
+        for place, name in places:
             for group in map(footer.row_group, range(footer.num_row_groups)):
                 column = group.column(place)
                 # Further down, an empty list counts as a null.
@@ -108,8 +108,8 @@ def _refuse_nulls(source: Source, known: list[tuple[str, pq.FileMetaData]]) -> N
 def _ragged(footers: Iterable[pq.FileMetaData], names: Collection[str]) -> frozenset[str]:
     """The list columns whose number of values is not one multiple of the rows everywhere."""
     lengths: dict[str, set[float]] = {name: set() for name in names}
-    for footer in footers if names else ():
-        for place, name in leaves(footer, names):
+    for footer, places in with_leaves(footers if names else (), names):
+        for place, name in places:
             for group in map(footer.row_group, range(footer.num_row_groups)):
                 if group.num_rows:
                     lengths[name].add(group.column(place).num_values / group.num_rows)
@@ -119,11 +119,13 @@ def _ragged(footers: Iterable[pq.FileMetaData], names: Collection[str]) -> froze
 def _rows_at_once(footer: pq.FileMetaData, number: int | None, names: Collection[str]) -> int:
     """How many rows take about `READ_BYTES` in memory, where a number has its width however few bits the file uses."""
     group = footer.row_group(number)
-    columns = [group.column(place) for place, _ in leaves(footer, names)]
+    ((_, places),) = with_leaves([footer], names)
+    columns = [group.column(place) for place, _ in places]
     size = sum(max(c.total_uncompressed_size, c.num_values * _WIDTHS.get(c.physical_type, 0)) for c in columns)
     rows: int = max(1, READ_BYTES // max(1, size // max(1, group.num_rows)))
     is_sure = not any(c.physical_type in _SIZELESS and c.dictionary_page_offset is not None for c in columns)
-    return min(rows if is_sure else min(rows, _UNSURE_ROWS), max(1, group.num_rows))
+    most: int = max(1, group.num_rows)
+    return min(rows if is_sure else min(rows, _UNSURE_ROWS), most)
 
 
 def _of_bounded_size(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO
 
 import pyarrow as pa
@@ -41,10 +41,18 @@ def read_footer(path: str) -> pq.FileMetaData:
         return file.metadata
 
 
-def leaves(footer: pq.FileMetaData, names: Collection[str]) -> list[tuple[int, str]]:
-    """The places of the columns in the file that hold values of `names`, each with the table's column it is of."""
-    found = ((place, _top_level(footer.schema.column(place).path, names)) for place in range(footer.num_columns))
-    return [(place, name) for place, name in found if name is not None]
+def with_leaves(
+    footers: Iterable[pq.FileMetaData], names: Collection[str]
+) -> Iterator[tuple[pq.FileMetaData, list[tuple[int, str]]]]:
+    """Each footer with the places of the columns in its file that hold values of `names`, and which of these it is."""
+    schema: pq.ParquetSchema | None = None
+    found: list[tuple[int, str]] = []
+    for footer in footers:
+        if schema is None or not footer.schema.equals(schema):
+            schema = footer.schema
+            tops = ((place, _top_level(schema.column(place).path, names)) for place in range(len(schema)))
+            found = [(place, name) for place, name in tops if name is not None]
+        yield footer, found
 
 
 def _top_level(path: str, names: Collection[str]) -> str | None:

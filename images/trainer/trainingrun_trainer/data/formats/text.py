@@ -120,7 +120,7 @@ def _found(
         raise InvalidConfiguration(
             f'{source.field}.path: "{source.path}" has {len(files)} files but no rows; allowed: at least one row'
         )
-    schema, notices = joined(source, with_partitions(schemas, root_of(source.path)))
+    schema, notices = joined(source, with_partitions(schemas, [f.path for f in files], root_of(source.path)))
     pieces = [
         Piece(index=index, paths=(file.path,), size_bytes=file.size_bytes, rows=count)
         for index, (file, count) in enumerate(zip(files, rows, strict=True))

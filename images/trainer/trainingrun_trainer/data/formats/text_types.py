@@ -39,13 +39,14 @@ class SeenValues:
             self.kinds.add("null")
         if "text" in self.kinds or values.null_count == len(values):
             return
-        trimmed = pc.ascii_trim_whitespace(values)
-        if pc.all(pc.match_substring_regex(trimmed, r"^-?[0-9]+$")).as_py():
-            self.kinds.update(_whole_numbers(trimmed))
+        if "fraction" not in self.kinds and (whole := _whole_numbers(values)):
+            self.kinds.update(whole)
+        elif _fits(pc.ascii_trim_whitespace(values), pa.float64()):
+            self.kinds.add("fraction")
         elif pc.all(pc.is_in(values, pa.array([*_BOOLEANS, None]))).as_py():
             self.kinds.add("bool")
         else:
-            self.kinds.add(_fractions_or_text(trimmed))
+            self.kinds.add("text")
 
     def type(self, *, is_whole: bool) -> pa.DataType:
         """The type that holds all of them: int64, uint64, float64, bool or string.
@@ -85,19 +86,21 @@ def with_declared(schema: pa.Schema, declared: Mapping[str, str]) -> pa.Schema:
 
 
 def _whole_numbers(values: pa.Array) -> set[str]:
-    try:
-        smallest = pc.min(values.cast(pa.int64())).as_py()
-        return {"whole", "negative"} if smallest < 0 else {"whole"}
-    except pa.ArrowInvalid:
-        numbers = [int(value) for value in values.to_pylist() if value is not None]
-        kinds = {"negative"} if min(numbers) < 0 else {"whole"}
-        is_huge = min(numbers) < -_LARGEST_INT64 - 1 or max(numbers) >= 2**64
-        return kinds | {"huge" if is_huge else "large"}
+    """What kinds of whole numbers these are; none where one is no such number."""
+    trimmed = pc.ascii_trim_whitespace(values)
+    # Arrow would take 0x10 for 16, which nobody else does.
+    if _fits(trimmed, pa.int64()) and not pc.any(pc.match_substring(trimmed, "x", ignore_case=True)).as_py():
+        return {"negative" if pc.min(trimmed.cast(pa.int64())).as_py() < 0 else "whole"}
+    if not pc.all(pc.match_substring_regex(trimmed, r"^-?[0-9]+$")).as_py():
+        return set()
+    numbers = [int(value) for value in trimmed.to_pylist() if value is not None]
+    is_huge = min(numbers) < -_LARGEST_INT64 - 1 or max(numbers) >= 2**64
+    return {"negative" if min(numbers) < 0 else "whole", "huge" if is_huge else "large"}
 
 
-def _fractions_or_text(values: pa.Array) -> str:
+def _fits(values: pa.Array, kind: pa.DataType) -> bool:
     try:
-        values.cast(pa.float64())
+        values.cast(kind)
     except pa.ArrowInvalid:
-        return "text"
-    return "fraction"
+        return False
+    return True
