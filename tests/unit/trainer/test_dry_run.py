@@ -111,7 +111,7 @@ def test_nothing_remains_of_a_dry_run(
     parameters = {"step_size": 1} if "StepLR" in scheduler else {}
     made = trained(recipe_of(model=call(model), scheduler=call(scheduler, **parameters), trainStep=call("random_step")))
     assert (trial_copies._copied(made) is not None) == is_copied
-    parts = (made.model, made.optimizer, made.schedule, made.computation)
+    parts = (made.model, made.optimizer, made.scheduler, made.computation)
     made.model.eval()
     before = [copy.deepcopy(part.state_dict()) for part in parts]
     random.seed(1), np.random.seed(1), torch.manual_seed(1)  # type: ignore[func-returns-value]

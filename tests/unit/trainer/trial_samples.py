@@ -11,9 +11,7 @@ from run_samples import run_of
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.train.computation import Computation
 from trainingrun_trainer.train.dry_run import Findings, dry_run
-from trainingrun_trainer.train.recipe_objects import build_model, build_optimizer
-from trainingrun_trainer.train.schedule import Schedule
-from trainingrun_trainer.train.trial_copies import Trained
+from trainingrun_trainer.train.recipe_objects import RecipeObjects, build_model, build_optimizer, build_scheduler
 
 CPU = torch.device("cpu")
 ROWS = 32
@@ -38,12 +36,12 @@ def recipe_of(*, inputs: tuple[str, ...] = ("x",), targets: tuple[str, ...] = ("
     return run.spec.recipe
 
 
-def trained(recipe: Recipe) -> Trained:
+def trained(recipe: Recipe) -> RecipeObjects:
     """What the recipe makes."""
     model = build_model(recipe)
     computation = Computation(recipe, CPU)
     optimizer = build_optimizer(recipe, model, computation.loss_parameters())
-    return Trained(model, optimizer, Schedule(recipe, optimizer), computation)
+    return RecipeObjects(recipe, model, optimizer, build_scheduler(recipe, optimizer), computation)
 
 
 def session(world_size: int = 1, batch_rows: int = ROWS) -> Any:

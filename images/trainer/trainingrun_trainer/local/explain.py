@@ -25,9 +25,13 @@ from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.train.call_watch import shape_of
 from trainingrun_trainer.train.computation import Computation
 from trainingrun_trainer.train.dry_run import Findings, dry_run
-from trainingrun_trainer.train.recipe_objects import build_model, build_optimizer, trainer_transform
-from trainingrun_trainer.train.schedule import Schedule
-from trainingrun_trainer.train.trial_copies import Trained
+from trainingrun_trainer.train.recipe_objects import (
+    RecipeObjects,
+    build_model,
+    build_optimizer,
+    build_scheduler,
+    trainer_transform,
+)
 
 _CPU = torch.device("cpu")
 
@@ -84,12 +88,12 @@ def _tried(plan: Plan, batch: dict[str, Any]) -> Findings:
     model = build_model(recipe)
     computation = Computation(recipe, _CPU)
     optimizer = build_optimizer(recipe, model, computation.loss_parameters())
-    trained = Trained(model, optimizer, Schedule(recipe, optimizer), computation)
+    made = RecipeObjects(recipe, model, optimizer, build_scheduler(recipe, optimizer), computation)
     session = SimpleNamespace(
         run=plan.run, recipe=recipe, rank=0, world_size=1, device=_CPU, batch_rows=plan.batch_rows
     )
     has_validation = recipe.dataset.validation is not None
-    return dry_run(trained, batch, has_validation=has_validation, session=session)
+    return dry_run(made, batch, has_validation=has_validation, session=session)
 
 
 def _measured(findings: Findings) -> list[str]:

@@ -20,10 +20,11 @@ from trainingrun_trainer.train import batch_oddities, gradient_check, list_param
 from trainingrun_trainer.train.call_watch import CallWatch, Mistake, shape_of
 from trainingrun_trainer.train.computation import LOSS
 from trainingrun_trainer.train.mistakes import OtherRanksNeeded, told
+from trainingrun_trainer.train.recipe_objects import RecipeObjects, step_scheduler
 from trainingrun_trainer.train.steps import autocast_type
 from trainingrun_trainer.train.target_choice import choose
 from trainingrun_trainer.train.target_form import Decisions
-from trainingrun_trainer.train.trial_copies import Trained, trial
+from trainingrun_trainer.train.trial_copies import trial
 
 _BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm
 
@@ -55,15 +56,14 @@ class Findings:
         return explanation.sentence(self.model_gets, self.loss_gets, self.metrics)
 
 
-def dry_run(objects: Any, batch: Mapping[str, Any], *, has_validation: bool, session: Any) -> Findings:
+def dry_run(objects: RecipeObjects, batch: Mapping[str, Any], *, has_validation: bool, session: Any) -> Findings:
     """Try the recipe on `batch`, as it is after the transform. Raises InvalidConfiguration.
 
-    `objects` has the attributes of Trained. `session` is what trainStep and evalStep get; of it `world_size` and
-    `batch_rows` are looked at. Every rank must give the findings' decisions to its Computation.
+    `session` is what trainStep and evalStep get; of it `world_size` and `batch_rows` are looked at. Every rank must
+    give the findings' decisions to its Computation.
     """
     findings = Findings()
-    trained = Trained(objects.model, objects.optimizer, objects.schedule, objects.computation)
-    with warnings.catch_warnings(record=True) as caught, trial(trained, world_size=session.world_size) as tried:
+    with warnings.catch_warnings(record=True) as caught, trial(objects, world_size=session.world_size) as tried:
         warnings.simplefilter("always")
         work = _DryRun(tried, batch, session, findings)
         try:
@@ -76,11 +76,11 @@ def dry_run(objects: Any, batch: Mapping[str, Any], *, has_validation: bool, ses
 
 
 class _DryRun:
-    def __init__(self, tried: Trained, batch: Mapping[str, Any], session: Any, findings: Findings):
+    def __init__(self, tried: RecipeObjects, batch: Mapping[str, Any], session: Any, findings: Findings):
         self.doubts: list[str] = []
         self._tried = tried
         self._computation = tried.computation
-        self._recipe = tried.computation.recipe
+        self._recipe = tried.recipe
         self._batch = batch
         self._session = session
         self._findings = findings
@@ -101,7 +101,7 @@ class _DryRun:
         self._backward()
         if has_validation:
             self._evaluate()
-        self._step_schedule()
+        self._step_scheduler()
         state_check.check(self._tried)
         self._try_one_row()
 
@@ -169,12 +169,13 @@ class _DryRun:
             self._computation.evaluation(self._tried.model, self._batch, self._session)
         self._tried.model.train()
 
-    def _step_schedule(self) -> None:
+    def _step_scheduler(self) -> None:
+        if self._tried.scheduler is None:
+            return
         loss = float(self._means[LOSS].detach())
         with warnings.catch_warnings(), told("spec.recipe.scheduler", f"at its first step, with a loss of {loss:g}"):
             warnings.simplefilter("ignore")  # copies have lost the marks by which torch knows the order of steps
-            self._tried.schedule.after_step(lambda: loss)
-            self._tried.schedule.after_epoch({"loss": loss})
+            step_scheduler(self._tried.scheduler, {"loss": loss})
 
     def _try_one_row(self) -> None:
         """The last batch of an epoch may be of one row, where a squeeze too much takes the rows' dimension away."""

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import torch
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
-from trainingrun_trainer.train.trial_copies import Trained
+from trainingrun_trainer.train.recipe_objects import RecipeObjects
 
 _SHOWN = 5
 
 
-def check_optimizer(tried: Trained) -> list[str]:
+def check_optimizer(tried: RecipeObjects) -> list[str]:
     """Sentences about parameters that the optimizer lacks. Raises InvalidConfiguration if it holds none."""
     held = tried.held()
     named = dict(tried.model.named_parameters())
@@ -21,7 +21,7 @@ def check_optimizer(tried: Trained) -> list[str]:
         return []
     if not held & own:
         raise InvalidConfiguration(
-            f'spec.recipe.optimizer.function: "{tried.computation.recipe.optimizer.function}" returned an optimizer of '
+            f'spec.recipe.optimizer.function: "{tried.recipe.optimizer.function}" returned an optimizer of '
             f"{len(held)} parameters, none of which is the model's; allowed: parameters of the model that it is given"
         )
     said = []
@@ -33,7 +33,7 @@ def check_optimizer(tried: Trained) -> list[str]:
     return said
 
 
-def check_attached(loss: torch.Tensor, tried: Trained, field: str) -> None:
+def check_attached(loss: torch.Tensor, tried: RecipeObjects, field: str) -> None:
     """Refuse a loss that has no gradient. Raises InvalidConfiguration."""
     if loss.requires_grad:
         return
@@ -48,7 +48,7 @@ def check_attached(loss: torch.Tensor, tried: Trained, field: str) -> None:
     )
 
 
-def check(tried: Trained, field: str) -> tuple[tuple[str, ...], list[str]]:
+def check(tried: RecipeObjects, field: str) -> tuple[tuple[str, ...], list[str]]:
     """After backward: the names of parameters without a gradient, and sentences about gradients that teach nothing.
 
     Raises InvalidConfiguration if no parameter that the optimizer holds has one.
@@ -64,7 +64,7 @@ def check(tried: Trained, field: str) -> tuple[tuple[str, ...], list[str]]:
             f"{field}: no parameter that the optimizer holds gets a gradient from the loss, so nothing would be "
             f"trained; allowed: at least one. Without a gradient: {_listed(unused) or 'none of the model'}"
         )
-    said = []
+    said = [f"the loss does not depend on {_listed(unused)}: these parameters are not trained"] if unused else []
     if all(not bool(p.grad.any()) for p in trained if p.grad is not None):
         said.append(f"{field}: every gradient of the first batch is zero: does the loss depend on the outputs?")
     wrong = [name for name, p in named.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]

@@ -23,7 +23,6 @@ from trainingrun_trainer.train.dry_run import Findings, dry_run
 from trainingrun_trainer.train.schedule import Schedule
 from trainingrun_trainer.train.session import LoopConfig, Session, Step
 from trainingrun_trainer.train.steps import Stepper, Sums
-from trainingrun_trainer.train.trial_copies import Trained
 
 
 def train(config: dict[str, Any]) -> None:
@@ -111,9 +110,10 @@ class Training:
         self._is_tried = True
         findings = None
         if step.batch is not None and self._session.rank == 0:
-            trained = Trained(self._bare_model, self._stepper.optimizer, self._schedule, self._computation)
+            model, optimizer, scheduler = self._bare_model, self._stepper.optimizer, self._schedule.scheduler
+            made = recipe_objects.RecipeObjects(self._recipe, model, optimizer, scheduler, self._computation)
             has_validation = self._recipe.dataset.validation is not None
-            findings = dry_run(trained, step.batch, has_validation=has_validation, session=self._session)
+            findings = dry_run(made, step.batch, has_validation=has_validation, session=self._session)
         findings = self._session.lockstep.broadcast(findings) or Findings()
         self._computation.decide(findings.decisions)
         if findings.metrics:

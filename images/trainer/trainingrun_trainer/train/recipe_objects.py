@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -15,9 +16,29 @@ from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.hooks import SIGNATURES, Hook, hook_of
 from trainingrun_trainer.train import list_parameters
+from trainingrun_trainer.train.computation import Computation
 from trainingrun_trainer.transform_marks import runs_on_trainer
 
 Made = TypeVar("Made")
+
+
+@dataclass
+class RecipeObjects:
+    """What a recipe makes, for the dry run. `model` is the bare one, without DDP or compilation."""
+
+    recipe: Recipe
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: Any
+    computation: Computation
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """The model's and the loss's."""
+        return [*self.model.parameters(), *self.computation.loss_parameters()]
+
+    def held(self) -> set[int]:
+        """The identities of the parameters that the optimizer holds."""
+        return {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
 
 
 def build_model(recipe: Recipe) -> torch.nn.Module:
@@ -47,6 +68,20 @@ def build_scheduler(recipe: Recipe, optimizer: torch.optim.Optimizer) -> Any:
     if recipe.scheduler is None:
         return None
     return list_parameters.make(hook_of("spec.recipe.scheduler", recipe.scheduler, "scheduler"), optimizer)[0]
+
+
+def step_scheduler(scheduler: Any, metrics: dict[str, float]) -> None:
+    """One step of a scheduler. One that follows a metric gets the validation loss, or the loss where there is none."""
+    if takes_metric(scheduler):
+        scheduler.step(metrics.get("validation_loss", metrics.get("loss")))
+    else:
+        scheduler.step()
+
+
+def takes_metric(scheduler: Any) -> bool:
+    """Whether the scheduler's step must be given a metric, as that of ReduceLROnPlateau."""
+    parameters = inspect.signature(scheduler.step).parameters.values()
+    return any(p.name == "metrics" and p.default is p.empty for p in parameters)
 
 
 def trainer_transform(recipe: Recipe, *, training: bool) -> Callable[[Any], Any]:

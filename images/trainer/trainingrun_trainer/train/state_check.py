@@ -10,21 +10,23 @@ from torch.distributed.tensor import DTensor
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.train.mistakes import told
-from trainingrun_trainer.train.trial_copies import Trained
+from trainingrun_trainer.train.recipe_objects import RecipeObjects
 
 # Beyond it, a copy in memory would cost more than it tells: state dicts are then loaded without being written.
 _MOST_WRITTEN_BYTES = 256 << 20
 
 
-def check(tried: Trained) -> None:
+def check(tried: RecipeObjects) -> None:
     """Save and load all state. Raises InvalidConfiguration naming what cannot be."""
     parts: dict[str, Any] = {
         "model": tried.model,
         "optimizer": tried.optimizer,
-        "scheduler": tried.schedule,
+        "scheduler": tried.scheduler,
         "loss": tried.computation,
     }
     for name, part in parts.items():
+        if part is None:
+            continue
         field = f"spec.recipe.{name}"
         with told(field, "when its state is saved"):
             state = part.state_dict()

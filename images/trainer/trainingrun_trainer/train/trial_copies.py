@@ -7,54 +7,34 @@ import copy
 import functools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainingrun_trainer.train.computation import Computation
 from trainingrun_trainer.train.mistakes import OtherRanksNeeded
-from trainingrun_trainer.train.schedule import Schedule
+from trainingrun_trainer.train.recipe_objects import RecipeObjects
 
 # A larger model is tried in place, since a copy of it may not fit beside it.
 MOST_COPIED_BYTES = 1 << 30
 
 
-@dataclass
-class Trained:
-    """What takes part in a step. `model` is the bare one, `schedule` steps the learning rate."""
-
-    model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
-    computation: Computation
-
-    def parameters(self) -> list[torch.nn.Parameter]:
-        """The model's and the loss's."""
-        return [*self.model.parameters(), *self.computation.loss_parameters()]
-
-    def held(self) -> set[int]:
-        """The identities of the parameters that the optimizer holds."""
-        return {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
-
-
 @contextlib.contextmanager
-def trial(trained: Trained, *, world_size: int) -> Iterator[Trained]:
-    """Something to step with. Afterwards `trained` and all random generators are as they were.
+def trial(made: RecipeObjects, *, world_size: int) -> Iterator[RecipeObjects]:
+    """Something to step with. Afterwards `made` and all random generators are as they were.
 
     With several ranks, whatever would wait for the others raises OtherRanksNeeded.
     """
     alone = NoExchange() if world_size > 1 else contextlib.nullcontext()
-    with _random_kept(trained.computation.device), alone:
-        copied = _copied(trained)
+    with _random_kept(made.computation.device), alone:
+        copied = _copied(made)
         if copied is not None:
             with _alone(copied.model):
                 yield copied
         else:
-            with _restored(trained), _alone(trained.model):
-                yield trained
+            with _restored(made), _alone(made.model):
+                yield made
 
 
 class NoExchange(TorchDispatchMode):
@@ -67,31 +47,31 @@ class NoExchange(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _copied(trained: Trained) -> Trained | None:
+def _copied(made: RecipeObjects) -> RecipeObjects | None:
     """Copies whose optimizer holds the copied model's parameters; None where that cannot be had."""
-    tensors = [*trained.model.parameters(), *trained.model.buffers()]
+    tensors = [*made.model.parameters(), *made.model.buffers()]
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > MOST_COPIED_BYTES:
         return None
     try:
-        parts = copy.deepcopy((trained.model, trained.optimizer, trained.schedule, trained.computation))
+        parts = copy.deepcopy((made.model, made.optimizer, made.scheduler, made.computation))
     except Exception:  # a model may hold what cannot be copied
         return None
-    copied = Trained(*parts)
-    return copied if _held_of_own(copied) == _held_of_own(trained) else None
+    copied = RecipeObjects(made.recipe, *parts)
+    return copied if _held_of_own(copied) == _held_of_own(made) else None
 
 
-def _held_of_own(trained: Trained) -> int:
-    return len(trained.held() & {id(parameter) for parameter in trained.parameters()})
+def _held_of_own(made: RecipeObjects) -> int:
+    return len(made.held() & {id(parameter) for parameter in made.parameters()})
 
 
 @contextlib.contextmanager
-def _restored(trained: Trained) -> Iterator[None]:
-    modules = [(m, m.training, dict(m.named_buffers(recurse=False))) for m in trained.model.modules()]
-    held = {id(tensor): tensor for tensor in (*trained.parameters(), *trained.model.buffers())}.values()
+def _restored(made: RecipeObjects) -> Iterator[None]:
+    modules = [(m, m.training, dict(m.named_buffers(recurse=False))) for m in made.model.modules()]
+    held = {id(tensor): tensor for tensor in (*made.parameters(), *made.model.buffers())}.values()
     kept = [(tensor, tensor.detach().to("cpu", copy=True)) for tensor in held]
-    loss = _on_cpu(trained.computation.state_dict())
-    optimizer = _on_cpu(trained.optimizer.state_dict())
-    schedule = _on_cpu(trained.schedule.state_dict())
+    loss = _on_cpu(made.computation.state_dict())
+    optimizer = _on_cpu(made.optimizer.state_dict())
+    scheduler = _on_cpu(made.scheduler.state_dict()) if made.scheduler is not None else None
     try:
         yield
     finally:
@@ -104,9 +84,10 @@ def _restored(trained: Trained) -> Iterator[None]:
             for name, buffer in buffers.items():
                 if getattr(module, name) is not buffer:
                     setattr(module, name, buffer)
-        trained.computation.load_state_dict(loss)
-        trained.schedule.load_state_dict(schedule)
-        trained.optimizer.load_state_dict(optimizer)
+        made.computation.load_state_dict(loss)
+        if made.scheduler is not None:
+            made.scheduler.load_state_dict(scheduler)
+        made.optimizer.load_state_dict(optimizer)
 
 
 def _on_cpu(state: Any) -> Any:
