@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import author_functions
 import pytest
 import torch
 from block_samples import block
@@ -50,6 +51,13 @@ def test_a_row_function_with_other_values_is_told_so() -> None:
     advice = probed("other_values_by_row", "Row").advice
     assert advice is not None
     assert advice.endswith("(its values differ from yours); your own Batch transform can be as fast")
+
+
+def test_rows_that_become_large_are_tried_on_few() -> None:
+    author_functions.ROWS_MADE.clear()
+    transform = Transform("author_functions:counted_pictures", "Batch")
+    probe(block(64).drop_columns([ROW_ID]), transform, ("image", "label"), "image")
+    assert sum(author_functions.ROWS_MADE) == 1 + 4
 
 
 def test_a_batch_function_needs_no_advice() -> None:

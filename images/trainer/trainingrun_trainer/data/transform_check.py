@@ -19,6 +19,8 @@ from trainingrun_trainer.data.transform import Transform, columns_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 _REPEATS = 3
+# Of what the sample may become.
+_MOST_BYTES = 64 << 20
 # How many times faster the batch form must be for advice.
 _WORTH_SAYING = 2
 
@@ -36,7 +38,9 @@ def probe(sample: pa.Table, transform: Transform, needed: Sequence[str], input_c
 
     Raises what the author's code raises, DataError, or InvalidConfiguration.
     """
-    transform(sample.slice(0, 1))  # imports and first-call costs are not the transform's speed
+    # Imports and first-call costs are not the transform's speed; and a row may become a large one.
+    first = transform(sample.slice(0, 1))
+    sample = sample.slice(0, max(1, _MOST_BYTES // max(1, first.nbytes)))
     began = time.perf_counter()
     result = transform(sample)
     rate = sample.num_rows / (time.perf_counter() - began)
