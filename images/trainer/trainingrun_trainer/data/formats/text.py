@@ -19,7 +19,7 @@ from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import File, find_files, root_of
 from trainingrun_trainer.data.formats import csv_scan, json_scan
 from trainingrun_trainer.data.formats.text_stream import BLOCK_BYTES, text_stream
-from trainingrun_trainer.data.formats.text_types import SeenValues, arrow_type
+from trainingrun_trainer.data.formats.text_types import SeenValues, arrow_type, with_declared
 from trainingrun_trainer.data.found import Found
 from trainingrun_trainer.data.partitions import partition_values
 from trainingrun_trainer.data.schemas import FileSchema, conform, joined, with_partitions
@@ -118,6 +118,7 @@ def _found(
             f'{source.field}.path: "{source.path}" has {len(files)} files but no rows; allowed: at least one row'
         )
     schema, notices = joined(source, with_partitions(schemas, [f.path for f in files], root_of(source.path)))
+    schema = with_declared(schema, source.column_types or {})
     pieces = [
         Piece(index=index, paths=(file.path,), size_bytes=file.size_bytes, rows=count)
         for index, (file, count) in enumerate(zip(files, rows, strict=True))
@@ -135,7 +136,7 @@ def _read(
     source: Source, piece: Piece, open_stream: Callable[[pa.NativeFile], Iterable[pa.RecordBatch]]
 ) -> Iterator[pa.Table]:
     path = piece.paths[0]
-    if piece.size_bytes == 0:  # Arrow refuses an empty file; to a reader it is one without rows
+    if piece.rows == 0:  # Arrow refuses an empty file
         return
     constants = partition_values(path, root_of(source.path))
     try:
