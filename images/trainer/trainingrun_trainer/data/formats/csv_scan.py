@@ -43,7 +43,7 @@ def scan(source: Source, file: File, *, whole: bool) -> CsvFile:
             _add(source, found, first.slice(1) if rows < 0 else first, max(rows, 0))
             rows += first.num_rows
             first = next(batches, None)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         if str(error) == _NOTHING:
             return CsvFile(file.path, [], rows=0)
         raise InvalidConfiguration(f"{source.field}: {file.path}: {error}") from error
