@@ -15,6 +15,7 @@ import pyarrow as pa
 from trainingrun_trainer import hooks
 from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import NUMBER_KINDS, from_numpy, layouts_of, to_numpy
+from trainingrun_trainer.data.nulls import as_numpy
 from trainingrun_trainer.failures.errors import DataError, UserCodeError
 from trainingrun_trainer.failures.tracebacks import user_traceback
 
@@ -65,7 +66,7 @@ def columns_of(table: pa.Table) -> dict[str, np.ndarray]:
     return {
         name: to_numpy(table.column(name), layouts[name], name=name)
         if name in layouts
-        else table.column(name).to_numpy()
+        else as_numpy(table.schema.field(name), table.column(name))
         for name in table.column_names
     }
 
