@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dataset_files import refused_at_start, rows_of, source_of
 
+from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import format_of, parquet
 from trainingrun_trainer.data.listing import list_dataset
-from trainingrun_trainer.data.reading import inspect
+from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
 from trainingrun_trainer.data.source import Uses
+from trainingrun_trainer.data.transform import columns_of
 
 HOOKS = Uses(gets_rows=True)
 
@@ -175,3 +178,26 @@ def test_texts_that_the_file_holds_once_are_bounded_in_memory(tmp_path: Path, mo
     tables = list(format_of(found.source).read(found.source, found.pieces[0]))
     assert sum(table.num_rows for table in tables) == 2000
     assert all(table.nbytes <= parquet.READ_BYTES for table in tables)
+
+
+@pytest.mark.parametrize("kind", ["Parquet", "JSON"])
+def test_whole_numbers_with_a_null_somewhere_have_one_type_in_every_batch(tmp_path: Path, kind: str) -> None:
+    for place, values in enumerate(([1, 2], [3, None])):
+        columns: dict[str, Any] = {
+            "image": values,
+            "label": [0, 1],
+            "flag": [True, values[1] and False],
+            "many": [7, 8],
+        }
+        if kind == "Parquet":
+            write(tmp_path / f"{place}.parquet", **columns)
+        else:
+            pd.DataFrame(columns, dtype=object).to_json(tmp_path / f"{place}.jsonl", orient="records", lines=True)
+    listing = list_dataset(source_of(kind, tmp_path, uses=HOOKS, columns=None))
+    order = Epoch(0, 0, shuffle=False)
+    tables = [columns_of(table) for table in read_rows(listing.source, listing.pieces, {}, order, Consumed())]
+    assert [table["image"].dtype for table in tables] == [np.float64] * 2
+    assert [table["flag"].dtype for table in tables] == [object] * 2
+    assert [table["many"].dtype for table in tables] == [np.int64] * 2
+    # A collate hook gets them as they are.
+    assert listing.source.schema is not None and listing.source.schema.field("image").type == pa.int64()

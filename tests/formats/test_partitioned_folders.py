@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -54,6 +55,17 @@ def test_a_glob_over_the_folders(tmp_path: Path) -> None:
     frame().to_parquet(tmp_path, partition_cols=["label"])
     rows = rows_of(hive(f"{tmp_path}/label=[01]/*.parquet"))
     assert sorted(set(rows["label"].tolist())) == [0, 1]
+
+
+def test_in_a_store_and_with_the_type_that_the_run_names() -> None:
+    store = fsspec.filesystem("memory")
+    for label in (0, 1):
+        store.pipe_file(f"/bucket/rows/label={label}/a.csv", b"x\n%d\n" % (label * 10))
+    rows = rows_of(hive("memory://bucket/rows", "CSV"))
+    assert list(zip(rows["x"].tolist(), rows["label"].tolist(), strict=True)) == [(0, 0), (10, 1)]
+    typed = hive("memory://bucket/rows", "CSV", column_types={"label": "string"}, uses=Uses(gets_rows=True))
+    assert rows_of(typed)["label"].tolist() == ["0", "1"]
+    store.rm("/bucket", recursive=True)
 
 
 def test_what_lies_above_the_path_is_no_column(tmp_path: Path) -> None:

@@ -122,6 +122,21 @@ def test_a_header_that_is_none_or_names_a_column_twice(tmp_path: Path) -> None:
     assert 'a.csv: its header has 2 columns "image", allowed: one' in refused_at_start(source_of("CSV", tmp_path))
 
 
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("image,label,name\n1,0,Münster\n".encode("latin-1"))
+    assert rows_of(source_of("CSV", tmp_path))["image"].tolist() == [1]
+    assert 'a.csv: column "name" holds bytes that are no UTF-8' in refused_at_start(csv(tmp_path))
+
+
+def test_a_compressed_file_without_a_byte_has_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "b.csv").write_text("image,label\n4,1\n")
+    assert rows_of(source_of("CSV", tmp_path))["image"].tolist() == [4]
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b""))
+    write_json(tmp_path / "b.jsonl", {"image": 4, "label": 1})
+    assert rows_of(source_of("JSON", tmp_path))["image"].tolist() == [4]
+
+
 def test_many_columns(tmp_path: Path) -> None:
     names = [f"pixel{n}" for n in range(784)]
     (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join(map(str, range(784))) + "\n")

@@ -67,8 +67,8 @@ class Source(Model):
     image_size: ImageSize | None = Field(
         default=None,
         description=(
-            "Resize images to this size while reading; with the formats Images and WebDataset, and with Parquet for input "
-            "columns that hold encoded pictures."
+            "Resize images to this size while reading; with the formats Images and WebDataset, and with Parquet for "
+            "input columns that hold encoded pictures."
         ),
     )
     image_mode: Literal["L", "RGB"] | None = Field(

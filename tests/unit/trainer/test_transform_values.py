@@ -13,6 +13,7 @@ import torch
 from block_samples import block
 
 from trainingrun_trainer.data.layout import from_numpy
+from trainingrun_trainer.data.nulls import with_nulls
 from trainingrun_trainer.data.transform import Transform, columns_of, table_of
 from trainingrun_trainer.data.values import stored
 from trainingrun_trainer.failures.errors import DataError
@@ -45,6 +46,10 @@ def everything() -> pa.Table:
     return pa.table({**COLUMNS, "label": pa.array([0, 1, 2, 3], pa.int32())})
 
 
+def given(table: pa.Table, name: str) -> np.ndarray:
+    return stored(table.column(name), table.schema.field(name))
+
+
 @pytest.mark.parametrize("batch_format", ["NumPy", "Torch"])
 def test_a_batch_function_hands_through_what_it_does_not_touch(batch_format: str) -> None:
     made = Transform("author_functions:only_label", "Batch", batch_format)(everything())
@@ -53,6 +58,15 @@ def test_a_batch_function_hands_through_what_it_does_not_touch(batch_format: str
 
 def test_a_row_function_hands_through_what_it_does_not_touch() -> None:
     require_untouched(Transform("author_functions:only_label_by_row", "Row")(everything()))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("only_label", "Batch"), ("only_label_by_row", "Row")])
+def test_columns_that_are_known_to_have_nulls_look_alike_in_every_call_and_lose_nothing(name: str, kind: str) -> None:
+    table = everything()
+    table = table.cast(with_nulls(table.schema, ["count", "yes", "byte"]))
+    assert given(table, "count").dtype == given(table.slice(3), "count").dtype == np.float64
+    assert given(table, "yes").dtype == given(table.slice(3), "yes").dtype == object
+    require_untouched(Transform(f"author_functions:{name}", kind)(table))
 
 
 def require_untouched(made: pa.Table) -> None:
@@ -69,7 +83,7 @@ def require_untouched(made: pa.Table) -> None:
 @pytest.mark.parametrize("rows", [slice(0, 4), slice(1, 3), slice(3, 4), slice(0, 0)])
 def test_a_slice_of_a_column_is_handed_out_as_it_is_stored(name: str, rows: slice) -> None:
     column = pa.chunked_array([COLUMNS[name].slice(rows.start, rows.stop - rows.start)])
-    values = stored(column)
+    values = stored(column, pa.field(name, column.type))
     assert values.shape == (len(column),)
     for value, expected in zip(values, column.to_pylist(), strict=True):
         if name == "when":
@@ -84,15 +98,15 @@ def test_a_slice_of_a_column_is_handed_out_as_it_is_stored(name: str, rows: slic
 
 def test_lists_of_numbers_are_arrays_of_their_type_that_may_be_written_to() -> None:
     table = everything().drop_columns(["share"])  # its NaN equals nothing
-    tokens = stored(table.column("tokens"))
+    tokens = given(table, "tokens")
     assert tokens[0].dtype == np.int64
     tokens[0] += 1
-    boxes = stored(table.column("boxes"))
+    boxes = given(table, "boxes")
     assert boxes[3].shape == (2, 2)
     assert boxes[3].dtype == boxes[1].dtype == np.float64
     boxes[3][:] = 0
-    assert stored(table.column("half")).dtype == np.float16
-    assert stored(table.column("count")).tolist() == [1, None, 2**62 + 1, 4]
+    assert given(table, "half").dtype == np.float16
+    assert given(table, "count").tolist() == [1, None, 2**62 + 1, 4]
     assert table.equals(everything().drop_columns(["share"]))
 
 

@@ -21,7 +21,7 @@ _MARKERS = (".", "_")
 _GLOB = re.compile(r"[*?\[]")
 # What table formats keep beside their files. Files there may be deleted ones, which only the format's log tells.
 _TABLE_LOGS = {"_delta_log": "a Delta Lake", ".hoodie": "a Hudi"}
-_ICEBERG = re.compile(r"(^|/)metadata/[^/]*\.metadata\.json$")
+_ICEBERG = ".metadata.json"
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,17 @@ def _name(filesystem: Any, name: str) -> str:
 
 def _refuse_table_formats(names: Iterable[str]) -> None:
     for name in names:
-        for part in PurePosixPath(name).parts:
-            if part in _TABLE_LOGS:
-                raise _TableFormat(_TABLE_LOGS[part])
-        if _ICEBERG.search(name):
+        for log, table in _TABLE_LOGS.items():
+            if f"/{log}/" in name:
+                raise _TableFormat(table)
+        if name.endswith(_ICEBERG) and "/metadata/" in name:
             raise _TableFormat("an Iceberg")
 
 
 def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str, int]:
     if filesystem.isdir(root):
         details = filesystem.find(root, detail=True)
-        _refuse_table_formats(name.removeprefix(root) for name in details)
+        _refuse_table_formats("/" + name.removeprefix(root).lstrip("/") for name in details)
         details = {
             name: info
             for name, info in details.items()
@@ -109,7 +109,7 @@ def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str,
         details = {root: filesystem.info(root)}
     else:
         fixed = _GLOB.split(root)[0].rpartition("/")[0]
-        _refuse_table_formats(log for log in _TABLE_LOGS if fixed and filesystem.exists(f"{fixed}/{log}"))
+        _refuse_table_formats(f"/{log}/" for log in _TABLE_LOGS if fixed and filesystem.exists(f"{fixed}/{log}"))
         asked = [part for part in PurePosixPath(root).parts if part.startswith(_MARKERS)]
         details = filesystem.glob(root, detail=True)
         details = {name: info for name, info in details.items() if not _is_marker(name.removeprefix(fixed), asked)}

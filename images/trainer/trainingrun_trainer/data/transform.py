@@ -101,7 +101,7 @@ def columns_of(table: pa.Table) -> dict[str, np.ndarray]:
     for name in table.column_names:
         column = table.column(name)
         array = to_numpy(column, layouts[name], name=name) if name in layouts else stacked(column, name)
-        columns[name] = stored(column) if array is None else array
+        columns[name] = stored(column, table.schema.field(name)) if array is None else array
     return columns
 
 
@@ -124,7 +124,7 @@ def _given(table: pa.Table) -> dict[str, np.ndarray]:
     return {
         name: np.array(to_numpy(table.column(name), layouts[name], name=name))
         if name in layouts
-        else stored(table.column(name))
+        else stored(table.column(name), table.schema.field(name))
         for name in table.column_names
     }
 

@@ -15,18 +15,22 @@ import pyarrow.compute as pc
 
 from trainingrun_trainer.data.layout import from_numpy, infer_list_layout, to_numpy
 from trainingrun_trainer.data.nested_lists import DEEPEST, is_list_of_numbers
+from trainingrun_trainer.data.nulls import as_numpy, has_nulls
 from trainingrun_trainer.failures.errors import DataError, LayoutError
 
 Values = np.ndarray[Any, np.dtype[Any]]
 
 
-def stored(column: pa.ChunkedArray) -> Values:
+def stored(column: pa.ChunkedArray, field: pa.Field) -> Values:
     """Each row's value as it is stored, as an array of shape (rows,) with memory of its own.
 
-    Numbers keep their type; a null is NaN among floats and None elsewhere, so that no integer is rounded. Lists of
-    numbers are one array a row, or lists where a row has nulls or lengths that differ; all else is Python's own.
+    Numbers keep their type but for whole numbers of a column that is known to have nulls: see `nulls`. A null is NaN
+    among fractions and None elsewhere. Lists of numbers are one array a row, or lists where a row has nulls or lengths
+    that differ; all else is Python's own.
     """
     kind = column.type
+    if has_nulls(field):
+        return as_numpy(field, column)
     is_number = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     if (is_number and (pa.types.is_floating(kind) or not column.null_count)) or pa.types.is_temporal(kind):
         return np.array(column.to_numpy())
@@ -125,6 +129,10 @@ def _restored(name: str, values: Any, original: pa.ChunkedArray) -> tuple[pa.Fie
         array = np.asarray(values)
         # A null that was handed out as NaN is a null again.
         return pa.field(name, kind), pa.array(array, kind, mask=original.is_null().to_numpy() & np.isnan(array))
+    if pa.types.is_integer(kind) and np.asarray(values).dtype.kind == "f":
+        # Whole numbers that were handed out as fractions, for their nulls, and may have lost digits on the way.
+        is_same = np.array_equal(np.asarray(values), original.to_numpy().astype(np.float64), equal_nan=True)
+        return (pa.field(name, kind), original) if is_same else rows_column(name, list(values))
     try:
         if is_list_of_numbers(kind):
             column = rows_column(name, values)[1].cast(kind)

@@ -17,6 +17,8 @@ from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 # What is more is read once more, with as many names as there are columns.
 _USUAL_COLUMNS = 256
+# What Arrow says of an empty file; to a reader it is one without rows.
+_NOTHING = "Empty CSV file"
 EMPTY = [""]  # the one form of a missing value; "NA" is a text
 
 
@@ -32,8 +34,6 @@ class CsvFile:
 
 def scan(source: Source, file: File, *, whole: bool) -> CsvFile:
     """Look through `file`, or only at its first block. Raises InvalidConfiguration."""
-    if not file.size_bytes:  # Arrow refuses an empty file; to a reader it is one without rows
-        return CsvFile(file.path, [], rows=0)
     batches = _texts(file.path, whole=whole)
     try:
         first = next(batches, None)
@@ -44,6 +44,8 @@ def scan(source: Source, file: File, *, whole: bool) -> CsvFile:
             rows += first.num_rows
             first = next(batches, None)
     except (OSError, ValueError, pa.ArrowException) as error:
+        if str(error) == _NOTHING:
+            return CsvFile(file.path, [], rows=0)
         raise InvalidConfiguration(f"{source.field}: {file.path}: {error}") from error
     found.rows = max(0, rows) if whole else None
     return found
@@ -105,6 +107,12 @@ def _add(source: Source, found: CsvFile, batch: pa.RecordBatch, first_row: int) 
                 f'{source.field}: {found.path}: column "{name}", row {row}: found an empty field, expected a value; '
                 "fill them, or leave these rows out, in a transform on the data group"
             )
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise InvalidConfiguration(
+                f'{source.field}: {found.path}: column "{name}" holds bytes that are no UTF-8, in which text must be'
+            ) from error
         declared = (source.column_types or {}).get(name)
         if declared is None:
             found.seen.setdefault(name, SeenValues()).add(values)

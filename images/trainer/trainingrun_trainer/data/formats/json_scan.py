@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -26,11 +27,12 @@ _CHANGED = re.compile(r"Column\(/([^/)]+)[^)]*\) changed from (\w+) to (\w+) in 
 class JsonFile:
     """One file: its columns, the shapes of its lists' rows, and its rows, None where it was not read to its end.
 
-    A shape of None stands for rows that differ.
+    A shape of None stands for rows that differ. `values` counts each column's values that are not null.
     """
 
     schema: FileSchema
     shapes: dict[str, set[tuple[int, ...] | None]] = field(default_factory=dict)
+    values: Counter[str] = field(default_factory=Counter)
     rows: int | None = None
 
 
@@ -45,6 +47,9 @@ def scan(source: Source, file: File, *, whole: bool) -> JsonFile:
                 table, conflicts = _table(source, block)
                 _refuse_nulls(source, file.path, table, rows)
                 _add_shapes(found, table)
+                found.values.update(
+                    {name: table.num_rows - table.column(name).null_count for name in table.column_names}
+                )
                 schema = pa.schema([f.with_type(normal(f.type)) for f in table.schema])
                 parts.append(FileSchema(file.path, schema, conflicts))
                 rows += table.num_rows

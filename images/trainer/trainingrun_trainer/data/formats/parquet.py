@@ -15,7 +15,8 @@ from trainingrun_trainer.data.files import File, find_files, root_of
 from trainingrun_trainer.data.formats.parquet_files import opened, read_footer, with_leaves
 from trainingrun_trainer.data.found import Found
 from trainingrun_trainer.data.nested_lists import is_list_of_numbers
-from trainingrun_trainer.data.partitions import partition_values
+from trainingrun_trainer.data.nulls import with_nulls
+from trainingrun_trainer.data.partitions import partition_types, partition_values
 from trainingrun_trainer.data.schemas import FileSchema, conform, joined, with_partitions
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
@@ -39,9 +40,11 @@ class Parquet:
             footers = list(pool.map(lambda file: _footer(source, file), files))
         paths = [file.path for file in files]
         known = list(zip(paths, footers, strict=True))
-        schema, notices = joined(source, with_partitions(_schemas(known), paths, root_of(source.path)))
+        root = root_of(source.path)
+        schema, notices = joined(source, with_partitions(_schemas(known), paths, root))
         _refuse_nulls(source, known)
         ragged = _ragged(footers, {field.name for field in schema if is_list_of_numbers(field.type)})
+        schema = with_nulls(schema, _with_nulls(footers, set(schema.names) - set(partition_types(paths, root))))
         pieces: list[Piece] = []
         for path, footer in known:
             for number in range(footer.num_row_groups):
@@ -97,12 +100,30 @@ def _refuse_nulls(source: Source, known: list[tuple[str, pq.FileMetaData]]) -> N
             for group in map(footer.row_group, range(footer.num_row_groups)):
                 column = group.column(place)
                 # Further down, an empty list counts as a null.
-                is_known = column.path_in_schema == name and column.is_stats_set and column.statistics.has_null_count
-                if is_known and column.statistics.null_count:
+                if column.path_in_schema == name and (count := _null_count(column)):
                     raise InvalidConfiguration(
-                        f'{source.field}: {path}: column "{name}" has {column.statistics.null_count} nulls in a row '
+                        f'{source.field}: {path}: column "{name}" has {count} nulls in a row '
                         "group, allowed: none; fill them, or leave these rows out, in a transform on the data group"
                     )
+
+
+def _with_nulls(footers: Iterable[pq.FileMetaData], names: set[str]) -> set[str]:
+    """The columns that have a null in some file, or are not in it."""
+    found: set[str] = set()
+    for footer, places in with_leaves(footers, names):
+        in_file = {name for _, name in places}
+        found |= names - in_file if footer.num_rows else set()
+        for place, name in places:
+            groups = map(footer.row_group, range(footer.num_row_groups)) if name not in found else ()
+            if any(_null_count(group.column(place)) for group in groups):
+                found.add(name)
+    return found
+
+
+def _null_count(column: pq.ColumnChunkMetaData) -> int:
+    """Nulls as the footer counts them; 0 where it does not."""
+    count: int = column.statistics.null_count if column.is_stats_set and column.statistics.has_null_count else 0
+    return count
 
 
 def _ragged(footers: Iterable[pq.FileMetaData], names: Collection[str]) -> frozenset[str]:

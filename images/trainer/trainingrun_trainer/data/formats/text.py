@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -19,8 +20,9 @@ from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import File, find_files, root_of
 from trainingrun_trainer.data.formats import csv_scan, json_scan
 from trainingrun_trainer.data.formats.text_stream import BLOCK_BYTES, text_stream
-from trainingrun_trainer.data.formats.text_types import SeenValues, arrow_type
+from trainingrun_trainer.data.formats.text_types import SeenValues, arrow_type, with_declared
 from trainingrun_trainer.data.found import Found
+from trainingrun_trainer.data.nulls import with_nulls
 from trainingrun_trainer.data.partitions import partition_values
 from trainingrun_trainer.data.schemas import FileSchema, conform, joined, with_partitions
 from trainingrun_trainer.data.source import Source
@@ -85,11 +87,12 @@ class Json:
         scanned = _scan_all(source, files, json_scan.scan)
         shapes: dict[str, set[tuple[int, ...] | None]] = {}
         for file in scanned:
-            for name, found in file.shapes.items():
-                shapes.setdefault(name, set()).update(found)
-        ragged = frozenset(name for name, found in shapes.items() if len(found) > 1 or None in found)
+            for name, of_file in file.shapes.items():
+                shapes.setdefault(name, set()).update(of_file)
+        ragged = frozenset(name for name, seen in shapes.items() if len(seen) > 1 or None in seen)
         schemas = [file.schema for file in scanned if file.schema.schema.names]
-        return _found(source, files, schemas, [file.rows for file in scanned], ragged)
+        found = _found(source, files, schemas, [file.rows for file in scanned], ragged)
+        return dataclasses.replace(found, source=_with_nulls(found.source, scanned))
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
         """The rows in tables of bounded size."""
@@ -121,11 +124,21 @@ def _found(
             f'{source.field}.path: "{source.path}" has {len(files)} files but no rows; allowed: at least one row'
         )
     schema, notices = joined(source, with_partitions(schemas, [f.path for f in files], root_of(source.path)))
+    schema = with_declared(schema, source.column_types or {})
     pieces = [
         Piece(index=index, paths=(file.path,), size_bytes=file.size_bytes, rows=count)
         for index, (file, count) in enumerate(zip(files, rows, strict=True))
     ]
     return Found(dataclasses.replace(source, schema=schema, ragged=ragged), pieces, notices)
+
+
+def _with_nulls(source: Source, files: list[json_scan.JsonFile]) -> Source:
+    """The source with a mark on columns that have no value in some row."""
+    values = sum((file.values for file in files), Counter[str]())
+    names = {name for file in files for name in file.schema.names}
+    rows = sum(file.rows or 0 for file in files)
+    schema = with_nulls(source.schema or pa.schema([]), {name for name in names if values[name] < rows})
+    return dataclasses.replace(source, schema=schema)
 
 
 def _in_file(source: Source, path: str) -> list[pa.Field]:
@@ -138,7 +151,7 @@ def _read(
     source: Source, piece: Piece, open_stream: Callable[[pa.NativeFile], Iterable[pa.RecordBatch]]
 ) -> Iterator[pa.Table]:
     path = piece.paths[0]
-    if piece.size_bytes == 0:  # Arrow refuses an empty file; to a reader it is one without rows
+    if piece.rows == 0:  # Arrow refuses an empty file
         return
     constants = partition_values(path, root_of(source.path))
     try:
