@@ -101,6 +101,12 @@ def test_a_parameter_without_a_gradient_is_found() -> None:
     assert tried(table(), model=call("SpareHead")).unused_parameters == ("spare.weight", "spare.bias")
 
 
+def test_sparse_gradients_are_gradients() -> None:
+    words = {"x": torch.arange(128).reshape(32, 4) % 10, "y": torch.arange(32) % 2}
+    optimizer = call("torch.optim:SGD", lr=0.1)
+    assert tried(words, model=call("OfText", sparse=True), optimizer=optimizer).notices == ()
+
+
 @pytest.mark.parametrize(("model", "is_copied"), [("Normed", True), ("CannotBeCopied", False), ("Large", False)])
 @pytest.mark.parametrize("scheduler", ["torch.optim.lr_scheduler:StepLR", "torch.optim.lr_scheduler:ReduceLROnPlateau"])
 def test_nothing_remains_of_a_dry_run(

@@ -74,9 +74,9 @@ class CannotBeLoaded(torch.nn.Linear):
 
 
 class OfText(torch.nn.Module):
-    def __init__(self, rows: int = 10) -> None:
+    def __init__(self, rows: int = 10, sparse: bool = False) -> None:
         super().__init__()
-        self.words, self.out = torch.nn.Embedding(rows, 4), torch.nn.Linear(4, 2)
+        self.words, self.out = torch.nn.Embedding(rows, 4, sparse=sparse), torch.nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.out(self.words(x).sum(1))

@@ -65,12 +65,20 @@ def check(tried: RecipeObjects, field: str) -> tuple[tuple[str, ...], list[str]]
             f"trained; allowed: at least one. Without a gradient: {_listed(unused) or 'none of the model'}"
         )
     said = [f"the loss does not depend on {_listed(unused)}: these parameters are not trained"] if unused else []
-    if all(not bool(p.grad.any()) for p in trained if p.grad is not None):
+    if not any(bool(_values(p).any()) for p in trained):
         said.append(f"{field}: every gradient of the first batch is zero: does the loss depend on the outputs?")
-    wrong = [name for name, p in named.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]
+    wrong = [name for name, p in named.items() if p.grad is not None and not bool(torch.isfinite(_values(p)).all())]
     if wrong:
         said.append(f"{field}: the gradient of the first batch is NaN or infinite in {_listed(wrong)}")
     return unused, said
+
+
+def _values(parameter: torch.nn.Parameter) -> torch.Tensor:
+    """The gradient's values; of an embedding's sparse gradient, those of the rows that have one."""
+    grad = parameter.grad
+    if grad is None:
+        return torch.zeros(0)
+    return grad.coalesce().values() if grad.is_sparse else grad
 
 
 def _listed(names: Iterable[str]) -> str:
