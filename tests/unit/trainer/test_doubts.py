@@ -73,11 +73,6 @@ DOUBTED: dict[str, tuple[dict[str, torch.Tensor], dict[str, Any], str]] = {
         {"trainStep": call("step"), "metrics": [call("is_right")]},
         "spec.recipe.metrics is not used: trainStep computes the loss and returns metrics",
     ),
-    "one row for batch norm": (
-        table(),
-        {"model": call("Normed"), "batch_rows": 1},
-        "each trainer gets one row a step, too few for batch normalisation: raise spec.recipe.globalBatchSize",
-    ),
     "a row that is no number, to be skipped": (
         NAN,
         {"onNonFiniteLoss": "Skip"},

@@ -101,6 +101,10 @@ def test_a_parameter_without_a_gradient_is_found() -> None:
     assert tried(table(), model=call("SpareHead")).unused_parameters == ("spare.weight", "spare.bias")
 
 
+def test_one_row_is_tried_as_it_is_trained_without_statistics_of_it() -> None:
+    assert tried(table(rows=1), model=call("Normed")).notices == ()
+
+
 def test_sparse_gradients_are_gradients() -> None:
     words = {"x": torch.arange(128).reshape(32, 4) % 10, "y": torch.arange(32) % 2}
     optimizer = call("torch.optim:SGD", lr=0.1)

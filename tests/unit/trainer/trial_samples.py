@@ -44,15 +44,15 @@ def trained(recipe: Recipe) -> RecipeObjects:
     return RecipeObjects(recipe, model, optimizer, build_scheduler(recipe, optimizer), computation)
 
 
-def session(world_size: int = 1, batch_rows: int = ROWS) -> Any:
+def session(world_size: int = 1) -> Any:
     """What a dry run looks at of a session."""
-    return SimpleNamespace(world_size=world_size, batch_rows=batch_rows, device=CPU)
+    return SimpleNamespace(world_size=world_size, device=CPU)
 
 
-def tried(batch: dict[str, Any], *, batch_rows: int = ROWS, **fields: Any) -> Findings:
+def tried(batch: dict[str, Any], **fields: Any) -> Findings:
     """What a dry run of a recipe finds in a batch."""
     made = trained(recipe_of(**fields))
-    return dry_run(made, batch, has_validation=True, session=session(batch_rows=batch_rows))
+    return dry_run(made, batch, has_validation=True, session=session())
 
 
 def table(classes: int = 2, rows: int = ROWS) -> dict[str, torch.Tensor]:

@@ -59,7 +59,7 @@ class Findings:
 def dry_run(objects: RecipeObjects, batch: Mapping[str, Any], *, has_validation: bool, session: Any) -> Findings:
     """Try the recipe on `batch`, as it is after the transform. Raises InvalidConfiguration.
 
-    `session` is what trainStep and evalStep get; of it `world_size` and `batch_rows` are looked at. Every rank must
+    `session` is what trainStep and evalStep get; of it `world_size` is looked at. Every rank must
     give the findings' decisions to its Computation.
     """
     findings = Findings()
@@ -87,6 +87,7 @@ class _DryRun:
         step = self._computation.train_step
         self._loss_path = "spec.recipe.loss" if step is None else step.path
         self._means: dict[str, torch.Tensor] = {}
+        self._rows = next((len(v) for v in batch.values() if isinstance(v, torch.Tensor) and v.ndim), 1)
 
     def run(self, *, has_validation: bool) -> None:
         """All that training does with a batch, in its order."""
@@ -94,6 +95,8 @@ class _DryRun:
         self.doubts += batch_oddities.oddities(self._batch, dataset.inputs, dataset.targets)
         self.doubts += gradient_check.check_optimizer(self._tried)
         self._tried.model.train()
+        if self._rows == 1:
+            self._freeze_norms()
         with self._autocast():
             self._means = self._forward() if self._computation.train_step is None else self._train_step()
         self._findings.metrics = tuple(self._means)
@@ -179,16 +182,8 @@ class _DryRun:
 
     def _try_one_row(self) -> None:
         """The last batch of an epoch may be of one row, where a squeeze too much takes the rows' dimension away."""
-        norms = [module for module in self._tried.model.modules() if isinstance(module, _BATCH_NORM)]
-        if norms and self._session.batch_rows == 1:
-            self.doubts.append(
-                "each trainer gets one row a step, too few for batch normalisation: raise spec.recipe.globalBatchSize, "
-                "or use another norm"
-            )
-        rows = next((len(v) for v in self._batch.values() if isinstance(v, torch.Tensor) and v.ndim), 1)
-        for norm in norms:
-            norm.eval()
-        one = {name: value[:1] if _has_rows(value, rows) else value for name, value in self._batch.items()}
+        self._freeze_norms()
+        one = {name: value[:1] if _has_rows(value, self._rows) else value for name, value in self._batch.items()}
         try:
             with torch.no_grad(), self._autocast():
                 self._measure_one_row(one)
@@ -197,6 +192,12 @@ class _DryRun:
         except Exception as error:
             said = str(error) if isinstance(error, Mistake) else f"{type(error).__name__}: {error}"
             self.doubts.append(f"a batch of one row fails, and an epoch's last batch may be one: {said}")
+
+    def _freeze_norms(self) -> None:
+        """One row may be one value per channel, of which training learns no statistics either."""
+        for module in self._tried.model.modules():
+            if isinstance(module, _BATCH_NORM):
+                module.eval()
 
     def _measure_one_row(self, batch: dict[str, Any]) -> None:
         if self._computation.train_step is not None:
