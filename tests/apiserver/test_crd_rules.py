@@ -18,6 +18,11 @@ pytestmark = pytest.mark.usefixtures("no_operator")
 _CLAIM = {"claimName": "c", "mountPath": "/m"}
 _GREY_CSV = {"format": "CSV", "path": "/x", "imageMode": "L"}
 _ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
+_ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
+_TYPED_PARQUET = {"format": "Parquet", "path": "/x", "schema": {"a": "int64"}}
+_NAMELESS_COLUMN = {"format": "CSV", "path": "/x", "schema": {"": "int64"}}
+_TWICE = ["a", "b", "a"]
+_STOPPED_BY_VALIDATION = recipe(earlyStopping={"metric": "validation_loss", "patience": 1})
 _FP16 = recipe(mixedPrecision="FP16")
 _BEST_VALIDATION = {"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}
 _SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
@@ -29,6 +34,10 @@ def data(**resources: Any) -> Object:
 
 def head(**resources: Any) -> Object:
     return document(head={"resources": resources})
+
+
+def dataset(**fields: Any) -> Object:
+    return document(recipe={"dataset": recipe()["dataset"] | fields})
 
 
 def selector(**labels: str) -> Object:
@@ -44,6 +53,18 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.env[0].valueFrom", "exactly one of `secretKeyRef`", document(env=[{"name": "A", "valueFrom": {}}])),
     ("spec.recipe.dataset.train", "`imageMode` may only", document(recipe={"dataset": {"train": _GREY_CSV}})),
     ("spec.recipe.transform", "`batchFormat` may only", document(recipe=recipe(transform=_ROWS_IN_BATCHES))),
+    ("spec.recipe.transform", "`batchSize` may only", document(recipe=recipe(transform=_ROWS_OF_A_BATCH))),
+    ("spec.recipe.dataset.train", "`schema` may only", dataset(train=_TYPED_PARQUET)),
+    ("spec.recipe.dataset.train.schema", "keys must be names of columns", dataset(train=_NAMELESS_COLUMN)),
+    ("spec.recipe.dataset", "at most one of `inputColumn`", dataset(inputColumn="a", inputColumns=["b"])),
+    ("spec.recipe.dataset", "at most one of `targetColumn`", dataset(targetColumn="a", targetColumns=["b"])),
+    ("spec.recipe.dataset.inputColumns", "`inputColumns` must name a column", dataset(inputColumns=[])),
+    ("spec.recipe.dataset.columns", "`columns` must name a column", dataset(columns=[])),
+    ("spec.recipe.dataset.targetColumns", "`targetColumns` must name a column, or", dataset(targetColumns=[])),
+    ("spec.recipe.dataset.inputColumns", "`inputColumns` must name each column once", dataset(inputColumns=_TWICE)),
+    ("spec.recipe.dataset.targetColumns", "`targetColumns` must name each column once", dataset(targetColumns=_TWICE)),
+    ("spec.recipe.dataset.columns", "`columns` must name each column once", dataset(columns=_TWICE)),
+    ("spec.recipe.earlyStopping.metric", "needs `dataset.validation`", document(recipe=_STOPPED_BY_VALIDATION)),
     ("spec.storage", "exactly one of `uri`", document(storage={})),
     ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),
     ("spec.failurePolicy.rules[0]", "one of `onClasses`", document(failurePolicy={"rules": [{"action": "Fail"}]})),

@@ -41,8 +41,8 @@ def test_what_a_server_has_added_to_a_document_is_not_sent_back(cli: Run, double
 
 def test_every_run_of_a_file_is_sent(cli: Run, double: ApiDouble) -> None:
     result = cli("submit", "-f", str(SAMPLES / "full.yaml"))
-    assert result.stdout == "images-resnet18 submitted\nown-entrypoint submitted\n"
-    assert [request.body["metadata"]["namespace"] for request in double.named("PATCH")] == ["training", "training"]
+    assert result.stdout == "images-resnet18 submitted\nown-entrypoint submitted\nreviews submitted\n"
+    assert [request.body["metadata"]["namespace"] for request in double.named("PATCH")] == ["training"] * 3
 
 
 def test_an_invalid_file_is_never_sent(cli: Run, double: ApiDouble, tmp_path: Path) -> None:

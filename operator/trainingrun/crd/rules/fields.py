@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainingrun.crd.rules.recipe import RECIPE_RULES
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one
-from trainingrun.spec.dataset import IMAGE_FORMATS, TEXT_FORMATS, Dataset, Source
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
 from trainingrun.spec.model import LABEL_PATTERN
 from trainingrun.spec.patches import PodPatch
 from trainingrun.spec.policy import FailureRule
-from trainingrun.spec.recipe import Recipe, Transform
 from trainingrun.spec.run import Run, RunSpec
 from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
-
-_IMAGES = " || ".join(f"self.format == '{name}'" for name in IMAGE_FORMATS)
-_TEXTS = " || ".join(f"self.format == '{name}'" for name in TEXT_FORMATS)
-_TEXTS_WORDS = " or ".join(f"`{name}`" for name in TEXT_FORMATS)
-_IMAGES_WORDS = " or ".join(f"`{name}`" for name in IMAGE_FORMATS)
 
 # As seen from `trainer`, and from `spec`.
 _LIMITS = "self.resourcesPerNode.limits"
@@ -60,65 +54,6 @@ _PARTS = (
         "environment.EnvironmentSource.broken_rules",
         exactly_one("secretKeyRef", "configMapKeyRef"),
         "exactly one of `secretKeyRef` and `configMapKeyRef` must be set",
-    ),
-    Rule(
-        Source,
-        "dataset.Source.broken_rules",
-        f"{_IMAGES} || !(has(self.imageSize) || has(self.imageMode))",
-        f"`imageSize` and `imageMode` may only be set with the format {_IMAGES_WORDS}",
-    ),
-    Rule(
-        Transform,
-        "recipe.Transform.broken_rules",
-        "self.kind == 'Batch' || !has(self.batchFormat)",
-        "`batchFormat` may only be set with the kind `Batch`",
-    ),
-    Rule(
-        Transform,
-        "recipe.Transform.broken_rules",
-        "self.kind == 'Batch' || !has(self.batchSize)",
-        "`batchSize` may only be set with the kind `Batch`",
-    ),
-    Rule(
-        Source,
-        "dataset.Source.broken_rules",
-        f"{_TEXTS} || !has(self.schema)",
-        f"`schema` may only be set with the format {_TEXTS_WORDS}",
-    ),
-    *(
-        Rule(
-            Dataset,
-            "dataset.Dataset.broken_rules",
-            f"!has(self.{one}) || !has(self.{one}s)",
-            f"at most one of `{one}` and `{one}s` may be set",
-        )
-        for one in ("inputColumn", "targetColumn")
-    ),
-    *(
-        Rule(
-            Dataset,
-            "dataset.Dataset.broken_rules",
-            f"!has(self.{name}) || self.{name}.size() > 0",
-            f"`{name}` must name a column",
-            field=name,
-        )
-        for name in ("inputColumns", "columns")
-    ),
-    Rule(
-        Recipe,
-        "recipe.Recipe.broken_rules",
-        "!has(self.dataset.targetColumns) || self.dataset.targetColumns.size() > 0 || has(self.trainStep)"
-        " || has(self.loop)",
-        "`targetColumns` must name a column, or `trainStep` or `loop` must be set",
-        field="dataset.targetColumns",
-    ),
-    Rule(
-        Recipe,
-        "rules._early_stopping",
-        f"!has(self.earlyStopping) || has(self.dataset.validation)"
-        f" || !self.earlyStopping.metric.startsWith('{VALIDATION_PREFIX}')",
-        f"a metric `{VALIDATION_PREFIX}...` needs `dataset.validation`",
-        field="earlyStopping.metric",
     ),
     Rule(
         Storage,
@@ -217,7 +152,7 @@ _SPEC = (
         field="storage.checkpoints.best.metric",
     ),
 )
-FIELD_RULES = (*_PARTS, *_GROUPS, *_SPEC)
+FIELD_RULES = (*_PARTS, *RECIPE_RULES, *_GROUPS, *_SPEC)
 
 
 MUTABLE = ("suspend",)
