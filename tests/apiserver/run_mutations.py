@@ -34,6 +34,7 @@ _LONG_DOMAIN = f"{'a' * 63}.{'b' * 63}.example.com"
 _KEYS = [
     "cpu", "memory", "nvidia.com/gpu", "amd.com/gpu", "example.com/fpga", "ephemeral-storage", "gpu", "/gpu", "a//gpu",
     "A.com/gpu", "x" * 63, "x" * 64, "-x", "x-", "", "a b", "hugepages-2Mi", "a..b/x", f"{_LONG_DOMAIN}/x",
+    "nvidia.com/gpu.shared", "nvidia.com/mig-1g.5gb.me", "nvidia.com/rdma_shared", "google.com/tpu", "a.b/input",
     "x" * 253, "x" * 254, "é", "a\nb", "a\0",
 ]  # fmt: skip
 _IDENTIFIERS = ["lr", "T_max", "num_classes", "_x", "X1", "a" * 128]
@@ -140,7 +141,9 @@ _BASES = [
     document(),
     document(recipe=None, trainer={"command": ["python"], "args": ["x"], "numNodes": 2}),
     document(trainer=gpus(4, numNodes=2), recipe=recipe(mixedPrecision="FP16", gradientAccumulationSteps=2)),
-    document(trainer=gpus("8", numProcPerNode=4), data={"numNodes": 2, "maxNodes": 4}),
+    document(trainer=gpus("8", numProcPerNode=4), recipe=recipe(loop={"function": "m:f"}), data={"maxNodes": 4}),
+    document(trainer=gpus("8", numProcPerNode=8), data={"numNodes": 2, "maxNodes": 4}),
+    document(recipe=None, trainer={**gpus(4), "command": ["x"]}, data={"resourcesPerNode": {"limits": {"cpu": 2}}}),
     document(head={"resources": {"limits": {"cpu": 2, "memory": "8Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}}),
     document(recipe=_VALIDATED, storage={"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}),
     document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{}]}}]),

@@ -62,6 +62,14 @@ RULES = [
         {"spec.trainer.resourcesPerNode.limits": "nvidia.com/gpu and amd.com/gpu"},
     ),
     ({"trainer": {"numProcPerNode": 4, "resourcesPerNode": gpus(2)}}, {"spec.trainer.numProcPerNode": "4"}),
+    ({"trainer": {"numProcPerNode": 3, "resourcesPerNode": gpus(4)}}, {"spec.trainer.numProcPerNode": "3"}),
+    ({"trainer": {"numProcPerNode": 1, "resourcesPerNode": gpus(4)}}, {"spec.trainer.numProcPerNode": "1 for 4 GPUs"}),
+    (
+        {"trainer": {"resourcesPerNode": {"limits": {"nvidia.com/mig-1g.5gb": 2}}}},
+        {'spec.trainer.resourcesPerNode.limits["nvidia.com/mig-1g.5gb"]': "2"},
+    ),
+    ({"data": {"resourcesPerNode": gpus(1)}}, {'spec.data.resourcesPerNode.limits["nvidia.com/gpu"]': "1"}),
+    ({"head": {"resources": gpus(1)}}, {'spec.head.resources.limits["nvidia.com/gpu"]': "1"}),
     ({"trainer": {"resourcesPerNode": gpus(128)}}, {"spec.trainer.resourcesPerNode.limits": "128 GPUs"}),
     ({"recipe": recipe(mixedPrecision="FP16")}, {"spec.recipe.mixedPrecision": "FP16 without a GPU"}),
     (
@@ -138,6 +146,11 @@ def test_rules_that_just_hold_are_no_problem():
         )
     )
     parse(document(recipe=None, trainer={"command": ["python"], "args": ["x"], "numNodes": 3}))
+    several_each = {"numProcPerNode": 1, "resourcesPerNode": gpus(4)}
+    parse(document(trainer=several_each, recipe=recipe(loop={"function": "a:b"})))
+    own = {**several_each, "command": ["python"]}
+    parse(document(recipe=None, trainer=own, data={"resourcesPerNode": gpus(1)}))
+    parse(document(data={"resourcesPerNode": gpus(0)}, head={"resources": gpus(0)}))
     parse(document(recipe=of_dataset(targetColumns=[])["recipe"] | {"trainStep": {"function": "a:b"}}))
     parse(document(recipe=recipe(metrics=[{"function": "a:b"}, {"function": "a:b", "name": "c"}])))
     parse(document(data={"numNodes": 2, "maxNodes": 2, "resourcesPerNode": {"requests": {"cpu": "4000m"}}}))

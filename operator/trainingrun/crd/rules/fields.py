@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainingrun.crd.rules.recipe import RECIPE_RULES
-from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one
+from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
 from trainingrun.spec.model import LABEL_PATTERN
@@ -25,7 +25,7 @@ def _without_limits(limits: str) -> str:
 
 def _each_gpu(limits: str, condition: str) -> str:
     """A condition on the one kind of GPU in these limits, if there is one and its number is not 0."""
-    gpus = f"!k.endsWith('/gpu') || sign({amount(limits)}) == 0 || {condition}"
+    gpus = f"!{is_gpu()} || sign({amount(limits)}) == 0 || {condition}"
     return f"{_without_limits(limits)} || {limits}.all(k, {gpus})"
 
 
@@ -94,16 +94,15 @@ _GROUPS = (
         Trainer,
         "groups.Trainer.broken_rules",
         "!has(self.numProcPerNode) || "
-        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.asApproximateFloat() >= double(self.numProcPerNode)"),
-        "`numProcPerNode` must be at most the number of GPUs of a pod",
+        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.asInteger() % self.numProcPerNode == 0"),
+        "`numProcPerNode` must divide the number of GPUs of a pod",
         field="numProcPerNode",
     ),
     Rule(
         Trainer,
         "groups.Trainer.broken_rules",
-        "has(self.numProcPerNode) || "
-        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.compareTo(quantity('{MAX_PROCESSES}')) <= 0"),
-        f"GPUs of a pod must be at most {MAX_PROCESSES}, or `numProcPerNode` must be set",
+        _each_gpu(_LIMITS, f"{amount(_LIMITS)}.compareTo(quantity('{MAX_PROCESSES}')) <= 0"),
+        f"GPUs of a pod must be at most {MAX_PROCESSES}",
         field="resourcesPerNode",
     ),
 )
@@ -139,9 +138,24 @@ _SPEC = (
         "rules._precision",
         f"""!has(self.recipe) || !has(self.recipe.mixedPrecision) || self.recipe.mixedPrecision != 'FP16'
             || !({_without_limits(_TRAINER_LIMITS)}
-            || !{_TRAINER_LIMITS}.exists(k, k.endsWith('/gpu') && sign({amount(_TRAINER_LIMITS)}) > 0))""",
+            || !{_TRAINER_LIMITS}.exists(k, {is_gpu()} && sign({amount(_TRAINER_LIMITS)}) > 0))""",
         "`FP16` needs a GPU in `trainer.resourcesPerNode.limits`; use `BF16` or none without one",
         field="recipe.mixedPrecision",
+    ),
+    Rule(
+        RunSpec,
+        "rules._idle_gpus",
+        "!has(self.recipe) || has(self.recipe.loop) || !has(self.trainer.numProcPerNode) || "
+        + _each_gpu(_TRAINER_LIMITS, f"{amount(_TRAINER_LIMITS)}.asInteger() <= self.trainer.numProcPerNode"),
+        "`numProcPerNode` must be the number of GPUs of a pod; it may be less only with `recipe.loop`",
+        field="trainer.numProcPerNode",
+    ),
+    Rule(
+        RunSpec,
+        "rules._gpus_for_data",
+        f"!has(self.recipe) || {_each_gpu('self.data.resourcesPerNode.limits', 'false')}",
+        "`data` must have no GPU, as a recipe's data are prepared on CPUs",
+        field="data.resourcesPerNode",
     ),
     Rule(
         RunSpec,
