@@ -62,6 +62,11 @@ def test_every_run_of_a_file_is_a_document() -> None:
     assert [document["metadata"]["namespace"] for document in documents] == ["training", "default", "default"]
 
 
+def test_every_run_of_every_file_is_rendered() -> None:
+    documents = list(yaml.safe_load_all(render("-f", MINIMAL, "-f", FULL).stdout))
+    assert len(documents) == 4
+
+
 def test_json_is_json_alone() -> None:
     one = render("-f", MINIMAL, "-o", "json")
     assert json.loads(one.stdout) == yaml.safe_load(render("-f", MINIMAL).stdout)

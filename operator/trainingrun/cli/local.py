@@ -19,12 +19,21 @@ from trainingrun.errors import InvalidSpec
 _MODULE = "trainingrun_trainer"
 
 
+def _the_only(files: tuple[Path, ...]) -> Path:
+    """Refuse a second file, which would otherwise take the first one's place without a word."""
+    if len(files) > 1:
+        raise click.BadParameter("one file at a time, since its run uses the whole machine")
+    return files[0]
+
+
 @click.command("local")
 @click.option(
     "-f",
     "--filename",
     "file",
     required=True,
+    multiple=True,
+    callback=lambda _context, _option, files: _the_only(files),
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with one TrainingRun, the same that you would apply to a cluster.",
 )
