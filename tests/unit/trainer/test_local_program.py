@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from run_samples import run_of
 
+from trainingrun.cli import main
 from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import AttemptEnded, Notice, Record, parse_line
 from trainingrun_trainer.failures.errors import InvalidConfiguration, NodesLost
@@ -189,3 +191,10 @@ def test_a_cluster_that_does_not_start_is_an_outage_with_a_record(
     last = parse_line(capsys.readouterr().out.splitlines()[-1])
     assert isinstance(last, AttemptEnded)
     assert (last.exit_code, last.message) == (14, "Ray's node head did not start")
+
+
+def test_a_second_file_is_refused(tmp_path: Path) -> None:
+    file = in_a_file(tmp_path)
+    result = CliRunner().invoke(main, ["local", "-f", file, "-f", file])
+    assert result.exit_code == 2
+    assert "one file at a time" in result.output
