@@ -73,13 +73,12 @@ def test_what_the_workers_talk_with(
 
 
 def test_what_is_held_and_used_is_told_once_the_workers_have_connected(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[str, str]] = []
-    monkeypatch.setattr(devices, "_tell", lambda *notice: told.append(notice))
-    monkeypatch.setattr(devices._TorchBackend, "on_start", lambda *_: told.append(("", "connected")))
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(devices, "_tell", told.append)
+    monkeypatch.setattr(devices._TorchBackend, "on_start", lambda *_: told.append({"message": "connected"}))
     config = torch_config(ON_CPUS)
     config.backend_cls().on_start(WorkerHere(), config)
-    assert told[0] == ("", "connected")
-    assert "training uses no GPU and 1 CPU" in told[1][1]
+    assert [notice["message"][:30] for notice in told] == ["connected", "training uses no GPU and 1 CPU"]
 
 
 def worker(host: str, *gpus: str, held: int | None = None, cpus: int = 16) -> Devices:
@@ -89,18 +88,19 @@ def worker(host: str, *gpus: str, held: int | None = None, cpus: int = 16) -> De
 
 def test_a_machine_is_counted_once_however_many_workers_it_has() -> None:
     found = [worker("a", "H100", held=2), worker("a", "H100", held=2)]
-    assert use_of(found, Workers(count=2, gpus=1, cpus=8)) == (
-        "Info",
-        "training uses 2 GPUs (H100) and 16 CPU; its machine holds 2 GPUs, 16 CPU and 64 GiB",
-    )
+    assert use_of(found, Workers(count=2, gpus=1, cpus=8)) == {
+        "level": "Info",
+        "message": "training uses 2 GPUs (H100) and 16 CPU; its machine holds 2 GPUs, 16 CPU and 64 GiB",
+        "figures": {"gpusUsed": 2, "gpusHeld": 2, "cpusUsed": 16, "cpusHeld": 16},
+    }
     two = [worker("a", "H100"), worker("b", "H200")]
-    assert use_of(two, Workers(count=2, gpus=1, cpus=8)) == (
-        "Info",
-        "training uses 2 GPUs (H100, H200) and 16 CPU; its 2 machines hold 2 GPUs, 32 CPU and 128 GiB",
+    assert use_of(two, Workers(count=2, gpus=1, cpus=8))["message"] == (
+        "training uses 2 GPUs (H100, H200) and 16 CPU; its 2 machines hold 2 GPUs, 32 CPU and 128 GiB"
     )
 
 
 def test_a_gpu_that_is_held_and_not_used_is_a_warning() -> None:
-    level, message = use_of([worker("a", held=1)], Workers(count=1, gpus=0, cpus=2.5))
-    assert level == "Warning"
-    assert message == "training uses no GPU and 2.5 CPU; its machine holds 1 GPU, 16 CPU and 64 GiB"
+    notice = use_of([worker("a", held=1)], Workers(count=1, gpus=0, cpus=2.5))
+    assert notice["level"] == "Warning"
+    assert notice["figures"] == {"gpusUsed": 0, "gpusHeld": 1, "cpusUsed": 2.5, "cpusHeld": 16}
+    assert notice["message"] == "training uses no GPU and 2.5 CPU; its machine holds 1 GPU, 16 CPU and 64 GiB"

@@ -17,6 +17,7 @@ import torch
 from ray.train.torch import TorchConfig
 from ray.train.torch.config import _TorchBackend
 
+from trainingrun.contract.progress_metrics import CPUS_HELD, CPUS_USED, GPUS_HELD, GPUS_USED
 from trainingrun.contract.variables import TRAIN_ON_CPU
 from trainingrun.history.figures import plural, size
 from trainingrun_trainer.driver.hub import HUB_NAME
@@ -49,11 +50,10 @@ class _Config(TorchConfig):
 
 
 class _Backend(_TorchBackend):
-    def on_start(self, worker_group: Any, backend_config: _Config) -> None:
+    def on_start(self, worker_group: Any, backend_config: Any) -> None:
         found = worker_group.execute(devices_here, backend_config.gpus)
         super().on_start(worker_group, backend_config)
-        level, message = use_of(found, Workers(len(found), backend_config.gpus, backend_config.cpus))
-        _tell(level, message)
+        _tell(use_of(found, Workers(len(found), backend_config.gpus, backend_config.cpus)))
 
 
 def torch_config(workers: Workers) -> TorchConfig:
@@ -87,25 +87,31 @@ def _why_unusable() -> str:
     return f', as {CUDA_VISIBLE_DEVICES} is "{hidden}"' if hidden in ("", "-1") else ""
 
 
-def use_of(found: list[Devices], workers: Workers) -> tuple[str, str]:
-    """What training uses and what its machines (on a cluster: pods) hold, as the level and the message of a notice."""
+def use_of(found: list[Devices], workers: Workers) -> dict[str, Any]:
+    """What training uses and what its machines (on a cluster: pods) hold, as the fields of a notice."""
     machines = {devices.host: devices.machine for devices in found}.values()
     names = ", ".join(sorted({name for devices in found for name in devices.gpus}))
     used = workers.count * workers.gpus
     held = max(sum(len(machine.gpus) for machine in machines), used)
     cpus = sum(machine.cpus for machine in machines)
     memory = size(sum(machine.memory_bytes for machine in machines))
+    used_cpus = workers.count * workers.cpus
     message = (
-        f"training uses {_gpus(used)}{f' ({names})' if names else ''} and {workers.count * workers.cpus:g} CPU; "
+        f"training uses {_gpus(used)}{f' ({names})' if names else ''} and {used_cpus:g} CPU; "
         f"{'its machine holds' if len(machines) == 1 else f'its {len(machines)} machines hold'} "
         f"{_gpus(held)}, {cpus} CPU and {memory}"
     )
-    return ("Warning" if held > used else "Info"), message
+    figures = {GPUS_USED: used, GPUS_HELD: held, CPUS_USED: used_cpus, CPUS_HELD: cpus}
+    return {
+        "level": "Warning" if held > used else "Info",
+        "message": message,
+        "figures": {name: float(number) for name, number in figures.items()},
+    }
 
 
 def _gpus(count: int) -> str:
     return plural(count, "GPU") if count else "no GPU"
 
 
-def _tell(level: str, message: str) -> None:
-    ray.get_actor(HUB_NAME).tell.remote("Notice", {"level": level, "message": message})
+def _tell(notice: dict[str, Any]) -> None:
+    ray.get_actor(HUB_NAME).tell.remote("Notice", notice)

@@ -20,7 +20,7 @@ _HEAD_STORE_BYTES = 128 << 20
 # A node gives itself up when its agent, a Python program, has not said its port in 15 seconds: on a busy machine, that
 # happens. Another try finds the program's files in memory.
 _TRIES = 2
-_NODE_SECONDS = 60.0
+_NODE_SECONDS = 60
 
 
 @contextmanager
