@@ -62,7 +62,7 @@ def command(
     """Train a run on this machine, with virtual nodes instead of the cluster's two groups.
 
     Ends with 0 when the run is complete, 10 or 11 when it was stopped and can be continued by the same command, 12
-    when the file cannot work, 13 when training failed.
+    when the file cannot work, 13 when training failed, 14 when this machine or the storage did, even when tried again.
     """
     from trainingrun.spec.documents import load_runs
 
