@@ -126,4 +126,4 @@ def stop_node(node: Any) -> None:
     """Stop the processes of a node, whose start may have failed anywhere."""
     if not hasattr(node, "all_processes"):
         return
-    node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    node.kill_all_processes(check_alive=False, allow_graceful=True, wait=True)
