@@ -31,9 +31,11 @@ _AMOUNTS = [
     "NaN", "inf", "--1", "1.1.1", "00064",
 ]  # fmt: skip
 _LONG_DOMAIN = f"{'a' * 63}.{'b' * 63}.example.com"
-_RESOURCES = [
+_KEYS = [
     "cpu", "memory", "nvidia.com/gpu", "amd.com/gpu", "example.com/fpga", "ephemeral-storage", "gpu", "/gpu", "a//gpu",
     "A.com/gpu", "x" * 63, "x" * 64, "-x", "x-", "", "a b", "hugepages-2Mi", "a..b/x", f"{_LONG_DOMAIN}/x",
+    "nvidia.com/gpu.shared", "nvidia.com/mig-1g.5gb.me", "nvidia.com/rdma_shared", "google.com/tpu", "a.b/input",
+    "x" * 253, "x" * 254, "é", "a\nb", "a\0",
 ]  # fmt: skip
 _IDENTIFIERS = ["lr", "T_max", "num_classes", "_x", "X1", "a" * 128]
 _WRONG = [None, True, False, 0, 1, -1, 0.5, "", "x", [], {}, [{}], [None], {"a": 1}, [[]], 2**63, -(2**63) - 1]
@@ -72,7 +74,7 @@ def _keys(schema: Schema) -> st.SearchStrategy[str]:
     values = schema["additionalProperties"]
     if "x-kubernetes-preserve-unknown-fields" in values:
         return st.sampled_from(_IDENTIFIERS)
-    return st.sampled_from(_RESOURCES)
+    return st.sampled_from(_KEYS)
 
 
 def values(schema: Schema) -> st.SearchStrategy[Any]:
@@ -139,7 +141,9 @@ _BASES = [
     document(),
     document(recipe=None, trainer={"command": ["python"], "args": ["x"], "numNodes": 2}),
     document(trainer=gpus(4, numNodes=2), recipe=recipe(mixedPrecision="FP16", gradientAccumulationSteps=2)),
-    document(trainer=gpus("8", numProcPerNode=4), data={"numNodes": 2, "maxNodes": 4}),
+    document(trainer=gpus("8", numProcPerNode=4), recipe=recipe(loop={"function": "m:f"}), data={"maxNodes": 4}),
+    document(trainer=gpus("8", numProcPerNode=8), data={"numNodes": 2, "maxNodes": 4}),
+    document(recipe=None, trainer={**gpus(4), "command": ["x"]}, data={"resourcesPerNode": {"limits": {"cpu": 2}}}),
     document(head={"resources": {"limits": {"cpu": 2, "memory": "8Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}}),
     document(recipe=_VALIDATED, storage={"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}),
     document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{}]}}]),
@@ -157,6 +161,9 @@ def mutated_runs(draw: st.DrawFn) -> Schema:
         run["metadata"]["name"] = draw(
             st.sampled_from([text for text in _TEXTS if "/" not in text] + ["a" * 63, "a" * 64])
         )
+    match run["spec"].get("recipe"):
+        case {"metrics": list(metrics)}:
+            del metrics[1:]  # that their names differ is checked by the model alone
     sent: Schema = as_kubectl_sends(run)
     return sent
 

@@ -64,15 +64,19 @@ def test_scalars_are_filled_in_and_nothing_else(admin: RawClient, namespace: str
     assert parse(stored).spec == parse(document()).spec
     filled_in = copy.deepcopy(stored["spec"])
     assert filled_in.pop("recipe") == recipe(
-        epochs=10, globalBatchSize=512, gradientAccumulationSteps=1, torchCompile=False, seed=0
-    ) | {"dataset": recipe()["dataset"] | {
-        "inputColumn": "image", "targetColumn": "label", "shuffle": True, "shuffleBufferRows": 0, "prefetchBatches": 2,
-    }}  # fmt: skip
+        epochs=10,
+        globalBatchSize=512,
+        gradientAccumulationSteps=1,
+        onNonFiniteLoss="Fail",
+        torchCompile=False,
+        seed=0,
+        dataset=recipe()["dataset"] | {"shuffle": True, "shuffleBufferRows": 0, "prefetchBatches": 2},
+    )
     assert filled_in == {
         "image": "trainer:1",
         "trainer": {"numNodes": 1},
         "data": {"numNodes": 1},
-        "storage": {"uri": "s3://bucket/runs", "checkpoints": {"numToKeep": 3}},
+        "storage": {"uri": "s3://bucket/runs", "checkpoints": {"numToKeep": 3, "everyEpochs": 1}},
         "suspend": False,
         "backoffLimit": 3,
         "startDeadlineSeconds": 3600,

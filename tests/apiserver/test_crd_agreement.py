@@ -59,6 +59,10 @@ def with_parameters(**parameters: object) -> Object:
 
 ONLY_THE_MODEL_REFUSES = {
     "model.PARAMETER_KEYS": [with_parameters(**{"learning rate": 1})],
+    "recipe._names_differ": [
+        document(recipe=recipe(metrics=[{"function": "a:b"}, {"function": "c:B.b"}])),
+        document(recipe=recipe(metrics=[{"function": "a:b", "name": "loss"}])),
+    ],
     "plain.PlainCopy": [
         with_parameters(deep=nested(40)),
         with_parameters(long=[0] * 1001),

@@ -18,6 +18,11 @@ pytestmark = pytest.mark.usefixtures("no_operator")
 _CLAIM = {"claimName": "c", "mountPath": "/m"}
 _GREY_CSV = {"format": "CSV", "path": "/x", "imageMode": "L"}
 _ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
+_ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
+_TYPED_PARQUET = {"format": "Parquet", "path": "/x", "schema": {"a": "int64"}}
+_NAMELESS_COLUMN = {"format": "CSV", "path": "/x", "schema": {"": "int64"}}
+_TWICE = ["a", "b", "a"]
+_STOPPED_BY_VALIDATION = recipe(earlyStopping={"metric": "validation_loss", "patience": 1})
 _FP16 = recipe(mixedPrecision="FP16")
 _BEST_VALIDATION = {"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}
 _SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
@@ -29,6 +34,10 @@ def data(**resources: Any) -> Object:
 
 def head(**resources: Any) -> Object:
     return document(head={"resources": resources})
+
+
+def dataset(**fields: Any) -> Object:
+    return document(recipe={"dataset": recipe()["dataset"] | fields})
 
 
 def selector(**labels: str) -> Object:
@@ -44,14 +53,32 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.env[0].valueFrom", "exactly one of `secretKeyRef`", document(env=[{"name": "A", "valueFrom": {}}])),
     ("spec.recipe.dataset.train", "`imageMode` may only", document(recipe={"dataset": {"train": _GREY_CSV}})),
     ("spec.recipe.transform", "`batchFormat` may only", document(recipe=recipe(transform=_ROWS_IN_BATCHES))),
+    ("spec.recipe.transform", "`batchSize` may only", document(recipe=recipe(transform=_ROWS_OF_A_BATCH))),
+    ("spec.recipe.dataset.train", "`schema` may only", dataset(train=_TYPED_PARQUET)),
+    ("spec.recipe.dataset.train.schema", "keys must be names of columns", dataset(train=_NAMELESS_COLUMN)),
+    ("spec.recipe.dataset", "at most one of `inputColumn`", dataset(inputColumn="a", inputColumns=["b"])),
+    ("spec.recipe.dataset", "at most one of `targetColumn`", dataset(targetColumn="a", targetColumns=["b"])),
+    ("spec.recipe.dataset.inputColumns", "`inputColumns` must name a column", dataset(inputColumns=[])),
+    ("spec.recipe.dataset.columns", "`columns` must name a column", dataset(columns=[])),
+    ("spec.recipe.dataset.targetColumns", "`targetColumns` must name a column, or", dataset(targetColumns=[])),
+    ("spec.recipe.dataset.inputColumns", "`inputColumns` must name each column once", dataset(inputColumns=_TWICE)),
+    ("spec.recipe.dataset.targetColumns", "`targetColumns` must name each column once", dataset(targetColumns=_TWICE)),
+    ("spec.recipe.dataset.columns", "`columns` must name each column once", dataset(columns=_TWICE)),
+    ("spec.recipe.earlyStopping.metric", "needs `dataset.validation`", document(recipe=_STOPPED_BY_VALIDATION)),
     ("spec.storage", "exactly one of `uri`", document(storage={})),
     ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),
     ("spec.failurePolicy.rules[0]", "one of `onClasses`", document(failurePolicy={"rules": [{"action": "Fail"}]})),
     ("spec.podTemplatePatches[0].spec.nodeSelector", "keys must be label keys", selector(**{"a b": "c"})),
     ("spec.data.maxNodes", "`maxNodes` must be at least", document(data={"numNodes": 4, "maxNodes": 2})),
     ("spec.trainer.args", "`args` may only", document(trainer={"args": ["x"]})),
-    ("spec.trainer.numProcPerNode", "`numProcPerNode` must be at most", document(trainer=gpus(2, numProcPerNode=4))),
+    ("spec.trainer.numProcPerNode", "`numProcPerNode` must divide", document(trainer=gpus(2, numProcPerNode=4))),
+    ("spec.trainer.numProcPerNode", "`numProcPerNode` must divide", document(trainer=gpus(4, numProcPerNode=3))),
+    ("spec.trainer.numProcPerNode", "must be the number of GPUs", document(trainer=gpus(4, numProcPerNode=1))),
     ("spec.trainer.resourcesPerNode", "GPUs of a pod must be at most 64", document(trainer=gpus(128))),
+    ("spec.data.resourcesPerNode", "`data` must have no GPU", data(limits={"amd.com/gpu": 1})),
+    ("spec.data.resourcesPerNode.limits", "must name no accelerator but", data(limits={"google.com/tpu": 1})),
+    ("spec.data.resourcesPerNode.limits", "at most 1 of a part of a GPU", data(limits={"nvidia.com/gpu.shared": 2})),
+    ("spec.head.resources.limits", "must have no GPU", head(limits={"nvidia.com/gpu": 1})),
     ("spec", "exactly one of `recipe`", document(recipe=None)),
     ("spec", "exactly one of `recipe`", document(recipe=None, trainer={"command": []})),
     ("spec", "exactly one of `recipe`", document(trainer={"command": ["python"]})),

@@ -58,8 +58,13 @@ def test_a_file_that_no_server_has_seen_gets_a_placeholder_that_is_named() -> No
 def test_every_run_of_a_file_is_a_document() -> None:
     result = render("-f", FULL)
     documents = list(yaml.safe_load_all(result.stdout))
-    assert [document["kind"] for document in documents] == ["RayJob", "RayJob"]
-    assert [document["metadata"]["namespace"] for document in documents] == ["training", "default"]
+    assert [document["kind"] for document in documents] == ["RayJob"] * 3
+    assert [document["metadata"]["namespace"] for document in documents] == ["training", "default", "default"]
+
+
+def test_every_run_of_every_file_is_rendered() -> None:
+    documents = list(yaml.safe_load_all(render("-f", MINIMAL, "-f", FULL).stdout))
+    assert len(documents) == 4
 
 
 def test_json_is_json_alone() -> None:
@@ -67,7 +72,7 @@ def test_json_is_json_alone() -> None:
     assert json.loads(one.stdout) == yaml.safe_load(render("-f", MINIMAL).stdout)
     assert "stands for its uid" in one.stderr
     several = json.loads(render("-f", FULL, "-o", "json").stdout)
-    assert (several["kind"], len(several["items"])) == ("List", 2)
+    assert (several["kind"], len(several["items"])) == ("List", 3)
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,21 @@ def test_what_a_server_has_added_to_a_document_is_not_sent_back(cli: Run, double
 
 def test_every_run_of_a_file_is_sent(cli: Run, double: ApiDouble) -> None:
     result = cli("submit", "-f", str(SAMPLES / "full.yaml"))
-    assert result.stdout == "images-resnet18 submitted\nown-entrypoint submitted\n"
-    assert [request.body["metadata"]["namespace"] for request in double.named("PATCH")] == ["training", "training"]
+    assert result.stdout == "images-resnet18 submitted\nown-entrypoint submitted\nreviews submitted\n"
+    assert [request.body["metadata"]["namespace"] for request in double.named("PATCH")] == ["training"] * 3
+
+
+def test_every_file_is_sent(cli: Run, double: ApiDouble) -> None:
+    result = cli("submit", "-f", MINIMAL, "-f", str(SAMPLES / "s3.yaml"))
+    assert result.stdout == "mnist submitted\non-s3 submitted\n"
+    assert len(double.named("PATCH")) == 2
+    assert "2" in cli("submit", "-f", MINIMAL, "-f", str(SAMPLES / "s3.yaml"), "--wait").stderr
+
+
+def test_nothing_is_sent_if_one_of_the_files_is_invalid(cli: Run, double: ApiDouble, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("kind: TrainingRun\n")
+    assert cli("submit", "-f", MINIMAL, "-f", str(tmp_path / "run.yaml")).exit_code == 2
+    assert double.requests == []
 
 
 def test_an_invalid_file_is_never_sent(cli: Run, double: ApiDouble, tmp_path: Path) -> None:

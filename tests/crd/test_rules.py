@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from trainingrun import spec
 from trainingrun.crd.rules import BY_LIST_KEYS, PARSE_ONLY, RULES
 from trainingrun.spec import rules as rules_between_parts
 from trainingrun.spec.model import Model
@@ -38,15 +40,21 @@ def checks_between_parts() -> set[str]:
 
 
 def checks_of_fields() -> set[str]:
-    """The checks that are no part of pydantic's schema of the run: those of keys, and of names that repeat."""
-    source = inspect.getsource(importlib.import_module("trainingrun.spec.model"))
-    keys = {f"model.{name}" for name in re.findall(r"^(\w+_KEYS) = keys_match", source, re.MULTILINE)}
-    return keys | {"environment._names_are_unique"}
+    """The checks that are no part of pydantic's schema of the run: those of keys, and functions of whole values."""
+    found = set()
+    for module in pkgutil.iter_modules(spec.__path__):
+        source = inspect.getsource(importlib.import_module(f"{spec.__name__}.{module.name}"))
+        own = re.findall(r"^(?:(\w+_KEYS) = keys_match|def (\w+))", source, re.MULTILINE)
+        keys = {key for key, _ in own if key}
+        called = {function for _, function in own} & set(re.findall(r"AfterValidator\((\w+)\)", source))
+        found |= {f"{module.name}.{name}" for name in keys | called}
+    return found
 
 
 def test_every_check_of_the_model_is_a_rule_or_listed_as_its_own():
     checks = checks_of_models() | checks_between_parts() | checks_of_fields()
     assert len(checks) > 12
+    assert {"environment._names_are_unique", "dataset.COLUMN_KEYS"} <= checks
     assert checks - MIRRORED == set()
 
 

@@ -77,7 +77,8 @@ def test_processes_per_node_follow_the_gpus_of_any_maker():
             8,
         )
         assert str(trainer.resources_per_node.limits["memory"]) == "16Gi"
-    fewer = parse(document(trainer={"numProcPerNode": 2, "resourcesPerNode": gpus(4)})).spec.trainer
+    loop = recipe(loop={"function": "a:b"})
+    fewer = parse(document(trainer={"numProcPerNode": 2, "resourcesPerNode": gpus(4)}, recipe=loop)).spec.trainer
     assert fewer.processes_per_node == 2
 
 

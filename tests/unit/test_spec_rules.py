@@ -12,6 +12,10 @@ def gpus(count: object) -> dict[str, dict[str, object]]:
     return {"limits": {"nvidia.com/gpu": count}}
 
 
+def of_dataset(**fields: object) -> dict[str, object]:
+    return {"recipe": {"dataset": recipe()["dataset"] | fields}}
+
+
 RULES = [
     ({"recipe": None}, {"spec": "neither recipe nor trainer.command"}),
     ({"trainer": {"command": ["python"]}}, {"spec": "both recipe and trainer.command"}),
@@ -58,6 +62,14 @@ RULES = [
         {"spec.trainer.resourcesPerNode.limits": "nvidia.com/gpu and amd.com/gpu"},
     ),
     ({"trainer": {"numProcPerNode": 4, "resourcesPerNode": gpus(2)}}, {"spec.trainer.numProcPerNode": "4"}),
+    ({"trainer": {"numProcPerNode": 3, "resourcesPerNode": gpus(4)}}, {"spec.trainer.numProcPerNode": "3"}),
+    ({"trainer": {"numProcPerNode": 1, "resourcesPerNode": gpus(4)}}, {"spec.trainer.numProcPerNode": "1 for 4 GPUs"}),
+    (
+        {"trainer": {"resourcesPerNode": {"limits": {"nvidia.com/mig-1g.5gb": 2}}}},
+        {'spec.trainer.resourcesPerNode.limits["nvidia.com/mig-1g.5gb"]': "2"},
+    ),
+    ({"data": {"resourcesPerNode": gpus(1)}}, {'spec.data.resourcesPerNode.limits["nvidia.com/gpu"]': "1"}),
+    ({"head": {"resources": gpus(1)}}, {'spec.head.resources.limits["nvidia.com/gpu"]': "1"}),
     ({"trainer": {"resourcesPerNode": gpus(128)}}, {"spec.trainer.resourcesPerNode.limits": "128 GPUs"}),
     ({"recipe": recipe(mixedPrecision="FP16")}, {"spec.recipe.mixedPrecision": "FP16 without a GPU"}),
     (
@@ -67,6 +79,44 @@ RULES = [
     (
         {"recipe": {"dataset": {"train": {"format": "CSV", "path": "/x", "imageSize": {"height": 1, "width": 1}}}}},
         {"spec.recipe.dataset.train.imageSize": "imageSize with format CSV"},
+    ),
+    (
+        {"recipe": recipe(transform={"function": "a:b", "kind": "Row", "batchSize": 8})},
+        {"spec.recipe.transform.batchSize": "batchSize with kind Row"},
+    ),
+    (
+        {"recipe": {"dataset": {"train": {"format": "Parquet", "path": "/x", "schema": {"a": "int64"}}}}},
+        {"spec.recipe.dataset.train.schema": "schema with format Parquet"},
+    ),
+    (
+        {"recipe": {"dataset": {"train": {"format": "CSV", "path": "/x", "schema": {"": "int64"}}}}},
+        {'spec.recipe.dataset.train.schema[""]': "this key"},
+    ),
+    (
+        of_dataset(inputColumn="a", inputColumns=["b"]),
+        {"spec.recipe.dataset.inputColumn": "inputColumn and inputColumns"},
+    ),
+    (
+        of_dataset(targetColumn="a", targetColumns=["b"]),
+        {"spec.recipe.dataset.targetColumn": "targetColumn and targetColumns"},
+    ),
+    (of_dataset(inputColumns=[]), {"spec.recipe.dataset.inputColumns": "an empty list"}),
+    (of_dataset(columns=[]), {"spec.recipe.dataset.columns": "an empty list"}),
+    (of_dataset(targetColumns=[]), {"spec.recipe.dataset.targetColumns": "an empty list"}),
+    (of_dataset(inputColumns=["a", "b", "a"]), {"spec.recipe.dataset.inputColumns[2]": "a again"}),
+    (of_dataset(targetColumns=["a", "a"]), {"spec.recipe.dataset.targetColumns[1]": "a again"}),
+    (of_dataset(columns=["a", "a"]), {"spec.recipe.dataset.columns[1]": "a again"}),
+    (
+        {"recipe": recipe(metrics=[{"function": "a:b"}, {"function": "c:B.b"}])},
+        {"spec.recipe.metrics[1].name": "b again"},
+    ),
+    (
+        {"recipe": recipe(metrics=[{"function": "a:loss"}])},
+        {"spec.recipe.metrics[0].name": "loss, which is always reported"},
+    ),
+    (
+        {"recipe": recipe(earlyStopping={"metric": "validation_loss", "patience": 1})},
+        {"spec.recipe.earlyStopping.metric": "validation_loss without recipe.dataset.validation"},
     ),
     (
         {"storage": {"uri": "s3://b/x", "checkpoints": {"best": {"metric": "validation_loss"}}}},
@@ -96,4 +146,11 @@ def test_rules_that_just_hold_are_no_problem():
         )
     )
     parse(document(recipe=None, trainer={"command": ["python"], "args": ["x"], "numNodes": 3}))
+    several_each = {"numProcPerNode": 1, "resourcesPerNode": gpus(4)}
+    parse(document(trainer=several_each, recipe=recipe(loop={"function": "a:b"})))
+    own = {**several_each, "command": ["python"]}
+    parse(document(recipe=None, trainer=own, data={"resourcesPerNode": gpus(1)}))
+    parse(document(data={"resourcesPerNode": gpus(0)}, head={"resources": gpus(0)}))
+    parse(document(recipe=of_dataset(targetColumns=[])["recipe"] | {"trainStep": {"function": "a:b"}}))
+    parse(document(recipe=recipe(metrics=[{"function": "a:b"}, {"function": "a:b", "name": "c"}])))
     parse(document(data={"numNodes": 2, "maxNodes": 2, "resourcesPerNode": {"requests": {"cpu": "4000m"}}}))

@@ -34,7 +34,7 @@ def test_valid_files_are_named_and_the_status_is_0():
     result = trainingrun("validate", "-f", sample, "-f", str(SAMPLES / "full.yaml"))
     assert result.returncode == 0
     assert f"{sample}:4: mnist is valid\n" in result.stdout
-    assert len(result.stdout.splitlines()) == 3
+    assert len(result.stdout.splitlines()) == 4
     assert result.stderr == ""
 
 

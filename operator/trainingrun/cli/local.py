@@ -19,12 +19,21 @@ from trainingrun.errors import InvalidSpec
 _MODULE = "trainingrun_trainer"
 
 
+def _the_only(files: tuple[Path, ...]) -> Path:
+    """Refuse a second file, which would otherwise take the first one's place without a word."""
+    if len(files) > 1:
+        raise click.BadParameter("one file at a time, since its run uses the whole machine")
+    return files[0]
+
+
 @click.command("local")
 @click.option(
     "-f",
     "--filename",
     "file",
     required=True,
+    multiple=True,
+    callback=lambda _context, _option, files: _the_only(files),
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with one TrainingRun, the same that you would apply to a cluster.",
 )
@@ -59,7 +68,7 @@ def command(
     """Train a run on this machine, with virtual nodes instead of the cluster's two groups.
 
     Ends with 0 when the run is complete, 10 or 11 when it was stopped and can be continued by the same command, 12
-    when the file cannot work, 13 when training failed.
+    when the file cannot work, 13 when training failed, 14 when this machine or the storage did, even when tried again.
     """
     from trainingrun.spec.documents import load_runs
 

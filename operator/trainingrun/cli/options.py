@@ -81,10 +81,16 @@ def duration(context: click.Context, parameter: click.Parameter, value: str | No
     return total
 
 
-def file_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add `-f FILE`."""
+def files_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add `-f FILE`, as often as one likes."""
     return click.option(
-        "-f", "--filename", "path", required=True, metavar="FILE", help="File of TrainingRuns, or - for standard input."
+        "-f",
+        "--filename",
+        "paths",
+        multiple=True,
+        required=True,
+        metavar="FILE",
+        help="YAML file of TrainingRuns, or - for standard input; repeatable.",
     )(function)
 
 

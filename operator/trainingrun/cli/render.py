@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainingrun.cli.options import file_option
+from trainingrun.cli.options import files_option
 from trainingrun.cli.output import as_yaml, print_document
 from trainingrun.cli.problems import INVALID_FILE
 
@@ -19,7 +19,7 @@ _NAMESPACE = "default"
 
 
 @click.command("render")
-@file_option
+@files_option
 @click.option("-n", "--namespace", metavar="NAME", help="Namespace for runs that name none; default: default.")
 @click.option("--attempt", type=click.IntRange(min=0), default=0, show_default=True, help="Which attempt to render.")
 @click.option(
@@ -28,20 +28,19 @@ _NAMESPACE = "default"
     help="Where pods send their reports, as configured in the operator; default: nowhere.",
 )
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-def command(path: str, namespace: str | None, attempt: int, progress_url: str | None, output: str) -> None:
-    """Print the RayJob of each run in FILE, exactly as the operator would create it. No cluster is needed.
+def command(paths: tuple[str, ...], namespace: str | None, attempt: int, progress_url: str | None, output: str) -> None:
+    """Print the RayJob of each run in each FILE, exactly as the operator would create it. No cluster is needed.
 
     A file rarely has the uid that Kubernetes gives a run: a placeholder stands in for it, and a comment says so. The
     exit code is 2 when a run is not valid.
     """
-    from trainingrun.errors import InvalidSpec
-    from trainingrun.spec.documents import load_runs
+    from trainingrun.spec.documents import read_files
 
-    try:
-        loaded = load_runs(path)
-    except InvalidSpec as error:
-        click.echo(str(error), err=True)
+    reading = read_files(paths)
+    if reading.problems:
+        click.echo("\n".join(map(str, reading.problems)), err=True)
         sys.exit(INVALID_FILE)
+    loaded = reading.runs
     manifests = [_manifest(entry.run, namespace, attempt, progress_url) for entry in loaded]
     comments = [_comment(entry.run, f"{entry.source}:{entry.line}", attempt) for entry in loaded]
     if output == "json":

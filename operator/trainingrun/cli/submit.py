@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, file_option, program_name
+from trainingrun.cli.options import Target, cluster_options, files_option, program_name
 from trainingrun.cli.problems import INVALID_FILE, ClusterError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("submit")
-@file_option
+@files_option
 @click.option(
     "--wait", "waits", is_flag=True, help="Return only when the run has ended; the exit code is that of `wait`."
 )
@@ -25,16 +25,19 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Let the API server check it, but change nothing.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that other tools own, such as kubectl.")
 @cluster_options()
-def command(target: Target, path: str, waits: bool, follows: bool, dry_run: bool, force_conflicts: bool) -> None:
-    """Create the runs in FILE, after the same check as `validate`. Invalid runs are never sent.
+def command(
+    target: Target, paths: tuple[str, ...], waits: bool, follows: bool, dry_run: bool, force_conflicts: bool
+) -> None:
+    """Create the runs in each FILE, after the same check as `validate`. If any is invalid, none is sent.
 
     Submitting a run again changes nothing but labels, annotations and suspend: the rest of a run cannot be changed.
     """
     if dry_run and (waits or follows):
         raise click.UsageError("--dry-run cannot be used with --wait or --follow: nothing would be created.")
-    documents = _valid_documents(path)
+    documents = _valid_documents(paths)
     if (waits or follows) and len(documents) != 1:
-        raise click.UsageError(f"--wait and --follow need a file with one run; {path} has {len(documents)}.")
+        found = f"{' and '.join(paths)} {'has' if len(paths) == 1 else 'have'} {len(documents)}"
+        raise click.UsageError(f"--wait and --follow need one run; {found}.")
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.status_page import run_view_of
 
@@ -52,11 +55,11 @@ def command(target: Target, path: str, waits: bool, follows: bool, dry_run: bool
     sys.exit(in_cluster(target, program_name(), work))
 
 
-def _valid_documents(path: str) -> list[Mapping[str, Any]]:
-    """The runs as they stand in the file, without defaults: what another tool would send of it."""
+def _valid_documents(paths: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """The runs as they stand in the files, without defaults: what another tool would send of it."""
     from trainingrun.spec.documents import read_files
 
-    reading = read_files([path])
+    reading = read_files(paths)
     for note in reading.skipped:
         click.echo(note, err=True)
     if reading.problems:

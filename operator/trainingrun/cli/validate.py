@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from trainingrun.cli.options import files_option
+
 if TYPE_CHECKING:
     from trainingrun.spec.documents import Reading
 
@@ -19,15 +21,7 @@ INVALID = 2
 
 
 @click.command()
-@click.option(
-    "-f",
-    "--filename",
-    "paths",
-    multiple=True,
-    required=True,
-    metavar="FILE",
-    help="YAML file to check, or - for standard input; repeatable.",
-)
+@files_option
 @click.option(
     "-o",
     "--output",

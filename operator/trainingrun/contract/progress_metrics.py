@@ -21,6 +21,11 @@ TOTAL_EPOCHS = "totalEpochs"
 STEP = "step"
 ROWS_PER_SECOND = "rowsPerSecond"
 GOODPUT = "goodputPercentage"
+# What training uses, and what its pods hold of it.
+GPUS_USED = "gpusUsed"
+GPUS_HELD = "gpusHeld"
+CPUS_USED = "cpusUsed"
+CPUS_HELD = "cpusHeld"
 # The share of the trainers' time that they waited for data, also without the first batch of each epoch, and by cause.
 STALL = "dataStallPercentage"
 STEADY_STALL = "dataStallSteadyPercentage"

@@ -150,11 +150,15 @@ class Placement(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Notice(Record):
-    """Something that the run's author should know; training goes on."""
+    """Something that the run's author should know; training goes on.
+
+    `figures` are the numbers in it that the run's status is to show too, by the names of metrics.
+    """
 
     kind: ClassVar[str] = "Notice"
     level: str
     message: str
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,20 +20,26 @@ from trainingrun.spec.groups import Data, Trainer
 
 @dataclass(frozen=True)
 class HeadGroup:
-    """The coordinating pod. Without CPUs, Ray places no task on it but the driver."""
+    """The coordinating pod. Without CPUs and GPUs, Ray places no task on it but the driver."""
 
     pod: PodTemplate
     num_cpus: str = "0"
+    num_gpus: str = "0"
 
 
 @dataclass(frozen=True)
 class WorkerGroup:
-    """Pods that are alike. `num_cpus` is text, as every parameter of `ray start` is to KubeRay."""
+    """Pods that are alike. Numbers are text, as every parameter of `ray start` is to KubeRay.
+
+    `num_gpus` is always said: KubeRay does not know every name of a GPU, and Ray would count those that a pod without
+    a GPU in its limits happens to see.
+    """
 
     name: str
     replicas: int
     max_replicas: int
     num_cpus: str
+    num_gpus: str
     ray_labels: dict[str, str]
     pod: PodTemplate
 
@@ -63,6 +69,7 @@ def cluster_of(attempt: RenderedAttempt) -> Cluster:
                 replicas=data.num_nodes,
                 max_replicas=most,
                 num_cpus=str(_data_cpus(data)),
+                num_gpus=str(data.resources_per_node.gpus),
                 ray_labels={RAY_DATA_KEY: RAY_DATA_VALUE},
                 pod=data_pod(attempt),
             ),
@@ -71,6 +78,7 @@ def cluster_of(attempt: RenderedAttempt) -> Cluster:
                 replicas=trainer.num_nodes,
                 max_replicas=trainer.num_nodes,
                 num_cpus=str(_trainer_cpus(trainer)),
+                num_gpus=str(trainer.resources_per_node.gpus),
                 ray_labels={RAY_GROUP_KEY: RAY_TRAINER_VALUE},
                 pod=trainer_pod(attempt),
             ),

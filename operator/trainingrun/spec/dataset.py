@@ -13,24 +13,26 @@ from pydantic import AfterValidator, Field, Strict
 from trainingrun.errors import Problem
 from trainingrun.spec.model import Model, keys_match, rules_error, text
 
-COLUMN_KEYS = keys_match(r"[^\x00]+", 253, "1 to 253 characters")
+COLUMN_LENGTH = 253
+COLUMN_PATTERN = r"[^\x00]+"
+COLUMN_KEYS = keys_match(COLUMN_PATTERN, COLUMN_LENGTH, f"1 to {COLUMN_LENGTH} characters")
 Format = Literal["Parquet", "Images", "CSV", "JSON", "WebDataset"]
 PICTURE_FORMATS: tuple[Format, ...] = ("Parquet", "Images", "WebDataset")
 TEXT_FORMATS: tuple[Format, ...] = ("CSV", "JSON")
 DEFAULT_INPUT = "image"
 DEFAULT_TARGET = "label"
 BatchFormat = Literal["NumPy", "Arrow", "Torch"]
-Column = Annotated[str, text(253)]
+Column = Annotated[str, text(COLUMN_LENGTH)]
 
 
-def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise rules_error([Problem("", f'"{repeated[0]}" more than once', "each column once")])
+def _names_are_unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    again = [index for index, name in enumerate(names) if name in names[:index]]
+    if again:
+        raise rules_error(Problem(f"[{i}]", f"{names[i]} again", "each column once") for i in again[:10])
     return names
 
 
-Columns = Annotated[tuple[Column, ...], Strict(False), Field(max_length=256), AfterValidator(_unique)]
+Columns = Annotated[tuple[Column, ...], Strict(False), Field(max_length=256), AfterValidator(_names_are_unique)]
 _SCALARS = "bool|u?int(8|16|32|64)|float(16|32|64)|string|binary|date32|timestamp"
 ColumnType = Annotated[
     str,
@@ -75,7 +77,6 @@ class Source(Model):
         default=None,
         description="Convert while reading: L has one channel, RGB three; with the formats that allow imageSize.",
     )
-
     column_types: ColumnTypes | None = Field(
         default=None,
         alias="schema",
@@ -111,7 +112,7 @@ class Dataset(Model):
     input_columns: Columns | None = Field(
         default=None,
         description=(
-            "Columns that go into the model, 1 to 64: by name where its forward method has parameters of these "
+            "Columns that go into the model, 1 to 256: by name where its forward method has parameters of these "
             "names, otherwise by position in this order."
         ),
     )
@@ -122,7 +123,7 @@ class Dataset(Model):
     target_columns: Columns | None = Field(
         default=None,
         description=(
-            "Columns that the loss compares with, at most 64; a loss gets one as a tensor and several as a dict. "
+            "Columns that the loss compares with, at most 256; a loss gets one as a tensor and several as a dict. "
             "None at all only with recipe.trainStep or recipe.loop."
         ),
     )

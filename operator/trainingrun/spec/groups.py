@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, Strict, field_validator
 
 from trainingrun.errors import Problem
+from trainingrun.spec.accelerators import GPU_WORDS, is_gpu, is_part_of_gpu, is_unusable
 from trainingrun.spec.environment import Environment
 from trainingrun.spec.model import RESOURCE_KEYS, Model, text
 from trainingrun.spec.paths import join_path
@@ -29,10 +30,6 @@ ResourceList = Annotated[dict[str, Quantity], Field(max_length=32), AfterValidat
 Words = Annotated[tuple[Annotated[str, text(32_768, min_length=0)], ...], Strict(False), Field(max_length=256)]
 
 
-def _is_gpu(resource: str) -> bool:
-    return resource.endswith("/gpu")
-
-
 def _is_device(resource: str) -> bool:
     return "/" in resource
 
@@ -45,8 +42,8 @@ class Resources(Model):
     limits: ResourceList = Field(
         default={},
         description=(
-            "The most that a pod may use: cpu (cores), memory (bytes), devices such as nvidia.com/gpu (whole "
-            "numbers); at most 32 resources. cpu and memory default to 4 and 16Gi."
+            "The most that a pod may use: cpu (cores), memory (bytes), devices (whole numbers); at most 32 resources. "
+            f"GPUs are {GPU_WORDS}; no other accelerators. cpu and memory default to 4 and 16Gi."
         ),
         validate_default=True,
     )
@@ -62,11 +59,16 @@ class Resources(Model):
 
     @property
     def gpus(self) -> int:
-        """GPUs of each pod, of whichever maker."""
-        return sum(quantity.bytes for name, quantity in self.limits.items() if _is_gpu(name))
+        """GPUs of each pod, of whichever maker, whole or in part."""
+        return sum(self.limits[name].bytes for name in self.gpu_names)
+
+    @property
+    def gpu_names(self) -> list[str]:
+        """The resources that are GPUs: of a valid group at most one."""
+        return [name for name in self.limits if is_gpu(name)]
 
     def broken_rules(self) -> Iterable[Problem]:
-        """Amounts that Kubernetes would refuse, and more than one kind of GPU."""
+        """Amounts that Kubernetes would refuse, and accelerators that training could not use."""
         for name in ("cpu", "memory"):
             if self.limits[name].value <= 0:
                 yield Problem(join_path(("limits", name)), str(self.limits[name]), "more than 0")
@@ -78,9 +80,17 @@ class Resources(Model):
                 elif _is_device(name) and not _DEVICE_COUNT.fullmatch(amount.text):
                     yield Problem(path, str(amount), "a whole number in digits, as devices cannot be shared")
         yield from self._broken_requests()
-        gpus = [name for name in self.limits if _is_gpu(name)]
-        if len(gpus) > 1:
-            yield Problem("limits", " and ".join(gpus), "one kind of GPU")
+        yield from self._broken_accelerators()
+
+    def _broken_accelerators(self) -> Iterable[Problem]:
+        for name, amount in self.limits.items():
+            path = join_path(("limits", name))
+            if is_unusable(name):
+                yield Problem(path, "an accelerator that training cannot use or count", f"GPUs as {GPU_WORDS}")
+            elif is_part_of_gpu(name) and amount.value > 1:
+                yield Problem(path, str(amount), "at most 1, as a process can use only one part of a GPU")
+        if len(self.gpu_names) > 1:
+            yield Problem("limits", " and ".join(self.gpu_names), "one kind of GPU")
 
     def _broken_requests(self) -> Iterable[Problem]:
         for name, amount in self.requests.items():
@@ -106,6 +116,13 @@ class HeadResources(Resources):
         validate_default=True,
     )
 
+    def broken_rules(self) -> Iterable[Problem]:
+        """No GPU, since nothing is trained here."""
+        yield from super().broken_rules()
+        for name in self.gpu_names:
+            if self.limits[name].value:
+                yield Problem(join_path(("limits", name)), str(self.limits[name]), "no GPU, as nothing trains here")
+
 
 class Trainer(Model):
     """The GPU worker group, where the model trains."""
@@ -126,18 +143,19 @@ class Trainer(Model):
         default=None,
         ge=1,
         le=MAX_PROCESSES,
-        description="Training processes per pod, 1 to 64, at most its GPUs. Default: its GPUs, else 1.",
+        description="Training processes per pod, 1 to 64; with GPUs, one for each. Default: its GPUs, else 1.",
     )
     resources_per_node: Resources = Field(default=Resources(), description="What each pod gets.")
 
     def broken_rules(self) -> Iterable[Problem]:
-        """Args need a command; one process per GPU at most."""
+        """Args need a command; every process gets as many GPUs as the others, and none is left over."""
         if self.args and not self.command:
             yield Problem("args", "args without command", "args only together with command")
         gpus = self.resources_per_node.gpus
-        if gpus and self.num_proc_per_node and self.num_proc_per_node > gpus:
-            yield Problem("numProcPerNode", str(self.num_proc_per_node), f"at most one per GPU, here {gpus}")
-        if self.processes_per_node > MAX_PROCESSES:
+        processes = self.num_proc_per_node
+        if gpus and processes and gpus % processes:
+            yield Problem("numProcPerNode", str(processes), f"a number that divides the GPUs, which are {gpus}")
+        if gpus > MAX_PROCESSES:
             yield Problem("resourcesPerNode.limits", f"{gpus} GPUs", f"at most {MAX_PROCESSES}")
 
     @property

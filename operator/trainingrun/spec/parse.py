@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trainingrun.errors import InvalidSpec, Problem
-from trainingrun.spec.groups import Trainer
+from trainingrun.spec.groups import Data, Trainer
 from trainingrun.spec.model import BROKEN_RULES, Model
 from trainingrun.spec.paths import join_path, nested_path
 from trainingrun.spec.plain import PlainCopy, Steps, TooLarge
@@ -96,8 +96,9 @@ def _rules_between_parts(plain: Any) -> list[Problem]:
         return []
     recipe = _part(Recipe, spec.get("recipe"))
     trainer = _part(Trainer, spec.get("trainer") or {})
+    data = _part(Data, spec.get("data") or {})
     storage = _part(Storage, spec.get("storage"))
-    problems = list(broken_rules(recipe, trainer, storage))
+    problems = list(broken_rules(recipe, trainer, data, storage))
     raw_trainer = spec.get("trainer")
     command = raw_trainer.get("command") if isinstance(raw_trainer, dict) else None
     return problems + list(one_entrypoint(spec.get("recipe") is not None, bool(command)))

@@ -79,9 +79,16 @@ class MetricFunction(Function):
 
 def _names_differ(metrics: tuple[MetricFunction, ...]) -> tuple[MetricFunction, ...]:
     names = [metric.resolved_name for metric in metrics]
-    repeated = sorted({name for name in names if names.count(name) > 1} | ({"loss"} & set(names)))
-    if repeated:
-        raise rules_error([Problem("", f'"{repeated[0]}" as a metric\'s name', "each name once, and none called loss")])
+    wrong = [index for index, name in enumerate(names) if name == "loss" or name in names[:index]]
+    if wrong:
+        raise rules_error(
+            Problem(
+                f"[{i}].name",
+                "loss, which is always reported" if names[i] == "loss" else f"{names[i]} again",
+                "another name for each metric",
+            )
+            for i in wrong
+        )
     return metrics
 
 

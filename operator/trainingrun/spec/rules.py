@@ -8,16 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainingrun.errors import Problem
-from trainingrun.spec.groups import Trainer
+from trainingrun.spec.groups import Data, Trainer
+from trainingrun.spec.paths import join_path
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 
 
-def broken_rules(recipe: Recipe | None, trainer: Trainer | None, storage: Storage | None) -> Iterator[Problem]:
+def broken_rules(
+    recipe: Recipe | None, trainer: Trainer | None, data: Data | None, storage: Storage | None
+) -> Iterator[Problem]:
     """Every rule that the given parts break. A part that is None is not checked."""
     if recipe and trainer:
         yield from _batch_size(recipe, trainer)
         yield from _precision(recipe, trainer)
+        yield from _idle_gpus(recipe, trainer)
+    if recipe and data:
+        yield from _gpus_for_data(data)
     if recipe and storage:
         yield from _best_metric(recipe, storage)
     if recipe:
@@ -50,6 +56,27 @@ def _precision(recipe: Recipe, trainer: Trainer) -> Iterator[Problem]:
             "FP16 without a GPU",
             "BF16 or none, or a GPU in trainer.resourcesPerNode.limits",
         )
+
+
+def _idle_gpus(recipe: Recipe, trainer: Trainer) -> Iterator[Problem]:
+    gpus, processes = trainer.resources_per_node.gpus, trainer.num_proc_per_node
+    if recipe.loop is None and gpus and processes and processes < gpus:
+        yield Problem(
+            "spec.trainer.numProcPerNode",
+            f"{processes} for {gpus} GPUs",
+            f"{gpus}, as the built-in loop uses one GPU in each process; fewer only with recipe.loop",
+        )
+
+
+def _gpus_for_data(data: Data) -> Iterator[Problem]:
+    limits = data.resources_per_node.limits
+    for name in data.resources_per_node.gpu_names:
+        if limits[name].value:
+            yield Problem(
+                join_path(("spec", "data", "resourcesPerNode", "limits", name)),
+                str(limits[name]),
+                "no GPU, as a recipe's data are prepared on CPUs",
+            )
 
 
 def _best_metric(recipe: Recipe, storage: Storage) -> Iterator[Problem]:

@@ -41,6 +41,7 @@ _WAITS = {
     "own-entrypoint": _UNSCHEDULABLE,
     "own-script": _UNSCHEDULABLE,
     "queued": (("Unschedulable", "ContainerError"), ""),
+    "reviews": _UNSCHEDULABLE,
 }
 
 

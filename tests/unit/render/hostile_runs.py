@@ -22,11 +22,13 @@ hostile_paths = hostile_texts.map(lambda text: "/mnt/" + "".join(c for c in text
 hostile_environments = st.dictionaries(variables, hostile_texts, max_size=4).map(
     lambda values: [{"name": f"AUTHORS_{name}", "value": value} for name, value in values.items()]
 )
-limits = st.fixed_dictionaries(
-    {"cpu": st.sampled_from([1, "2", "500m", "1.5", "3"])},
-    optional={"memory": st.just("16Gi"), "nvidia.com/gpu": st.just(1)},
-)
-resources = st.fixed_dictionaries({"limits": limits}, optional={"requests": st.just({"cpu": "250m"})})
+_amounts = {"cpu": st.sampled_from([1, "2", "500m", "1.5", "3"])}
+_limits = st.fixed_dictionaries(_amounts, optional={"memory": st.just("16Gi")})
+_limits_with_gpu = st.fixed_dictionaries(_amounts, optional={"memory": st.just("16Gi"), "nvidia.com/gpu": st.just(1)})
+
+
+def _resources(limits: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"limits": limits}, optional={"requests": st.just({"cpu": "250m"})})
 
 
 def _affinity(text: str) -> dict[str, Any]:
@@ -57,9 +59,9 @@ def hostile_documents(draw: st.DrawFn) -> dict[str, Any]:
     trainer, data = spec.setdefault("trainer", {}), spec.setdefault("data", {})
     for part in (spec, trainer, data):
         part["env"] = draw(hostile_environments)
-    trainer["resourcesPerNode"] = draw(resources)
+    trainer["resourcesPerNode"] = draw(_resources(_limits_with_gpu))
     data["numNodes"] = draw(st.integers(1, data.get("maxNodes", 1000)))
-    spec["head"] = {"resources": draw(resources)}
+    spec["head"] = {"resources": draw(_resources(_limits))}
     if "recipe" in spec:
         spec["recipe"]["dataset"]["inputColumn"] = draw(hostile_texts.filter(bool))
     else:

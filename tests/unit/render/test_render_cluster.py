@@ -42,12 +42,25 @@ def test_the_cluster_is_locked_and_says_its_version():
 
 
 def test_no_task_is_placed_on_the_head():
-    assert cluster(head={"resources": {"limits": {"cpu": 16}}})["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0"}
+    head = cluster(head={"resources": {"limits": {"cpu": 16}}})["headGroupSpec"]
+    assert head["rayStartParams"] == {"num-cpus": "0", "num-gpus": "0"}
+
+
+@pytest.mark.parametrize("name", ["nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-1g.5gb.me", "amd.com/gpu"])
+def test_ray_is_told_the_gpus_of_every_group(name):
+    """KubeRay would not count the shared ones, and Ray those that a pod only happens to see."""
+    found = groups(trainer={"resourcesPerNode": {"limits": {name: 1}}})
+    assert {group: found[group]["rayStartParams"]["num-gpus"] for group in found} == {"data": "0", "trainer": "1"}
+
+
+def test_an_own_program_may_have_gpus_for_its_data():
+    found = groups(recipe=None, trainer={"command": ["python"]}, data=resources(gpu=2))
+    assert found["data"]["rayStartParams"]["num-gpus"] == "2"
 
 
 @pytest.mark.parametrize(("cpu", "cpus"), [("8", "8"), ("7900m", "7"), ("1", "1"), ("100m", "1")])
 def test_data_nodes_run_a_task_per_whole_core(cpu, cpus):
-    assert groups(data=resources(cpu=cpu))["data"]["rayStartParams"] == {"num-cpus": cpus}
+    assert groups(data=resources(cpu=cpu))["data"]["rayStartParams"]["num-cpus"] == cpus
 
 
 @pytest.mark.parametrize(
@@ -55,7 +68,7 @@ def test_data_nodes_run_a_task_per_whole_core(cpu, cpus):
 )
 def test_trainer_nodes_have_cpus_for_their_processes(cpu, processes, cpus):
     trainer = {"numProcPerNode": processes, **resources(cpu=cpu)}
-    assert groups(trainer=trainer)["trainer"]["rayStartParams"] == {"num-cpus": cpus}
+    assert groups(trainer=trainer)["trainer"]["rayStartParams"]["num-cpus"] == cpus
 
 
 @pytest.mark.parametrize("most", [None, 3])

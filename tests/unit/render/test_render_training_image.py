@@ -56,10 +56,19 @@ def test_the_image_accepts_the_configuration():
 def test_the_trainer_nodes_have_room_for_the_workers_that_the_driver_asks_for(nodes, processes, millicores, gpus_each):
     limits = {"cpu": f"{millicores}m", **({"nvidia.com/gpu": gpus_each * processes} if gpus_each else {})}
     trainer = {"numNodes": nodes, "numProcPerNode": processes, "resourcesPerNode": {"limits": limits}}
-    run = run_object(trainer=trainer)
+    loop = {
+        "dataset": {"train": {"format": "Parquet", "path": "/x"}},
+        "globalBatchSize": 5040,
+        "loop": {"function": "a:b"},
+    }
+    run = run_object(trainer=trainer, recipe=loop)
     ray_nodes = [
         Node(
-            "id", group["groupName"], float(group["rayStartParams"]["num-cpus"]), gpus_each * processes, group["labels"]
+            "id",
+            group["groupName"],
+            float(group["rayStartParams"]["num-cpus"]),
+            float(group["rayStartParams"]["num-gpus"]),
+            group["labels"],
         )
         for group in cluster_spec(ray_job(run, 0, SETTINGS))["workerGroupSpecs"]
         for _ in range(group["replicas"])

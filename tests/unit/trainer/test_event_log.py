@@ -48,6 +48,24 @@ def test_of_progress_one_in_two_seconds_is_kept_and_of_the_rest_everything(stora
     assert kinds.count("Progress") <= 2
 
 
+def test_the_last_progress_is_kept_however_soon_it_comes(storage: RunStorage) -> None:
+    """A script of one's own may report only as it ends."""
+    log = EventLog(storage, 0)
+    for record in (progress(1), progress(2), progress(3), ended()):
+        log.emit(record)
+    log.close()
+    records = [parse_line(line) for line in path_of(storage).read_text().splitlines()]
+    assert records == [progress(1), progress(3), ended()]
+
+
+def test_the_last_progress_is_kept_without_an_end(storage: RunStorage) -> None:
+    log = EventLog(storage, 0)
+    for step in range(3):
+        log.emit(progress(step))
+    log.close()
+    assert parse_line(path_of(storage).read_text().splitlines()[-1]) == progress(2)
+
+
 def test_a_log_is_continued_after_half_a_line(storage: RunStorage) -> None:
     log = EventLog(storage, 0)
     log.emit(notice("before"))

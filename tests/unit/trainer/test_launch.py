@@ -74,6 +74,12 @@ def test_what_nobody_has_foreseen_is_told_with_its_traceback(tmp_path: Path) -> 
     assert last.message.startswith("Traceback") and last.message.endswith("ZeroDivisionError: division by zero")
 
 
+@pytest.mark.parametrize(("uri", "package"), [("gs://bucket/runs", "gcsfs"), ("abfs://bucket/runs", "adlfs")])
+def test_the_package_that_a_store_needs_is_named(uri: str, package: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=rf'^spec\.storage\.uri: "{uri}" cannot be used: .*{package}'):
+        RunStorage(uri, "digits").checkpoints()
+
+
 @pytest.mark.parametrize("uri", ["nowhere://bucket/runs", "adl://bucket/runs"], ids=["unknown", "not installed"])
 def test_a_store_that_nothing_here_can_speak_to_is_a_wrong_configuration(uri: str) -> None:
     with pytest.raises(InvalidConfiguration, match=rf'^spec\.storage\.uri: "{uri}" cannot be used: '):

@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_the_request_follows_the_protocol(receiver: Receiver, endpoint: Endpoint
     assert set(request.body) == {"trainerStatus"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", status.pop("lastUpdatedTime"))
     metrics = {metric["name"]: metric["value"] for metric in status.pop("metrics")}
-    assert status == {"progressPercentage": 12, "estimatedRemainingSeconds": 61}
+    assert status == {"progressPercentage": 12, "estimatedRemainingSeconds": 62}
     assert all(isinstance(value, str) for value in metrics.values())
     assert metrics.items() >= {
         ("loss", "0.25"),
@@ -127,6 +128,15 @@ def test_checkpoints_and_the_attempt_are_told_in_words(receiver: Receiver, endpo
     assert (first["attempt"], first["resumedFrom"], first["checkpoint"]) == ("3", *2 * ["step-00000040-e00001a2g1"])
     assert second["checkpoint"] == "step-00000050-e00001a0g1"
     assert (second["resumedFrom"], second["step"]) == ("step-00000040-e00001a2g1", "41")
+
+
+def test_figures_of_notices_are_told_with_the_progress(receiver: Receiver, endpoint: Endpoint) -> None:
+    push = OperatorPush(endpoint)
+    push.emit(replace(notice("training uses one GPU of two"), figures={"gpusUsed": 1.0, "gpusHeld": 2.0}))
+    push.emit(notice("something else"))
+    push.emit(progress(7))
+    push.close()
+    assert metrics_of(receiver)[-1].items() >= {("gpusUsed", "1"), ("gpusHeld", "2"), ("step", "7")}
 
 
 def test_a_run_from_the_beginning_names_no_checkpoint_until_there_is_one(

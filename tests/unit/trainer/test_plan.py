@@ -27,7 +27,7 @@ from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node,
         (trainer(processes=3), Workers(count=3, gpus=0, cpus=1.0)),
         (trainer(processes=8), Workers(count=8, gpus=0, cpus=0.5)),
         (trainer(nodes=2, processes=4, cpu=32, gpus=4), Workers(count=8, gpus=1, cpus=8.0)),
-        (trainer(processes=1, gpus=4), Workers(count=1, gpus=4, cpus=4.0)),
+        ({**trainer(processes=1, gpus=4), "command": ["python"]}, Workers(count=1, gpus=4, cpus=4.0)),
         (trainer(cpu="500m"), Workers(count=1, gpus=0, cpus=0.5)),
         (trainer(cpu="2500m"), Workers(count=1, gpus=0, cpus=2.0)),
         (
@@ -37,7 +37,8 @@ from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node,
     ],
 )
 def test_a_nodes_resources_are_shared_out_among_its_processes(group: dict[str, object], expected: Workers) -> None:
-    assert workers_of(run_of(trainer=group)) == expected
+    run = run_of(trainer=group, recipe=None) if "command" in group else run_of(trainer=group)
+    assert workers_of(run) == expected
 
 
 @given(st.integers(1, 5), st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), st.integers(1, 128))

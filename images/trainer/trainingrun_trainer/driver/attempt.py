@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +33,7 @@ from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.driver.hub import News, create_hub
 from trainingrun_trainer.driver.plan import shown_configuration, versions
 from trainingrun_trainer.driver.preemption import PreemptionWatch
+from trainingrun_trainer.driver.start_watch import StartWatch
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.failures.tracebacks import last_lines_first
@@ -103,12 +102,15 @@ class Attempt:
         for sentence in self._job.said:
             self._tell(Notice, level="Info", message=sentence)
         hub = create_hub(self._job.datasets)
+        watch = StartWatch(self._job.workers)
         probing = self._job.probe()
         fitting = _Fit(self._job.trainer(hub))
         while fitting.is_alive():
             fitting.join(_POLL_SECONDS)
             self._pass_on(hub)
             probing = self._hear_probe(probing, hub)
+            if not self._world and (waiting := watch.sentence()):
+                self._tell(Notice, level="Warning", message=waiting)
             if (failure := self._fatal_failure()) is not None:
                 return self._end(failure)
         self._pass_on(hub)
@@ -239,18 +241,3 @@ class _Fit(threading.Thread):
             self._trainer.fit()
         except BaseException as error:
             self.error = error
-
-
-@contextlib.contextmanager
-def connected(address: str | None, environment: dict[str, str]) -> Iterator[None]:
-    """A connection to Ray at `address` (None: whatever the environment says), closed at the end."""
-    ray.init(
-        address=address or "auto",
-        log_to_driver=True,
-        logging_level=logging.ERROR,
-        runtime_env={"env_vars": environment} if environment else None,
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()

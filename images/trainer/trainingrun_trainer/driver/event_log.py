@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol
 
-from trainingrun.contract.records import LOG_DIRECTORY, Progress, Record
+from trainingrun.contract.records import LOG_DIRECTORY, AttemptEnded, Placement, Progress, Record
 from trainingrun_trainer.driver.log_upload import LogUpload
 from trainingrun_trainer.storage import RunStorage
 
@@ -49,18 +49,33 @@ class EventLog:
         directory = storage.local_directory
         self._writer: _Writer = LogUpload(storage, name) if directory is None else _LocalFile(directory / name, name)
         self._next_progress = 0.0
+        self._withheld: Progress | None = None
 
     def emit(self, record: Record) -> None:
-        """Keep a record. Of progress, one every two seconds is enough for any chart."""
+        """Keep a record. Of progress, one every two seconds is enough for any chart, and the last of the attempt."""
         if isinstance(record, Progress):
+            self._withheld = record
             if time.monotonic() < self._next_progress:
                 return
             self._next_progress = time.monotonic() + _PROGRESS_SECONDS
-        self._writer.write(record.to_json() + "\n")
+            self._write_withheld()
+            return
+        if isinstance(record, Placement | AttemptEnded):
+            self._write_withheld()
+        self._write(record)
 
     def close(self) -> None:
         """Write what is left, within a bounded time."""
+        self._write_withheld()
         self._writer.close()
+
+    def _write_withheld(self) -> None:
+        if self._withheld is not None:
+            self._write(self._withheld)
+            self._withheld = None
+
+    def _write(self, record: Record) -> None:
+        self._writer.write(record.to_json() + "\n")
 
 
 class _LocalFile:

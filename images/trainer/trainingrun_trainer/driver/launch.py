@@ -4,13 +4,17 @@ Ray, and the check that the cluster has what the run needs.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Protocol
+
+import ray
 
 from trainingrun.contract import variables
 from trainingrun.contract.exits import Exit
@@ -20,7 +24,7 @@ from trainingrun.errors import InvalidSpec
 from trainingrun.spec import Run
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer import placement
-from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest, connected, ended
+from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest, ended
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.driver.options import Options
 from trainingrun_trainer.driver.plan import storage_of
@@ -135,3 +139,18 @@ def _fan_out(sinks: list[Sink]) -> Callable[[Record], None]:
             sink.emit(record)
 
     return emit
+
+
+@contextlib.contextmanager
+def connected(address: str | None, environment: dict[str, str]) -> Iterator[None]:
+    """A connection to Ray at `address` (None: whatever the environment says), closed at the end."""
+    ray.init(
+        address=address or "auto",
+        log_to_driver=True,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": environment} if environment else None,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()

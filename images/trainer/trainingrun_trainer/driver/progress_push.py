@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 import urllib.request
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from trainingrun.contract.progress_metrics import ATTEMPT, CHECKPOINT, RESUMED_FROM, metrics_of
 from trainingrun.contract.progress_protocol import CA_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, encode
-from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Progress, Record
+from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Progress, Record
 
 _INTERVAL_SECONDS = 10.0
 _TIMEOUT_SECONDS = 5.0
@@ -42,12 +42,16 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class AttemptProgress:
-    """What is known of an attempt. `checkpoint` names the newest whole one, `resumed_from` the one it began with."""
+    """What is known of an attempt. `checkpoint` names the newest whole one, `resumed_from` the one it began with.
+
+    `figures` are those of its notices.
+    """
 
     attempt: int
     progress: Progress | None = None
     checkpoint: str | None = None
     resumed_from: str | None = None
+    figures: dict[str, float] = field(default_factory=dict)
 
     def after(self, record: Record) -> AttemptProgress:
         """What is known after `record`; most kinds are not the operator's business."""
@@ -57,6 +61,8 @@ class AttemptProgress:
                 return replace(self, attempt=record.attempt, checkpoint=resumed, resumed_from=resumed)
             case CheckpointSaved():
                 return replace(self, attempt=record.attempt, checkpoint=record.path.rpartition("/")[2])
+            case Notice():
+                return replace(self, figures={**self.figures, **record.figures})
             case Progress():
                 return replace(self, attempt=record.attempt, progress=record)
         return self
@@ -69,7 +75,7 @@ class AttemptProgress:
             return encode(known, time=now)
         left = self.progress.eta_seconds
         return encode(
-            {**metrics_of(self.progress), **known},
+            {**metrics_of(self.progress), **{name: f"{n:g}" for name, n in self.figures.items()}, **known},
             time=now,
             progress_percentage=int(self.progress.percent),
             estimated_remaining_seconds=None if left is None else math.ceil(left),

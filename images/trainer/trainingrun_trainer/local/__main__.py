@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,26 @@ from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer.driver.event_log import next_attempt
 from trainingrun_trainer.driver.plan import storage_of, workers_of
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.failures.errors import NodesLost
 from trainingrun_trainer.local.adapt import Adapted, adapt
-from trainingrun_trainer.local.machine import Size, size, this_machine
-from trainingrun_trainer.local.supervisor import Launch, Supervisor, notice, python_path
+from trainingrun_trainer.local.lock import only_one
+from trainingrun_trainer.local.machine import Size, size
+from trainingrun_trainer.local.supervisor import (
+    Display,
+    Launch,
+    Supervisor,
+    end_without_driver,
+    notice,
+    python_path,
+)
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
+from trainingrun_trainer.machine import this_machine
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
+
+# In the run's folder: what belongs to this machine.
+WORK_DIRECTORY = "local"
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,10 @@ def main(arguments: list[str]) -> int:
         return int(_explain(adapted, options) if options.explain else _train(adapted, options))
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # whatever keeps a run from starting here
+        failure = failure_of(error)
+        print(failure.text, file=sys.stderr)
+        return int(failure.exit)
 
 
 def _explain(adapted: Adapted, options: LocalOptions) -> Exit:
@@ -88,33 +107,46 @@ def _explain(adapted: Adapted, options: LocalOptions) -> Exit:
 
 def _train(adapted: Adapted, options: LocalOptions) -> Exit:
     storage = storage_of(adapted.run)
-    # Where storage is elsewhere, what belongs to this machine and the report go into the current directory.
-    folder = storage.local_directory or Path(".trainingrun") / storage.name
-    display = display_for(sys.stdout, json=options.json, report=folder / "report.html")
+    folder = _folder(storage)
     # Every Ray process must find modules next to the run's file, so this comes before any is started.
     os.environ["PYTHONPATH"] = python_path(options.file)
     os.environ.update(adapted.variables)
-    try:
-        attempt = next_attempt(storage)
-        if adapted.not_applied:
-            display.emit(notice(f"not applied on one machine: {', '.join(adapted.not_applied)}", attempt))
-        if adapted.volume is not None:
-            display.emit(notice(f"{adapted.volume} stands in for the persistent volume", attempt))
-        with _cluster(adapted, options) as (address, shape):
-            if shape is not None:
-                display.emit(notice(shape.sentence(adapted.run), attempt))
-            launch = Launch(
-                run=adapted.run,
-                storage=storage,
-                variables=_driver_variables(address, shape, adapted, options),
-                work_directory=folder / "local",
-                is_verbose=options.verbose,
-            )
-            code = Supervisor(launch, display, lambda line: _show(line, options)).run()
-        _report(storage, folder)
-        return code
-    finally:
-        display.close()
+    with only_one(folder / WORK_DIRECTORY):
+        display = display_for(sys.stdout, json=options.json, report=folder / "report.html")
+        attempt, began = next_attempt(storage), time.time()
+        try:
+            code = _attempts(adapted, options, attempt, display)
+            _report(storage, folder)
+            return code
+        except NodesLost as error:
+            display.emit(end_without_driver(Exit.INFRASTRUCTURE, str(error), attempt, began))
+            return Exit.INFRASTRUCTURE
+        finally:
+            display.close()
+
+
+def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Display) -> Exit:
+    if adapted.not_applied:
+        display.emit(notice(f"not applied on one machine: {', '.join(adapted.not_applied)}", attempt))
+    if adapted.volume is not None:
+        display.emit(notice(f"{adapted.volume} stands in for the persistent volume", attempt))
+    storage = storage_of(adapted.run)
+    with _cluster(adapted, options) as (address, shape):
+        if shape is not None:
+            display.emit(notice(shape.sentence(adapted.run), attempt))
+        launch = Launch(
+            run=adapted.run,
+            storage=storage,
+            variables=_driver_variables(address, shape, adapted, options),
+            work_directory=_folder(storage) / WORK_DIRECTORY,
+            is_verbose=options.verbose,
+        )
+        return Supervisor(launch, display, lambda line: _show(line, options)).run()
+
+
+def _folder(storage: RunStorage) -> Path:
+    """The run's folder. Where storage is elsewhere, what belongs here is below the current directory."""
+    return storage.local_directory or Path(".trainingrun") / storage.name
 
 
 def _report(storage: RunStorage, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Makes a cluster's run file fit one machine: where its volume is, and which of its fields mean nothing here.
 
-Pure, except that it looks whether a path exists.
+Pure, except that it makes the directory that stands in for the volume.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from trainingrun.spec import Run, parse
+from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.local.lock import unwritable
 
 # Fields that only a cluster can honour, as a user would name them.
 _CLUSTER_FIELDS = (
@@ -42,7 +44,8 @@ class Adapted:
 def adapt(run: Run, volume: Path | None) -> Adapted:
     """`run` for this machine. `volume` is the directory that stands in for the run's volume, if it needs one.
 
-    Without one, the mount path itself is used where it exists, and otherwise `.trainingrun/<claim name>`.
+    Without one, the mount path itself is used where it exists, and otherwise `.trainingrun/<claim name>`. Raises
+    InvalidConfiguration if it cannot be made.
     """
     document = copy.deepcopy(run.to_document())
     spec = document["spec"]
@@ -59,7 +62,10 @@ def _move_volume(spec: dict[str, Any], volume: Path | None) -> Path | None:
     mounted = Path(claim["mountPath"])
     stand_in = volume or (mounted if mounted.is_dir() else Path(".trainingrun") / claim["claimName"])
     stand_in = stand_in.resolve()
-    stand_in.mkdir(parents=True, exist_ok=True)
+    try:
+        stand_in.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidConfiguration(unwritable(stand_in, error)) from error
     del spec["storage"]["persistentVolumeClaim"]
     spec["storage"]["uri"] = f"file://{stand_in}"
     for source in spec.get("recipe", {}).get("dataset", {}).values():

@@ -5,10 +5,12 @@ It shows the drivers' records and passes signals on. It never looks into trainin
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ import yaml
 from trainingrun.contract import variables
 from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import AttemptEnded, Notice, Record, parse_line
+from trainingrun.failures.policy import backoff
 from trainingrun.spec import Run
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.local.process import Driver
@@ -52,25 +55,32 @@ class Supervisor:
         self._display = display
         self._show_output = show_output
         self._driver: Driver | None = None
-        self._signals = 0
+        self._stop: Exit | None = None
+        self._interrupts = 0
+        self._pause = threading.Event()
 
     def run(self) -> Exit:
-        """Attempts until one ends for good or the run's backoffLimit is used up."""
-        signal.signal(signal.SIGINT, self._on_signal)
-        signal.signal(signal.SIGTERM, self._on_signal)
+        """Attempts until one ends for good or the run's backoffLimit is used up, with the operator's pauses."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         failures = 0
         while True:
-            code = self._attempt(next_attempt(self._launch.storage))
-            if code is not Exit.INFRASTRUCTURE or self._signals:
+            attempt = next_attempt(self._launch.storage)
+            code = self._attempt(attempt)
+            if code is not Exit.INFRASTRUCTURE or self._stop is not None:
                 return code
             failures += 1
             if failures > self._launch.run.spec.backoff_limit:
                 return code
+            seconds = backoff(failures).total_seconds()
+            self._show(notice(f"this was failure {failures}; trying again in {seconds:g} seconds", attempt))
+            self._pause.wait(seconds)
+            if self._stop is not None:
+                return self._stop
 
     def _attempt(self, number: int) -> Exit:
         launch = self._launch
         config = launch.work_directory / "run.yaml"
-        config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(yaml.safe_dump(launch.run.to_document(), sort_keys=False))
         began = time.time()
         ours = {variables.ATTEMPT: str(number), variables.CONFIG: str(config), "PYTHONUNBUFFERED": "1"}
@@ -79,34 +89,35 @@ class Supervisor:
             {**launch.variables, **ours},
             None if launch.is_verbose else launch.work_directory / f"driver-{number:04d}.log",
         )
+        if self._stop is not None:  # a signal that came before there was a driver to hear it
+            self._driver.signal(signal.SIGTERM)
         ended: AttemptEnded | None = None
         for line in self._driver.lines():
             record = parse_line(line)
-            if record is None:
-                self._show_output(line)
-                continue
-            self._display.emit(record)
+            self._show(line if record is None else record)
             ended = record if isinstance(record, AttemptEnded) else ended
         code = self._driver.end()
         self._driver = None
         if ended is not None:
             return Exit(ended.exit_code)
-        return self._lost(number, code, time.time() - began)
+        return self._lost(number, code, began)
 
-    def _lost(self, number: int, code: int, seconds: float) -> Exit:
+    def _show(self, news: Record | str) -> None:
+        """Show what the driver says, as long as anybody can see it: training goes on when the terminal is closed."""
+        with contextlib.suppress(OSError):
+            if isinstance(news, str):
+                self._show_output(news)
+            else:
+                self._display.emit(news)
+
+    def _lost(self, number: int, code: int, began: float) -> Exit:
         """The driver died without an end record; write one in its place."""
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         log = self._launch.work_directory / f"driver-{number:04d}.log"
         code_known = Exit(code) if code in (Exit.ABORTED, Exit.PREEMPTED) else Exit.INFRASTRUCTURE
-        record = AttemptEnded(
-            time=time.time(),
-            attempt=number,
-            outcome=code_known.outcome,
-            exit_code=int(code_known),
-            message=f"the driver {how} without a message; its log is {log}",
-            seconds=seconds,
-        )
-        self._display.emit(record)
+        message = f"the driver {how} without a message; its log is {log}"
+        record = end_without_driver(code_known, message, number, began)
+        self._show(record)
         if self._launch.storage.local_directory is not None:
             log_sink = EventLog(self._launch.storage, number)
             log_sink.emit(record)
@@ -114,13 +125,21 @@ class Supervisor:
         return code_known
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signals += 1
+        """Pass it on. Only a second Ctrl-C ends at once: the driver may be saving a checkpoint.
+
+        A terminal that is closed sends SIGHUP, and some send it with a SIGTERM before or after.
+        """
+        is_interrupt = number == signal.SIGINT
+        self._interrupts += is_interrupt
+        if self._stop is None:
+            self._stop = Exit.ABORTED if is_interrupt else Exit.PREEMPTED
+        self._pause.set()
         if self._driver is None:
-            raise KeyboardInterrupt
-        if self._signals > 1:
+            return
+        if self._interrupts > 1:
             self._driver.signal(signal.SIGKILL)
             raise KeyboardInterrupt
-        self._driver.signal(number)
+        self._driver.signal(signal.SIGINT if is_interrupt else signal.SIGTERM)
 
 
 def _command(launch: Launch) -> list[str]:
@@ -128,6 +147,19 @@ def _command(launch: Launch) -> list[str]:
     if command:
         return [*command, *launch.run.spec.trainer.args]
     return [sys.executable, "-m", "trainingrun_trainer"]
+
+
+def end_without_driver(code: Exit, message: str, attempt: int, began: float) -> AttemptEnded:
+    """The last record of an attempt whose driver cannot say it; `began` is in seconds since 1970."""
+    now = time.time()
+    return AttemptEnded(
+        time=now,
+        attempt=attempt,
+        outcome=code.outcome,
+        exit_code=int(code),
+        message=message,
+        seconds=now - began,
+    )
 
 
 def notice(message: str, attempt: int) -> Notice:

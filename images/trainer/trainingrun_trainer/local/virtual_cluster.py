@@ -1,6 +1,7 @@
 """A Ray cluster of virtual nodes in this machine, with the labels that the operator gives to real ones.
 
-Its processes die with this one, however it ends: Ray ties them to their parent in the kernel.
+Its processes die with this one, however it ends: Ray ties them to their parent in the kernel. It leaves no trace that
+other programs could take for a cluster of theirs, as Ray's own cluster for tests would.
 """
 
 from __future__ import annotations
@@ -10,50 +11,119 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from trainingrun_trainer.failures.errors import NodesLost
 from trainingrun_trainer.local.machine import Size
+from trainingrun_trainer.machine import CUDA_VISIBLE_DEVICES
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR
 
 _HEAD_STORE_BYTES = 128 << 20
+# A node gives itself up when its agent, a Python program, has not said its port in 15 seconds: on a busy machine, that
+# happens. Another try finds the program's files in memory.
+_TRIES = 2
+_NODE_SECONDS = 60
 
 
 @contextmanager
 def virtual_cluster(size: Size) -> Iterator[str]:
-    """A head without CPUs, data nodes and trainer nodes; yields the address as soon as the head is up.
+    """A head without CPUs, data nodes and trainer nodes, one after the other; yields the address.
 
-    The other nodes join while the caller continues. Everything is shut down at the end.
+    Everything is shut down at the end. Raises NodesLost where a node does not start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # what matters of its log is in our records
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 0,
-            "num_gpus": 0,
-            "object_store_memory": _HEAD_STORE_BYTES,
-            "include_dashboard": False,
-        },
-    )
+    nodes = _Nodes()
     try:
+        # Without the autoscaler's monitor: the cluster stays as it is, and each program makes the start slower.
+        nodes.add("head", {}, cpus=0, store_bytes=_HEAD_STORE_BYTES, include_dashboard=False, no_monitor=True)
         for index in range(size.data_nodes):
             share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
-            _add_node(cluster, size, f"data-{index}", DATA_SELECTOR, cpus=share, gpus=0)
-        each = size.trainers // size.trainer_nodes
-        cpus, gpus = each * size.cpus_per_trainer, each * size.gpus_per_trainer
+            nodes.add(f"data-{index}", DATA_SELECTOR, cpus=share, store_bytes=size.object_store_bytes)
+        cpus = size.trainers // size.trainer_nodes * size.cpus_per_trainer
         for index in range(size.trainer_nodes):
-            _add_node(cluster, size, f"trainer-{index}", TRAINER_SELECTOR, cpus=cpus, gpus=gpus)
-        yield cluster.address
+            gpus = size.gpus_of_node(index)
+            nodes.add(f"trainer-{index}", TRAINER_SELECTOR, cpus=cpus, store_bytes=size.object_store_bytes, gpus=gpus)
+        yield nodes.address
     finally:
-        cluster.shutdown()
+        nodes.end()
 
 
-def _add_node(cluster: Any, size: Size, name: str, labels: Mapping[str, str], *, cpus: float, gpus: float) -> None:
-    cluster.add_node(
-        wait=False,
-        num_cpus=cpus,
-        num_gpus=gpus,
-        object_store_memory=size.object_store_bytes,
-        labels=dict(labels),
-        node_name=name,
-    )
+class _Nodes:
+    """The cluster's nodes, the head first."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+
+    @property
+    def address(self) -> str:
+        """Where a driver connects to."""
+        return str(self._nodes[0].gcs_address)
+
+    def add(
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        *,
+        cpus: float,
+        store_bytes: int,
+        gpus: tuple[str, ...] = (),
+        **more: Any,
+    ) -> None:
+        """Start a node and wait until it is part of the cluster. It sees no GPUs but these, and counts them from 0."""
+        options = {
+            "node_name": name,
+            "labels": dict(labels),
+            "num_cpus": cpus,
+            "num_gpus": len(gpus),
+            "object_store_memory": store_bytes,
+            "env_vars": {CUDA_VISIBLE_DEVICES: ",".join(gpus)},
+            **more,
+        }
+        if self._nodes:
+            options |= {"gcs_address": self.address, "redis_address": self.address, "include_log_monitor": False}
+        for _ in range(_TRIES):
+            node = new_node()
+            try:
+                start_node(node, options, is_head=not self._nodes)
+            except Exception as error:  # Ray raises whatever it comes upon
+                stop_node(node)
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            else:
+                self._nodes.append(node)
+                return
+        raise NodesLost(
+            f"Ray's node {name} did not start on this machine in {_TRIES} tries ({reason}), usually because the "
+            "machine is busy; run the same command again"
+        )
+
+    def end(self) -> None:
+        """Stop all, the head last."""
+        while self._nodes:
+            stop_node(self._nodes.pop())
+
+
+def new_node() -> Any:
+    """A node of Ray that is not yet started, so that one whose start fails can be stopped."""
+    from ray._private.node import Node
+
+    return Node.__new__(Node)
+
+
+def start_node(node: Any, options: dict[str, Any], *, is_head: bool) -> None:
+    """Start the node's processes, and wait until it is part of the cluster."""
+    from ray._private import services
+    from ray._private.parameter import RayParams
+
+    params = RayParams(min_worker_port=0, max_worker_port=0, **options)
+    if not is_head:
+        # Any free ports, since the head's are taken.
+        params.node_manager_port = 0
+        params.dashboard_agent_listen_port = None
+    node.__init__(params, head=is_head, shutdown_at_exit=True, spawn_reaper=True)
+    services.wait_for_node(node.gcs_address, node.plasma_store_socket_name, _NODE_SECONDS)
+
+
+def stop_node(node: Any) -> None:
+    """Stop the processes of a node, whose start may have failed anywhere."""
+    if not hasattr(node, "all_processes"):
+        return
+    node.kill_all_processes(check_alive=False, allow_graceful=True, wait=True)

@@ -23,6 +23,8 @@ PARSE_ONLY = {
     "model.PARAMETER_KEYS": (
         "Keys of `parameters` must be valid Python argument names: at most 128 letters, digits and `_`, no digit first."
     ),
+    # CEL could tell the name of a function, but the API server knows no bound for what it would cost.
+    "recipe._names_differ": "Names of `metrics` must differ, and none may be `loss`, which is always reported.",
     "plain.PlainCopy": (
         f"Values in `parameters`, `affinity` and `topologySpreadConstraints` must nest at most {MAX_DEPTH} levels "
         f"deep (from the top of the document), lists and mappings hold at most {MAX_ENTRIES:,} entries, the whole "

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one
-from trainingrun.spec.dataset import PICTURE_FORMATS, TEXT_FORMATS, Dataset, Source
+from trainingrun.crd.rules.recipe import RECIPE_RULES
+from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
 from trainingrun.spec.model import LABEL_PATTERN
 from trainingrun.spec.patches import PodPatch
 from trainingrun.spec.policy import FailureRule
-from trainingrun.spec.recipe import Recipe, Transform
 from trainingrun.spec.run import Run, RunSpec
 from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
-
-_PICTURES = " || ".join(f"self.format == '{name}'" for name in PICTURE_FORMATS)
-_TEXTS = " || ".join(f"self.format == '{name}'" for name in TEXT_FORMATS)
-_TEXTS_WORDS = " or ".join(f"`{name}`" for name in TEXT_FORMATS)
-_PICTURES_WORDS = ", ".join(f"`{name}`" for name in PICTURE_FORMATS)
 
 # As seen from `trainer`, and from `spec`.
 _LIMITS = "self.resourcesPerNode.limits"
@@ -31,7 +25,7 @@ def _without_limits(limits: str) -> str:
 
 def _each_gpu(limits: str, condition: str) -> str:
     """A condition on the one kind of GPU in these limits, if there is one and its number is not 0."""
-    gpus = f"!k.endsWith('/gpu') || sign({amount(limits)}) == 0 || {condition}"
+    gpus = f"!{is_gpu()} || sign({amount(limits)}) == 0 || {condition}"
     return f"{_without_limits(limits)} || {limits}.all(k, {gpus})"
 
 
@@ -60,65 +54,6 @@ _PARTS = (
         "environment.EnvironmentSource.broken_rules",
         exactly_one("secretKeyRef", "configMapKeyRef"),
         "exactly one of `secretKeyRef` and `configMapKeyRef` must be set",
-    ),
-    Rule(
-        Source,
-        "dataset.Source.broken_rules",
-        f"{_PICTURES} || !(has(self.imageSize) || has(self.imageMode))",
-        f"`imageSize` and `imageMode` may only be set with the formats {_PICTURES_WORDS}",
-    ),
-    Rule(
-        Transform,
-        "recipe.Transform.broken_rules",
-        "self.kind == 'Batch' || !has(self.batchFormat)",
-        "`batchFormat` may only be set with the kind `Batch`",
-    ),
-    Rule(
-        Transform,
-        "recipe.Transform.broken_rules",
-        "self.kind == 'Batch' || !has(self.batchSize)",
-        "`batchSize` may only be set with the kind `Batch`",
-    ),
-    Rule(
-        Source,
-        "dataset.Source.broken_rules",
-        f"{_TEXTS} || !has(self.schema)",
-        f"`schema` may only be set with the format {_TEXTS_WORDS}",
-    ),
-    *(
-        Rule(
-            Dataset,
-            "dataset.Dataset.broken_rules",
-            f"!has(self.{one}) || !has(self.{one}s)",
-            f"at most one of `{one}` and `{one}s` may be set",
-        )
-        for one in ("inputColumn", "targetColumn")
-    ),
-    *(
-        Rule(
-            Dataset,
-            "dataset.Dataset.broken_rules",
-            f"!has(self.{name}) || self.{name}.size() > 0",
-            f"`{name}` must name a column",
-            field=name,
-        )
-        for name in ("inputColumns", "columns")
-    ),
-    Rule(
-        Recipe,
-        "recipe.Recipe.broken_rules",
-        "!has(self.dataset.targetColumns) || self.dataset.targetColumns.size() > 0 || has(self.trainStep)"
-        " || has(self.loop)",
-        "`targetColumns` must name a column, or `trainStep` or `loop` must be set",
-        field="dataset.targetColumns",
-    ),
-    Rule(
-        Recipe,
-        "rules._early_stopping",
-        f"!has(self.earlyStopping) || has(self.dataset.validation)"
-        f" || !self.earlyStopping.metric.startsWith('{VALIDATION_PREFIX}')",
-        f"a metric `{VALIDATION_PREFIX}...` needs `dataset.validation`",
-        field="earlyStopping.metric",
     ),
     Rule(
         Storage,
@@ -159,16 +94,15 @@ _GROUPS = (
         Trainer,
         "groups.Trainer.broken_rules",
         "!has(self.numProcPerNode) || "
-        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.asApproximateFloat() >= double(self.numProcPerNode)"),
-        "`numProcPerNode` must be at most the number of GPUs of a pod",
+        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.asInteger() % self.numProcPerNode == 0"),
+        "`numProcPerNode` must divide the number of GPUs of a pod",
         field="numProcPerNode",
     ),
     Rule(
         Trainer,
         "groups.Trainer.broken_rules",
-        "has(self.numProcPerNode) || "
-        + _each_gpu(_LIMITS, f"{amount(_LIMITS)}.compareTo(quantity('{MAX_PROCESSES}')) <= 0"),
-        f"GPUs of a pod must be at most {MAX_PROCESSES}, or `numProcPerNode` must be set",
+        _each_gpu(_LIMITS, f"{amount(_LIMITS)}.compareTo(quantity('{MAX_PROCESSES}')) <= 0"),
+        f"GPUs of a pod must be at most {MAX_PROCESSES}",
         field="resourcesPerNode",
     ),
 )
@@ -204,9 +138,24 @@ _SPEC = (
         "rules._precision",
         f"""!has(self.recipe) || !has(self.recipe.mixedPrecision) || self.recipe.mixedPrecision != 'FP16'
             || !({_without_limits(_TRAINER_LIMITS)}
-            || !{_TRAINER_LIMITS}.exists(k, k.endsWith('/gpu') && sign({amount(_TRAINER_LIMITS)}) > 0))""",
+            || !{_TRAINER_LIMITS}.exists(k, {is_gpu()} && sign({amount(_TRAINER_LIMITS)}) > 0))""",
         "`FP16` needs a GPU in `trainer.resourcesPerNode.limits`; use `BF16` or none without one",
         field="recipe.mixedPrecision",
+    ),
+    Rule(
+        RunSpec,
+        "rules._idle_gpus",
+        "!has(self.recipe) || has(self.recipe.loop) || !has(self.trainer.numProcPerNode) || "
+        + _each_gpu(_TRAINER_LIMITS, f"{amount(_TRAINER_LIMITS)}.asInteger() <= self.trainer.numProcPerNode"),
+        "`numProcPerNode` must be the number of GPUs of a pod; it may be less only with `recipe.loop`",
+        field="trainer.numProcPerNode",
+    ),
+    Rule(
+        RunSpec,
+        "rules._gpus_for_data",
+        f"!has(self.recipe) || {_each_gpu('self.data.resourcesPerNode.limits', 'false')}",
+        "`data` must have no GPU, as a recipe's data are prepared on CPUs",
+        field="data.resourcesPerNode",
     ),
     Rule(
         RunSpec,
@@ -217,7 +166,7 @@ _SPEC = (
         field="storage.checkpoints.best.metric",
     ),
 )
-FIELD_RULES = (*_PARTS, *_GROUPS, *_SPEC)
+FIELD_RULES = (*_PARTS, *RECIPE_RULES, *_GROUPS, *_SPEC)
 
 
 MUTABLE = ("suspend",)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainingrun.crd.rules.rule import KEYS, Rule, amount
+from trainingrun.crd.rules.rule import KEYS, Rule, amount, is_gpu
+from trainingrun.spec.accelerators import ACCELERATOR, GPU_WORDS, NETWORK, PART_OF_GPU
 from trainingrun.spec.groups import DEVICE_PATTERN, HeadResources, Resources
 
 _AMOUNTS = "groups.Resources.broken_rules"
+_ACCELERATORS = "groups.Resources._broken_accelerators"
 _REQUESTS = "groups.Resources._broken_requests"
 
 
@@ -43,11 +45,34 @@ def _rules_of_limits(model: type[Resources]) -> Iterator[Rule]:
     )
     yield Rule(
         model,
-        _AMOUNTS,
-        "self.filter(k, k.endsWith('/gpu')).size() <= 1",
+        _ACCELERATORS,
+        f"self.filter(k, {is_gpu()}).size() <= 1",
         "must name at most one kind of GPU",
         at="limits",
     )
+    yield Rule(
+        model,
+        _ACCELERATORS,
+        f"""self.all(k, !k.contains('/') || {is_gpu()} || k.matches(r'{NETWORK}')
+            || !k.matches(r'{ACCELERATOR}'))""",
+        f"must name no accelerator but {GPU_WORDS}",
+        at="limits",
+    )
+    yield Rule(
+        model,
+        _ACCELERATORS,
+        f"self.all(k, !k.matches(r'{PART_OF_GPU}') || {amount('self')}.compareTo(quantity('1')) <= 0)",
+        "must have at most 1 of a part of a GPU, as a process can use only one",
+        at="limits",
+    )
+    if model is HeadResources:
+        yield Rule(
+            model,
+            "groups.HeadResources.broken_rules",
+            f"self.all(k, !{is_gpu()} || sign({amount('self')}) == 0)",
+            "must have no GPU, as nothing trains on the head",
+            at="limits",
+        )
 
 
 def _rules_of_requests(model: type[Resources]) -> Iterator[Rule]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from trainingrun.spec.accelerators import GPU
 from trainingrun.spec.model import KEY_LENGTH, KEY_PATTERN, Model
 
 KEYS = f"self.all(k, k.size() <= {KEY_LENGTH} && k.matches(r'^{KEY_PATTERN}$'))"
@@ -34,6 +35,11 @@ class Rule:
 def amount(amounts: str, key: str = "k") -> str:
     """A quantity of a map. It may be written as text or as a number."""
     return f"quantity(string({amounts}[{key}]))"
+
+
+def is_gpu(key: str = "k") -> str:
+    """Whether a resource of this name is a GPU, or a part of one."""
+    return f"{key}.matches(r'{GPU}')"
 
 
 def exactly_one(first: str, second: str) -> str:

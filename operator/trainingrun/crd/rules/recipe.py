@@ -1,0 +1,92 @@
+"""The rules within a recipe: of what a dataset is, and of the functions that train on it."""
+
+from __future__ import annotations
+
+from trainingrun.crd.rules.rule import Rule
+from trainingrun.spec.dataset import COLUMN_LENGTH, COLUMN_PATTERN, PICTURE_FORMATS, TEXT_FORMATS, Dataset, Source
+from trainingrun.spec.recipe import Recipe, Transform
+from trainingrun.spec.storage import VALIDATION_PREFIX
+
+_PICTURES = " || ".join(f"self.format == '{name}'" for name in PICTURE_FORMATS)
+_TEXTS = " || ".join(f"self.format == '{name}'" for name in TEXT_FORMATS)
+_TEXTS_WORDS = " or ".join(f"`{name}`" for name in TEXT_FORMATS)
+_PICTURES_WORDS = ", ".join(f"`{name}`" for name in PICTURE_FORMATS)
+
+RECIPE_RULES = (
+    Rule(
+        Source,
+        "dataset.Source.broken_rules",
+        f"{_PICTURES} || !(has(self.imageSize) || has(self.imageMode))",
+        f"`imageSize` and `imageMode` may only be set with the formats {_PICTURES_WORDS}",
+    ),
+    Rule(
+        Transform,
+        "recipe.Transform.broken_rules",
+        "self.kind == 'Batch' || !has(self.batchFormat)",
+        "`batchFormat` may only be set with the kind `Batch`",
+    ),
+    Rule(
+        Transform,
+        "recipe.Transform.broken_rules",
+        "self.kind == 'Batch' || !has(self.batchSize)",
+        "`batchSize` may only be set with the kind `Batch`",
+    ),
+    Rule(
+        Source,
+        "dataset.Source.broken_rules",
+        f"{_TEXTS} || !has(self.schema)",
+        f"`schema` may only be set with the format {_TEXTS_WORDS}",
+    ),
+    *(
+        Rule(
+            Dataset,
+            "dataset.Dataset.broken_rules",
+            f"!has(self.{one}) || !has(self.{one}s)",
+            f"at most one of `{one}` and `{one}s` may be set",
+        )
+        for one in ("inputColumn", "targetColumn")
+    ),
+    *(
+        Rule(
+            Dataset,
+            "dataset.Dataset.broken_rules",
+            f"!has(self.{name}) || self.{name}.size() > 0",
+            f"`{name}` must name a column",
+            field=name,
+        )
+        for name in ("inputColumns", "columns")
+    ),
+    *(
+        Rule(
+            Dataset,
+            "dataset._names_are_unique",
+            "self.all(name, self.exists_one(other, other == name))",
+            f"`{name}` must name each column once",
+            at=name,
+        )
+        for name in ("inputColumns", "targetColumns", "columns")
+    ),
+    Rule(
+        Source,
+        "dataset.COLUMN_KEYS",
+        rf"self.all(k, k.size() <= {COLUMN_LENGTH} && k.matches(r'^{COLUMN_PATTERN}$'))",
+        f"keys must be names of columns, of 1 to {COLUMN_LENGTH} characters",
+        at="schema",
+    ),
+    Rule(
+        Recipe,
+        "recipe.Recipe.broken_rules",
+        "!has(self.dataset.targetColumns) || self.dataset.targetColumns.size() > 0 || has(self.trainStep)"
+        " || has(self.loop)",
+        "`targetColumns` must name a column, or `trainStep` or `loop` must be set",
+        field="dataset.targetColumns",
+    ),
+    Rule(
+        Recipe,
+        "rules._early_stopping",
+        f"!has(self.earlyStopping) || has(self.dataset.validation)"
+        f" || !self.earlyStopping.metric.startsWith('{VALIDATION_PREFIX}')",
+        f"a metric `{VALIDATION_PREFIX}...` needs `dataset.validation`",
+        field="earlyStopping.metric",
+    ),
+)
