@@ -16,6 +16,7 @@ def main(arguments: list[str]) -> int:
     from trainingrun_trainer.driver.launch import launch
     from trainingrun_trainer.driver.plan import plan_of
     from trainingrun_trainer.driver.torch_trainer import start_probe, torch_trainer
+    from trainingrun_trainer.train.checkpoint_book import is_trained
 
     def job_of(run: Run, attempt: int) -> Job:
         plan = plan_of(run, chosen.workers(run))
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
             trainer=lambda hub: torch_trainer(plan, hub, attempt),
             datasets={name: listing.pieces for name, listing in plan.listings.items()},
             probe=lambda: start_probe(plan),
-            is_complete=lambda: plan.storage.trained_epochs() >= plan.recipe.epochs,
+            is_complete=lambda: is_trained(plan.storage, plan.recipe.epochs),
         )
 
     return int(launch(chosen, job_of))

@@ -18,6 +18,7 @@ import torch
 from trainingrun_trainer import hooks
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.train import recipe_objects
+from trainingrun_trainer.train.loading import load_model, load_optimizer, load_scaler
 from trainingrun_trainer.train.session import LoopConfig, Session, Step
 from trainingrun_trainer.train.steps import Stepper, Sums
 
@@ -69,9 +70,9 @@ class Training:
         restored = session.restore()
         if restored is not None:
             state = restored.state(session.device)
-            self._bare_model.load_state_dict(state["model"])
-            self._stepper.optimizer.load_state_dict(state["optimizer"])
-            self._stepper.scaler.load_state_dict(state["scaler"])
+            load_model(self._bare_model, state["model"])
+            load_optimizer(self._stepper.optimizer, state["optimizer"])
+            load_scaler(self._stepper.scaler, state["scaler"])
             if self._scheduler is not None and state["scheduler"] is not None:
                 self._scheduler.load_state_dict(state["scheduler"])
 
