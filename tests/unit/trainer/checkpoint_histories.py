@@ -11,8 +11,6 @@ import hashlib
 import io
 import json
 import random
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,9 +47,8 @@ class History:
         self.store = FaultyStore(self.draw, is_disk=self.draw.random() < 0.5)
         self.storage = FaultyStorage("fake://lab", NAME, store=self.store)
         self.num_to_keep = self.draw.choice([1, 1, 2, 3])
+        self.store.on_delete = self._check_deletion
         self.begun: dict[str, Save] = {}
-        self.acknowledged: dict[str, Save] = {}
-        self.damaged: set[str] = set()
         self.best: Save | None = None
         self.number = 0
         self.attempt, self.generation = 0, 0
@@ -61,14 +58,13 @@ class History:
         """Attempts until the run is complete, the last ones without faults."""
         for attempt in range(8):
             self._next_writer()
-            if self._attempt(self._fault() if attempt < 6 else None):
-                break
-            self._check_promises()
+            is_over = self._attempt(self._fault() if attempt < 6 else None)
+            self._check_best()
             if self.draw.random() < 0.3 and attempt < 5:
                 self._damage()
-        else:
-            raise AssertionError("a run without faults does not come to its end")
-        self._check_promises()
+            elif is_over and self.draw.random() < 0.7:
+                return
+        assert is_over, "a run without faults does not come to its end"
 
     def _next_writer(self) -> None:
         kind = self.draw.random()
@@ -82,8 +78,9 @@ class History:
     def _fault(self) -> Fault | None:
         if self.draw.random() < 0.1:
             return None
-        kind = self.draw.choice(["Kill", "Kill", "Refuse", "Lose"])
-        return Fault(int(self.draw.expovariate(1 / 60)), kind, self.draw.choice([0, 0, 1, 5, 10_000]))
+        kind = self.draw.choice(["Kill", "Kill", "Refuse", "Lose", "Short"])
+        at = self.draw.randrange(8) if self.draw.random() < 0.3 else int(self.draw.expovariate(1 / 60))
+        return Fault(at, kind, self.draw.choice([0, 0, 1, 5, 10_000]))
 
     def _attempt(self, fault: Fault | None) -> bool:
         """A process of the run; whether it has brought the run to its end."""
@@ -144,8 +141,13 @@ class History:
         if is_best and lockstep.rank == 0:
             self.best = None  # until it is there, either may be
         state = {"model": torch.full((64,), number)} if lockstep.rank == 0 else {}
+        told = len(self.told)
         saver.save(state, position, consumed, {"loss": 0.5}, best=is_best)
-        self.acknowledged[name] = save
+        assert name in self._names() and self._is_whole(name)
+        if lockstep.rank == 0 and not any("could not be deleted" in each for each in self.told[told:]):
+            # Another rank may be at the next one already.
+            kept = [each for each in self._names() if self.begun[each].position.step <= position.step]
+            assert len(kept) <= self.num_to_keep, f"more than {self.num_to_keep} stay: {kept}"
         if is_best and lockstep.rank == 0:
             self.best = save
 
@@ -158,6 +160,8 @@ class History:
             rows = consumed_rows(restored.directory).rows()
             files = [name for name in self._files(truth.name) if name.startswith("rows-")]
             assert rows == len(files) * (truth.position.epoch_step % 10)
+            if truth.is_best:
+                self.best = truth
 
     def _damage(self) -> None:
         """Something else than a process of the run takes a file, cuts it, or turns a bit of it over."""
@@ -175,17 +179,15 @@ class History:
         else:
             place = self.draw.randrange(len(content))
             self.store.files[file] = content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
-        self.damaged.add(file.split("/")[2])
 
-    def _check_promises(self) -> None:
-        whole = [name for name in self._names() if self._is_whole(name)]
-        for name, save in self.acknowledged.items():
-            if name in whole or name in self.damaged:
-                continue
-            newer = [other for other in whole if self.begun[other].position.step >= save.position.step]
-            hidden = [other for other in self.damaged if self.begun[other].position.step >= save.position.step]
-            assert len(newer) + len(hidden) >= self.num_to_keep, f"{name} is lost"
-        self._check_best()
+    def _check_deletion(self, path: str) -> None:
+        """What is whole may be deleted only while there are as many newer whole ones as are to be kept."""
+        name = path.split("/")[2]
+        if name not in self.begun or not self._is_whole(name):
+            return
+        step = self.begun[name].position.step
+        newer = [other for other in self._names() if other != name and self.begun[other].position.step >= step]
+        assert len([other for other in newer if self._is_whole(other)]) >= self.num_to_keep, f"{name} is lost"
 
     def _check_best(self) -> None:
         state = self.store.files.get(f"{ROOT}/{NAME}/best/state.pt")
@@ -227,8 +229,3 @@ class History:
 def _writer(name: str) -> tuple[int, int]:
     attempt, generation = name.rpartition("a")[2].split("g")
     return int(attempt), int(generation)
-
-
-def copies_left() -> set[Path]:
-    """Copies of checkpoints in the temporary folder."""
-    return set(Path(tempfile.gettempdir()).glob("trainingrun-restore-*"))

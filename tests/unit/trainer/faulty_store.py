@@ -46,7 +46,8 @@ ERRORS: list[Callable[[], Exception]] = [
 class Fault:
     """What happens at the operation that is `at` operations away, and at `repeats` more: `kind` says what.
 
-    Kill ends the process; Refuse does nothing and raises; Lose does it and raises, as when an answer is lost.
+    Kill ends the process; Refuse does nothing and raises; Lose does it and raises, as when an answer is lost; Short is
+    the same as Refuse, but an answer to a read that breaks off unnoticed.
     """
 
     at: int
@@ -62,6 +63,7 @@ class FaultyStore:
         self.is_disk = is_disk
         self.fault: Fault | None = None
         self.operations = 0
+        self.on_delete: Callable[[str], None] = lambda path: None
         self._draw = draw
         self._is_dead = False
 
@@ -101,7 +103,7 @@ class FaultyStore:
     def rm_file(self, path: str) -> None:
         """See fsspec."""
         self._content(path)
-        self._do(lambda: self.files.pop(path))
+        self._do(lambda: self._delete(path))
 
     def rm(self, path: str, *, recursive: bool) -> None:
         """See fsspec: one file after the other, in any order."""
@@ -109,11 +111,23 @@ class FaultyStore:
         if not inside:
             raise FileNotFoundError(path)
         for file in self._draw.sample(inside, len(inside)):
-            self._do(lambda file=file: self.files.pop(file))
+            self._do(lambda file=file: self._delete(file))
 
     def do(self, action: Callable[[], Any]) -> Any:
         """An operation of a stream."""
         return self._do(action)
+
+    def read(self, part: bytes) -> bytes:
+        """What arrives of a part of a file."""
+        is_short = self.fault is not None and self.fault.kind == "Short" and self.fault.at == 0
+        if is_short:
+            self.fault = None
+        arrived: bytes = self._do(lambda: part[: len(part) // 2] if is_short else part)
+        return arrived
+
+    def _delete(self, path: str) -> None:
+        self.on_delete(path)
+        del self.files[path]
 
     def _do(self, action: Callable[[], Any]) -> Any:
         if self._is_dead:
@@ -168,7 +182,10 @@ class _Stream:
     def read(self, size: int) -> bytes:
         assert self._content is not None
         part, self._content = self._content[:size], self._content[size:]
-        return self._store.do(lambda: part) if part else b""
+        arrived = self._store.read(part) if part else b""
+        if len(arrived) < len(part):
+            self._content = b""
+        return arrived
 
     def write(self, data: Any) -> None:
         self._written += bytes(data)

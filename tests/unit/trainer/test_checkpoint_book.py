@@ -116,16 +116,22 @@ def test_whole_ones_of_a_later_writer_are_not_pruned(storage: RunStorage) -> Non
     assert storage.checkpoints() == [SAVED, "step-00000050-e00001a4g1"]
 
 
-def test_a_deletion_that_is_interrupted_leaves_nothing_that_looks_whole(
-    storage: RunStorage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("left", ["manifest.json", STATE_FILE])
+def test_a_deletion_that_is_interrupted_is_made_up_for(
+    storage: RunStorage, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
     save(storage, "step-00000050-e00001a0g1")
-    save_as_before(storage, "step-00000060-e00001a0g1")
-    monkeypatch.setattr(RunStorage, "delete", lambda self, folder: None)
+
+    def half(self: RunStorage, folder: str) -> None:
+        for name in self.list_files(folder):
+            if name != left:
+                self.delete_file(f"{folder}/{name}")
+
+    monkeypatch.setattr(RunStorage, "delete", half)
     tidy(storage, num_to_keep=1)
     monkeypatch.undo()
-    assert not [name for name in storage.list_files("step-00000050-e00001a0g1") if name.startswith("manifest")]
-    assert tidy(storage, num_to_keep=1) == ["step-00000050-e00001a0g1", "step-00000060-e00001a0g1"]
+    assert storage.list_files("step-00000050-e00001a0g1") == [left]
+    assert tidy(storage, num_to_keep=1) == ["step-00000050-e00001a0g1"]
     assert storage.checkpoints() == [SAVED]
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import pytest
 from checkpoint_histories import History
 
-
-@pytest.mark.parametrize("first", range(0, 200, 50))
-def test_a_run_survives_whatever_its_store_does(first: int) -> None:
-    for seed in range(first, first + 50):
-        _play(seed)
+_FEW = 150
+_CHUNK = 500
 
 
-def _play(seed: int) -> None:
-    try:
-        History(seed).play()
-    except BaseException as error:
-        error.add_note(f"seed {seed}")
-        raise
+def test_a_run_survives_whatever_its_store_does() -> None:
+    _play(range(_FEW))
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("first", range(_FEW, 10_000, _CHUNK))
+def test_ten_thousand_runs_do(first: int) -> None:
+    _play(range(first, min(first + _CHUNK, 10_000)))
+
+
+def _play(seeds: range) -> None:
+    for seed in seeds:
+        try:
+            History(seed).play()
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise

@@ -124,6 +124,7 @@ def test_torn_ones_are_skipped_and_leave_nothing_behind(
     restored = begun.restore()
     assert restored is not None and restored.name == FIRST
     assert sorted(path.name for path in restored.directory.iterdir()) == ["random-0.pt", "rows-0.npz", STATE_FILE]
+    assert [path.name for path in restored.directory.parent.iterdir()] == [FIRST]
     assert [level for level, _ in told] == ["Warning"] and SECOND in told[0][1] and "previous one" in told[0][1]
     # It looks whole, and has more steps: it must not push out what training really comes from.
     save_at(begun, 15)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.checkpoint_files import FIRST_MANIFEST, MANIFEST, TornCheckpoint, fetch, inspect
+from trainingrun_trainer.train.checkpoint_files import TornCheckpoint, fetch, inspect
 
 _WRITER = re.compile(r"^step-\d{8,}-e\d{5,}a(\d+)g(\d+)$")
 
@@ -92,8 +92,5 @@ class Book:
         return writer is not None and writer <= self._writer
 
     def _delete(self, name: str) -> None:
-        # First what makes it whole, so that half of it is never taken for one.
         self._whole.discard(name)
-        for manifest in (MANIFEST, FIRST_MANIFEST):
-            self._storage.delete_file(f"{name}/{manifest}")
         self._storage.delete(name)

@@ -112,7 +112,8 @@ def inspect(storage: RunStorage, name: str) -> Manifest:
     Raises TornCheckpoint, and InvalidConfiguration where only a later version of the trainer can read it.
     """
     sizes = storage.sizes(name)
-    manifest = _manifest(storage, name) if MANIFEST in sizes else _manifest_of_ranks(storage, name, sizes)
+    read = _manifest if MANIFEST in sizes else _manifest_of_ranks
+    manifest = read(storage, name, sizes)
     for file, said in manifest.files.items():
         if file not in sizes:
             raise TornCheckpoint(f"{file} is missing")
@@ -129,12 +130,11 @@ def fetch(storage: RunStorage, name: str, files: dict[str, StoredFile], destinat
     if destination:
         destination.mkdir(parents=True, exist_ok=True)
     for file, said in files.items():
-        digest, size = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         try:
             with (destination / file).open("wb") if destination else contextlib.nullcontext(_Nowhere()) as copy:
-                for chunk in _chunks(storage, f"{name}/{file}"):
+                for chunk in _chunks(storage, f"{name}/{file}", said.size):
                     digest.update(chunk)
-                    size += len(chunk)
                     copy.write(chunk)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -143,10 +143,6 @@ def fetch(storage: RunStorage, name: str, files: dict[str, StoredFile], destinat
                 f"spec.env: there is no space in the temporary folder, {destination}, for {file} of checkpoint {name}, "
                 f"{said.size:,} bytes; allowed: a TMPDIR with so much space"
             ) from error
-        if size != said.size:
-            raise StorageUnavailable(
-                f"{storage.location}/{name}/{file}: reading ended after {size} of {said.size} bytes"
-            )
         if digest.hexdigest() != said.sha256:
             raise TornCheckpoint(f"{file} does not match its digest")
 
@@ -164,8 +160,8 @@ def consumed_rows(directory: Path) -> Consumed:
     return consumed
 
 
-def _manifest(storage: RunStorage, name: str) -> Manifest:
-    document = _document(storage, name, MANIFEST)
+def _manifest(storage: RunStorage, name: str, sizes: dict[str, int]) -> Manifest:
+    document = _document(storage, name, MANIFEST, sizes[MANIFEST])
     try:
         version = int(document["version"])
         if version > VERSION:
@@ -187,21 +183,22 @@ def _manifest(storage: RunStorage, name: str) -> Manifest:
 def _manifest_of_ranks(storage: RunStorage, name: str, sizes: dict[str, int]) -> Manifest:
     if FIRST_MANIFEST not in sizes:
         raise TornCheckpoint(f"{MANIFEST} is missing")
-    first = _document(storage, name, FIRST_MANIFEST)
+    first = _document(storage, name, FIRST_MANIFEST, sizes[FIRST_MANIFEST])
     try:
         files = _files(first["files"])
         for rank in range(1, first["worldSize"]):
-            if f"manifest-{rank}.json" not in sizes:
-                raise TornCheckpoint(f"manifest-{rank}.json is missing")
-            files |= _files(_document(storage, name, f"manifest-{rank}.json")["files"])
+            file = f"manifest-{rank}.json"
+            if file not in sizes:
+                raise TornCheckpoint(f"{file} is missing")
+            files |= _files(_document(storage, name, file, sizes[file])["files"])
         return Manifest(position=_position(first["position"]), files=files)
     except (KeyError, TypeError, AttributeError):
         raise TornCheckpoint(f"{FIRST_MANIFEST} has a different version") from None
 
 
-def _document(storage: RunStorage, name: str, file: str) -> dict[str, Any]:
+def _document(storage: RunStorage, name: str, file: str, size: int) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = json.loads(b"".join(_chunks(storage, f"{name}/{file}")))
+        document: dict[str, Any] = json.loads(b"".join(_chunks(storage, f"{name}/{file}", size)))
         digest = document.pop("sha256")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise TornCheckpoint(f"{file} is not complete JSON") from None
@@ -210,12 +207,17 @@ def _document(storage: RunStorage, name: str, file: str) -> dict[str, Any]:
     return document
 
 
-def _chunks(storage: RunStorage, path: str) -> Iterable[bytes]:
-    """A file's bytes. It has just been listed: that it is not there is no answer to rely on."""
+def _chunks(storage: RunStorage, path: str, size: int) -> Iterable[bytes]:
+    """The bytes of a file that has just been listed with `size` bytes: less than that is no answer to rely on."""
+    arrived = 0
     try:
-        yield from storage.chunks(path)
+        for chunk in storage.chunks(path):
+            arrived += len(chunk)
+            yield chunk
     except FileNotFoundError as error:
         raise StorageUnavailable(f"{storage.location}/{path} was listed and cannot be found") from error
+    if arrived != size:
+        raise StorageUnavailable(f"{storage.location}/{path}: reading ended after {arrived} of {size} bytes")
 
 
 def _files(document: dict[str, Any]) -> dict[str, StoredFile]:
