@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import gc
+import tempfile
+from pathlib import Path
+
 import pytest
 from checkpoint_histories import History
 
-_FEW = 150
+_FEW = 100
 _CHUNK = 500
 
 
-def test_a_run_survives_whatever_its_store_does() -> None:
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_run_survives_whatever_its_store_does(temporary: Path) -> None:
     _play(range(_FEW))
+    gc.collect()
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.extended
