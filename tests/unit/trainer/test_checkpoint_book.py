@@ -161,29 +161,32 @@ def test_a_writer_is_none_that_has_written_before(storage: RunStorage) -> None:
     assert Writer(4, 1).after(storage) == Writer(4, 1)
 
 
-class TestIsTrained:
-    def test_nothing_is_not(self, storage: RunStorage) -> None:
-        assert not is_trained(storage, 1)
+def test_nothing_is_not_trained(storage: RunStorage) -> None:
+    assert not is_trained(storage, 1)
 
-    def test_the_newest_whole_one_decides(self, storage: RunStorage) -> None:
-        save(storage, "step-00000020-e00002a0g1", position=Position(epoch=2, step=20))
-        assert is_trained(storage, 2) and is_trained(storage, 1) and not is_trained(storage, 3)
 
-    def test_a_torn_last_one_never_says_so(self, storage: RunStorage, torn: Callable[[RunStorage, str], None]) -> None:
-        save(storage, "step-00000010-e00001a0g1", position=Position(epoch=1, step=10))
-        torn(storage, "step-00000020-e00002a0g1")
-        assert not is_trained(storage, 2)
-        assert is_trained(storage, 1)
+def test_the_newest_whole_one_says_whether_a_run_is_trained(storage: RunStorage) -> None:
+    save(storage, "step-00000020-e00002a0g1", position=Position(epoch=2, step=20))
+    assert is_trained(storage, 2) and is_trained(storage, 1) and not is_trained(storage, 3)
 
-    def test_nor_does_one_that_does_not_match_its_digest(self, storage: RunStorage) -> None:
-        save(storage, "step-00000020-e00002a0g1", position=Position(epoch=2, step=20))
-        state = get(storage, f"step-00000020-e00002a0g1/{STATE_FILE}")
-        put(storage, f"step-00000020-e00002a0g1/{STATE_FILE}", state[:-1] + bytes([state[-1] ^ 1]))
-        assert not is_trained(storage, 2)
 
-    def test_checkpoints_of_before_say_so_too(self, storage: RunStorage) -> None:
-        save_as_before(storage, "step-00000020-e00002a0g1", position=Position(epoch=2, step=20))
-        assert is_trained(storage, 2)
-        storage.delete_file(f"step-00000020-e00002a0g1/{STATE_FILE}")
-        assert json.loads(get(storage, "step-00000020-e00002a0g1/manifest-0.json"))["position"]["epoch"] == 2
-        assert not is_trained(storage, 2)
+def test_a_torn_last_one_never_says_so(storage: RunStorage, torn: Callable[[RunStorage, str], None]) -> None:
+    save(storage, "step-00000010-e00001a0g1", position=Position(epoch=1, step=10))
+    torn(storage, "step-00000020-e00002a0g1")
+    assert not is_trained(storage, 2)
+    assert is_trained(storage, 1)
+
+
+def test_nor_does_a_last_one_that_does_not_match_its_digest(storage: RunStorage) -> None:
+    save(storage, "step-00000020-e00002a0g1", position=Position(epoch=2, step=20))
+    state = get(storage, f"step-00000020-e00002a0g1/{STATE_FILE}")
+    put(storage, f"step-00000020-e00002a0g1/{STATE_FILE}", state[:-1] + bytes([state[-1] ^ 1]))
+    assert not is_trained(storage, 2)
+
+
+def test_last_checkpoints_of_before_say_so_too(storage: RunStorage) -> None:
+    save_as_before(storage, "step-00000020-e00002a0g1", position=Position(epoch=2, step=20))
+    assert is_trained(storage, 2)
+    storage.delete_file(f"step-00000020-e00002a0g1/{STATE_FILE}")
+    assert json.loads(get(storage, "step-00000020-e00002a0g1/manifest-0.json"))["position"]["epoch"] == 2
+    assert not is_trained(storage, 2)

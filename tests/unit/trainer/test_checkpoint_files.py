@@ -73,36 +73,45 @@ def test_rows_of_all_ranks_are_known(now: RunStorage, tmp_path: Path) -> None:
     assert np.flatnonzero(used).tolist() == [*range(5), *range(10, 15)]
 
 
-@pytest.mark.parametrize(("kind", "name"), [*(("now", n) for n in FILES), *(("before", n) for n in FILES_BEFORE)])
-class TestDamage:
-    @pytest.fixture
-    def storage(self, kind: str, now: RunStorage) -> RunStorage:
-        return RunStorage(now.root, kind)
+EACH_FILE = pytest.mark.parametrize(
+    ("kind", "name"), [*(("now", n) for n in FILES), *(("before", n) for n in FILES_BEFORE)]
+)
 
-    def test_a_missing_file_is_named(self, storage: RunStorage, name: str) -> None:
-        storage.delete_file(f"{NAME}/{name}")
-        expected = "manifest.json" if name == "manifest-0.json" else name
-        with pytest.raises(TornCheckpoint, match=f"^{expected} is missing$"):
-            inspect(storage, NAME)
 
-    @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
-    def test_a_file_that_is_cut_off_is_named(self, storage: RunStorage, name: str, kept: float) -> None:
-        content = get(storage, f"{NAME}/{name}")
-        put(storage, f"{NAME}/{name}", content[: int(len(content) * kept)])
-        with pytest.raises(TornCheckpoint, match=name):
-            inspect(storage, NAME)
+@pytest.fixture
+def storage(kind: str, now: RunStorage) -> RunStorage:
+    return RunStorage(now.root, kind)
 
-    def test_a_flipped_bit_is_noticed_wherever_it_is(self, storage: RunStorage, name: str) -> None:
-        content = get(storage, f"{NAME}/{name}")
-        is_manifest = name.startswith("manifest")
-        for place in range(0, len(content), 3 if is_manifest else max(1, len(content) // 20)):
-            for bit in (0x01, 0x80) if is_manifest else (0x10,):
-                changed = content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
-                if is_manifest and _says_the_same(changed, content):
-                    continue
-                put(storage, f"{NAME}/{name}", changed)
-                with pytest.raises(TornCheckpoint, match=r"\.(pt|npz|json) "):
-                    verify(storage)
+
+@EACH_FILE
+def test_a_missing_file_is_named(storage: RunStorage, name: str) -> None:
+    storage.delete_file(f"{NAME}/{name}")
+    expected = "manifest.json" if name == "manifest-0.json" else name
+    with pytest.raises(TornCheckpoint, match=f"^{expected} is missing$"):
+        inspect(storage, NAME)
+
+
+@EACH_FILE
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
+def test_a_file_that_is_cut_off_is_named(storage: RunStorage, name: str, kept: float) -> None:
+    content = get(storage, f"{NAME}/{name}")
+    put(storage, f"{NAME}/{name}", content[: int(len(content) * kept)])
+    with pytest.raises(TornCheckpoint, match=name):
+        inspect(storage, NAME)
+
+
+@EACH_FILE
+def test_a_flipped_bit_is_noticed_wherever_it_is(storage: RunStorage, name: str) -> None:
+    content = get(storage, f"{NAME}/{name}")
+    is_manifest = name.startswith("manifest")
+    for place in range(0, len(content), 3 if is_manifest else max(1, len(content) // 20)):
+        for bit in (0x01, 0x80) if is_manifest else (0x10,):
+            changed = content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
+            if is_manifest and _says_the_same(changed, content):
+                continue
+            put(storage, f"{NAME}/{name}", changed)
+            with pytest.raises(TornCheckpoint, match=r"\.(pt|npz|json) "):
+                verify(storage)
 
 
 def _says_the_same(changed: bytes, content: bytes) -> bool:
