@@ -13,7 +13,7 @@ from trainingrun.contract.records import KINDS
 from trainingrun.spec.dataset import Format
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer import hooks
-from trainingrun_trainer.train.torn_checkpoints import Writer
+from trainingrun_trainer.train.checkpoint_book import Writer
 
 README = ROOT / "README.md"
 

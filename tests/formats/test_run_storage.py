@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+import errno
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 import s3fs
-from ray.train import Checkpoint, CheckpointConfig
-from ray.train._internal.session import _TrainingResult
-from ray.train.v2._internal.exceptions import CheckpointManagerInitializationError
-from ray.train.v2._internal.execution.checkpoint.checkpoint_manager import CheckpointManager
-from ray.train.v2._internal.execution.storage import StorageContext
+from fsspec.implementations.memory import MemoryFileSystem
 
+from trainingrun.contract.exits import Exit
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.failures.errors import InvalidConfiguration, StorageUnavailable
 from trainingrun_trainer.storage import RunStorage
-
-pytestmark = pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")  # Ray's own
-
-SNAPSHOT = "checkpoint_manager_snapshot.json"
+from trainingrun_trainer.stored_file import StoredFile
 
 
 @pytest.fixture(params=["disk", "file-uri", "s3"])
@@ -49,7 +46,6 @@ def get(storage: RunStorage, name: str) -> str:
 def test_a_folder_that_is_not_there_is_empty(storage: RunStorage) -> None:
     assert storage.checkpoints() == []
     assert storage.list_files("progress") == []
-    assert storage.repair() == []
 
 
 def test_a_check_leaves_nothing(storage: RunStorage) -> None:
@@ -63,6 +59,10 @@ def test_checkpoints_are_listed_newest_first(storage: RunStorage) -> None:
     for name in ("step-00000005-a1g1", "step-00000020-a1g2", "step-100000000-a2g1", "best", "progress", "step-x"):
         put(storage, f"{name}/state.pt")
     assert storage.checkpoints() == ["step-100000000-a2g1", "step-00000020-a1g2", "step-00000005-a1g1"]
+    for name in ("step-00000020-e00001a2g9", "step-00000020-e00001a2g10", "step-00000020-e00000a3g1"):
+        put(storage, f"{name}/state.pt")
+    newest = ["step-00000020-e00001a2g10", "step-00000020-e00001a2g9", "step-00000020-e00000a3g1"]
+    assert storage.checkpoints()[1:4] == newest
 
 
 def test_what_other_processes_write_is_seen(storage: RunStorage) -> None:
@@ -82,36 +82,56 @@ def test_small_files_are_written_and_replaced(storage: RunStorage) -> None:
     assert get(storage, "progress/attempt-0001.jsonl") == "one\ntwo ⚑\n"
 
 
-def test_a_directory_goes_up_and_comes_back(storage: RunStorage, tmp_path: Path) -> None:
-    made = tmp_path / "made"
-    made.mkdir()
-    (made / "state.pt").write_bytes(b"\x00" * 100_000)
-    (made / "manifest-0.json").write_text("{}")
-    storage.upload(made, "step-00000001-a1g1")
-    assert storage.checkpoints() == ["step-00000001-a1g1"]
+def test_a_file_goes_up_and_comes_back_with_what_was_written(storage: RunStorage, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 100_000  # more than s3fs sends at once
+    with storage.writer("step-00000001-a1g1/state.pt") as file:
+        for begin in range(0, len(content), 1 << 20):
+            assert file.write(content[begin : begin + (1 << 20)]) > 0
+    assert file.written == StoredFile(len(content), hashlib.sha256(content).hexdigest())
+    with storage.writer("step-00000001-a1g1/rows-0.npz"):
+        pass
+    assert storage.sizes("step-00000001-a1g1") == {"state.pt": len(content), "rows-0.npz": 0}
+    assert b"".join(storage.chunks("step-00000001-a1g1/state.pt")) == content
     storage.download("step-00000001-a1g1", tmp_path / "back" / "deep")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "back" / "deep").iterdir()} == {
-        "state.pt": b"\x00" * 100_000,
-        "manifest-0.json": b"{}",
-    }
+    assert (tmp_path / "back" / "deep" / "state.pt").read_bytes() == content
+    assert (tmp_path / "back" / "deep" / "rows-0.npz").read_bytes() == b""
 
 
-def test_an_upload_replaces_the_whole_folder_before_it(storage: RunStorage, tmp_path: Path) -> None:
-    for number in range(3):
-        made = tmp_path / str(number)
-        made.mkdir()
-        (made / f"only-{number}.pt").write_text(str(number))
-        storage.upload(made, "best")
-        assert storage.list_files("best") == [f"only-{number}.pt"]
-    assert get(storage, "best/only-2.pt") == "2"
+def test_a_file_that_is_not_there_is_not_a_store_that_is_away(storage: RunStorage) -> None:
+    put(storage, "progress/attempt-0001.jsonl")
+    assert storage.read_text("progress/attempt-0002.jsonl") == ""
+    with pytest.raises(FileNotFoundError):
+        list(storage.chunks("progress/attempt-0002.jsonl"))
+    storage.delete_file("progress/attempt-0002.jsonl")
+    storage.delete("step-00000001-a1g1")
+    assert storage.list_files("progress") == ["attempt-0001.jsonl"]
 
 
-def test_an_upload_that_was_interrupted_does_not_spoil_the_next(storage: RunStorage, tmp_path: Path) -> None:
-    put(storage, "best.new/left-over.pt")
-    (tmp_path / "made").mkdir()
-    (tmp_path / "made" / "state.pt").write_text("new")
-    storage.upload(tmp_path / "made", "best")
-    assert storage.list_files("best") == ["state.pt"]
+def test_a_folder_is_deleted_with_everything_in_it(storage: RunStorage) -> None:
+    for name in ("step-00000001-a1g1/state.pt", "step-00000001-a1g1/rows-0.npz", "step-00000001-a1g10/state.pt"):
+        put(storage, name)
+    storage.delete("step-00000001-a1g1")
+    assert storage.checkpoints() == ["step-00000001-a1g10"]
+    assert storage.list_files("step-00000001-a1g10") == ["state.pt"]
+
+
+def test_a_copy_replaces_what_is_there(storage: RunStorage) -> None:
+    put(storage, "step-00000001-a1g1/state.pt", "new")
+    for _ in range(2):
+        storage.copy_file("step-00000001-a1g1/state.pt", "best/state.pt")
+        assert get(storage, "best/state.pt") == "new"
+        assert storage.list_files("best") == ["state.pt"]
+        put(storage, "best/state.pt", "old and longer")
+    with pytest.raises(StorageUnavailable):
+        storage.copy_file("step-00000009-a1g1/state.pt", "best/state.pt")
+    assert get(storage, "best/state.pt") == "old and longer"
+
+
+def test_a_bucket_that_does_not_exist_cannot_be_written(store: s3fs.S3FileSystem) -> None:
+    with pytest.raises(StorageUnavailable, match="cannot be written"):
+        RunStorage("s3://absent/runs", "digits").write_text("a", "x")
+    with pytest.raises(InvalidConfiguration, match=r'^spec\.storage: "s3://absent/runs/digits" cannot be written'):
+        RunStorage("s3://absent/runs", "digits").check()
 
 
 def test_the_location_reads_like_a_path() -> None:
@@ -121,94 +141,83 @@ def test_the_location_reads_like_a_path() -> None:
     assert RunStorage("s3://bucket/runs", "uid").local_directory is None
 
 
+class Refusing(MemoryFileSystem):
+    """A store that refuses what `refused` names."""
+
+    protocol = "refusing"
+    store: dict[str, Any] = {}  # noqa: RUF012 - fsspec's own
+    pseudo_dirs: list[str] = [""]  # noqa: RUF012
+    refused: dict[str, Exception] = {}  # noqa: RUF012
+
+    def _refuse(self, operation: str) -> None:
+        if operation in self.refused:
+            raise self.refused[operation]
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
+        self._refuse("ls")
+        return super().ls(path, detail=detail, **options)
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        self._refuse(mode)
+        return super()._open(path, mode, **options)
+
+    def cp_file(self, source: str, target: str, **options: Any) -> None:
+        self._refuse("wb")
+        super().cp_file(source, target, **options)
+
+
 @pytest.fixture
-def rays_list(tmp_path: Path) -> Callable[[], CheckpointManager]:
-    """Make Ray's own checkpoint manager on the run's folder, as a new attempt does."""
-    context = StorageContext(storage_path=str(tmp_path), experiment_dir_name="digits")
-    Path(context.experiment_fs_path).mkdir(exist_ok=True)
-    return lambda: CheckpointManager(CheckpointConfig(num_to_keep=9), context)
+def refusing() -> Iterator[RunStorage]:
+    fsspec.register_implementation("refusing", Refusing, clobber=True)
+    Refusing.store.clear()
+    Refusing.refused = {}
+    storage = RunStorage("refusing://runs", "digits")
+    storage.write_text("step-00000001-a1g1/manifest.json", "{}")
+    yield storage
+    Refusing.refused = {}
 
 
-def register(manager: CheckpointManager, tmp_path: Path, names: list[str]) -> None:
-    """Report checkpoints to Ray's manager without its event loop, and have it write its list."""
-    for name in names:
-        folder = tmp_path / "digits" / name
-        folder.mkdir()
-        checkpoint = Checkpoint(str(folder), manager._storage_context.storage_filesystem)
-        result = _TrainingResult(checkpoint=checkpoint, metrics={"loss": 0.5})
-        manager._checkpoint_results.append(result)
-        manager._checkpoint_to_report_index[result.checkpoint] = manager._current_report_index
-        manager._current_report_index += 1
-        manager._latest_checkpoint_result = result
-    manager._write_state_to_storage()
+REFUSALS = [
+    OSError(errno.EBUSY, "Please reduce your request rate."),
+    PermissionError(errno.EACCES, "Forbidden"),
+    OSError(errno.EIO, "Input/output error"),
+    OSError(errno.ENOSPC, "No space left on device"),
+    TimeoutError("read timed out"),
+    RuntimeError("what a client makes of half an answer"),
+]
 
 
-NAMES = ["step-00000001-a1g1", "step-00000002-a1g1", "step-00000003-a1g1"]
+@pytest.mark.parametrize("refusal", REFUSALS, ids=repr)
+def test_a_store_that_refuses_is_away_and_never_empty(refusing: RunStorage, refusal: Exception) -> None:
+    Refusing.refused = dict.fromkeys(("ls", "rb", "wb"), refusal)
+    for operation in (
+        refusing.checkpoints,
+        lambda: refusing.sizes("step-00000001-a1g1"),
+        lambda: refusing.read_text("step-00000001-a1g1/manifest.json"),
+        lambda: refusing.write_text("step-00000001-a1g1/manifest.json", "x"),
+        lambda: refusing.copy_file("step-00000001-a1g1/manifest.json", "best/state.pt"),
+    ):
+        with pytest.raises(StorageUnavailable, match=r'^spec\.storage: "refusing://runs/digits" cannot be') as raised:
+            operation()
+        assert failure_of(raised.value).exit is Exit.INFRASTRUCTURE
 
 
-@pytest.mark.parametrize("gone", [NAMES[:1], NAMES[1:2], NAMES[2:], NAMES[1:], NAMES])
-def test_ray_starts_again_after_checkpoints_of_its_list_are_gone(
-    tmp_path: Path, rays_list: Callable[[], CheckpointManager], gone: list[str]
-) -> None:
-    register(rays_list(), tmp_path, NAMES)
-    for name in gone:
-        (tmp_path / "digits" / name).rmdir()
-    with pytest.raises(CheckpointManagerInitializationError):
-        rays_list()
+@pytest.mark.parametrize("refusal", REFUSALS, ids=repr)
+def test_at_the_very_start_what_is_forbidden_is_a_mistake(refusing: RunStorage, refusal: Exception) -> None:
+    Refusing.refused = {"wb": refusal}
+    exits = []
+    for is_first in (True, False):
+        with pytest.raises((InvalidConfiguration, StorageUnavailable)) as raised:
+            refusing.check(is_first=is_first)
+        exits.append(failure_of(raised.value).exit)
+    passes = isinstance(refusal, TimeoutError) or getattr(refusal, "errno", 0) in (errno.EBUSY, errno.EIO, errno.ENOSPC)
+    assert exits == [Exit.INFRASTRUCTURE if passes else Exit.INVALID_CONFIG, Exit.INFRASTRUCTURE]
+
+
+def test_a_file_whose_writing_fails_does_not_replace_the_one_that_is_there(tmp_path: Path) -> None:
     storage = RunStorage(str(tmp_path), "digits")
-    assert storage.repair() == [f"checkpoint {name} is missing" for name in gone]
-    manager = rays_list()
-    left = [name for name in NAMES if name not in gone]
-    assert [Path(result.checkpoint.path).name for result in manager._checkpoint_results] == left
-    latest = manager._latest_checkpoint_result
-    assert (Path(latest.checkpoint.path).name if latest else None) == (left[-1] if left else None)
-    assert manager._current_report_index == 3
-    assert storage.repair() == []
-
-
-def test_a_list_in_order_is_left_as_it_is(tmp_path: Path, rays_list: Callable[[], CheckpointManager]) -> None:
-    register(rays_list(), tmp_path, [*NAMES, "checkpoint_of_my_own_loop"])
-    before = (tmp_path / "digits" / SNAPSHOT).read_bytes()
-    assert RunStorage(str(tmp_path), "digits").repair() == []
-    assert (tmp_path / "digits" / SNAPSHOT).read_bytes() == before
-
-
-def test_a_damaged_list_is_moved_aside(storage: RunStorage) -> None:
-    put(storage, SNAPSHOT, '{"checkpoint_res')
-    assert storage.repair() == [f"{SNAPSHOT} was damaged and was moved aside"]
-    assert get(storage, f"{SNAPSHOT}.damaged") == '{"checkpoint_res'
-    assert storage.list_files("") == [f"{SNAPSHOT}.damaged"]
-    assert storage.repair() == []
-
-
-@pytest.mark.parametrize("damage", ["", "[]", "{}", '{"checkpoint_results": 3}', "null", "\x00" * 40])
-def test_every_kind_of_damage_counts(tmp_path: Path, damage: str) -> None:
-    storage = RunStorage(str(tmp_path), "digits")
-    put(storage, SNAPSHOT, damage)
-    assert storage.repair() == [f"{SNAPSHOT} was damaged and was moved aside"]
-
-
-def test_a_list_in_an_object_store_is_repaired(store: s3fs.S3FileSystem) -> None:
-    results = [{"version": 0, "checkpoint_dir_name": name, "metrics": {}} for name in NAMES]
-    snapshot: dict[str, Any] = {
-        "ray_version": "x",
-        "checkpoint_results": results,
-        "checkpoint_report_indices": [0, 1, 2],
-        "latest_checkpoint_result": results[2],
-        "pending_training_results": [results[1], results[2]],
-        "pending_validation_specs": [True, False],
-        "current_report_index": 3,
-    }
-    store.pipe_file(f"bucket/runs/digits/{SNAPSHOT}", json.dumps(snapshot).encode())
-    store.pipe_file(f"bucket/runs/digits/{NAMES[1]}/state.pt", b"x")
-    storage = RunStorage("s3://bucket/runs", "digits")
-    assert storage.repair() == [f"checkpoint {NAMES[0]} is missing", f"checkpoint {NAMES[2]} is missing"]
-    assert json.loads(get(storage, SNAPSHOT)) == {
-        "ray_version": "x",
-        "checkpoint_results": [results[1]],
-        "checkpoint_report_indices": [1],
-        "latest_checkpoint_result": results[1],
-        "pending_training_results": [results[1]],
-        "pending_validation_specs": [True],
-        "current_report_index": 3,
-    }
+    storage.write_text("manifest.json", "old")
+    with pytest.raises(ZeroDivisionError), storage.writer("manifest.json.part") as file:
+        file.write(b"new")
+        raise ZeroDivisionError  # of who writes, and not the store's
+    assert get(storage, "manifest.json") == "old"

@@ -102,4 +102,6 @@ def test_data_and_checkpoints_on_s3(uneven: Path, tmp_path: Path, s3: dict[str, 
     told = [r for r in lines if isinstance(r, Progress)]
     assert told[-1].percent == 100.0 and all(r.rows_per_second for r in told)
     assert (tmp_path / ".trainingrun" / "test" / "report.html").is_file()
-    assert json.loads(client.get_object(Bucket="lab", Key="runs/test/checkpoint_manager_snapshot.json")["Body"].read())
+    kept = [found["Key"] for found in client.list_objects_v2(Bucket="lab", Prefix="runs/test/step-")["Contents"]]
+    newest = max(key for key in kept if key.endswith("/manifest.json"))
+    assert json.loads(client.get_object(Bucket="lab", Key=newest)["Body"].read())["position"]["epoch"] == 2

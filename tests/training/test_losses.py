@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -83,10 +84,10 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     newest, second, third = RunStorage(run["spec"]["storage"]["uri"], "test").checkpoints()[:3]
     os.truncate(folder / newest / "state.pt", 1000)
     (folder / second / "rows-0.npz").unlink()
-    # As if the driver had been killed before all of it was there: Ray Train does not know of it.
+    # As if the driver had been killed before all of it was there.
     half_written = folder / "step-00000004-e00000a0g1"
     shutil.copytree(folder / third, half_written)
-    (half_written / "manifest-0.json").unlink()
+    (half_written / "manifest.json").unlink()
     copies = restored_copies()
 
     training = start(run, tmp_path, address)
@@ -100,6 +101,32 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     assert any(half_written.name in r.message for r in records if isinstance(r, Notice) and r.level == "Info")
     assert max(steps_saved(records)) == 2 * 31
     assert restored_copies() == copies
+
+
+@pytest.mark.extended
+def test_a_run_whose_only_checkpoint_is_torn_begins_again(address: str, uneven: Path, tmp_path: Path) -> None:
+    """As if it had been killed while it uploaded: neither is it complete, nor does it fail for good."""
+    run = document(uneven, tmp_path / "storage", {"epochs": 1}, storage={"checkpoints": {"numToKeep": 1}})
+    assert start(run, tmp_path, address).end() == 0
+    storage = RunStorage(run["spec"]["storage"]["uri"], "test")
+    (torn,) = storage.checkpoints()
+    (folder_of(run) / torn / "state.pt").unlink()
+    # What versions of before have left there is of no interest to Ray Train either.
+    snapshot = folder_of(run) / "checkpoint_manager_snapshot.json"
+    snapshot.write_text(json.dumps({"checkpoint_results": [{"checkpoint_dir_name": "gone"}]}))
+
+    training = start(run, tmp_path, address)
+    assert training.end() == 0, training.output()
+    records = training.records()
+    assert [r.resumed_from for r in records if isinstance(r, AttemptStarted)] == [None, None]
+    assert [r.epoch for r in records if isinstance(r, EpochEnded)] == [0, 0]
+    (warning,) = [r.message for r in records if isinstance(r, Notice) and r.level == "Warning"]
+    assert f"checkpoint {torn} is not intact (state.pt is missing)" in warning
+    assert storage.checkpoints() == [torn.replace("a0g1", "a1g1")]
+
+    training = start(run, tmp_path, address)
+    assert training.end() == 0, training.output()
+    assert "already trained" in training.last_word().message
 
 
 def test_driver_killed_under_trainingrun_local(uneven: Path, tmp_path: Path) -> None:

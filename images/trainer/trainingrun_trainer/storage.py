@@ -1,31 +1,41 @@
-"""The run's folder in storage: its checkpoints, newest first, and the repair of what a crash left half-written.
+"""The run's folder in storage, on a disk or in an object store: the few operations that everything kept needs.
 
-Works on any file system of fsspec through Arrow, which is also what Ray Train writes with.
+It knows the names of checkpoints but not what is in one. What a store's client raises becomes StorageUnavailable, but
+for a file that is not there: nobody may take a store that is away for one that has lost something. For that reason
+fsspec is used directly; Arrow's wrapper of it answers "not found" while a store refuses to say.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import errno
+import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import fsspec
-import pyarrow.fs
 
-from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration, StorageUnavailable
+from trainingrun_trainer.stored_file import Writing
 
-# Ray Train's own list of the checkpoints that it keeps.
-_SNAPSHOT = "checkpoint_manager_snapshot.json"
-_CHECKPOINT = re.compile(r"^step-(\d{8,})-\w+$")
-BEST = "best"
+_CHECKPOINT = re.compile(r"^step-(\d{8,})-(?=\w)(?:e(\d+))?(?:a(\d+)g(\d+))?\w*$")
 _PROBE = ".can-be-written"
+_CHUNK_BYTES = 8 << 20
+# Stores without folders: nothing has to be made before a file is written, and a file is there only once it is whole.
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True)
 class RunStorage:
-    """A run's folder. `root` is a local path or URI, `name` the folder below it."""
+    """A run's folder. `root` is a local path or URI, `name` the folder below it.
+
+    Names of files and folders are relative to it, with "/". Every method raises StorageUnavailable while the store
+    cannot be reached, refuses, or is full.
+    """
 
     root: str
     name: str
@@ -42,181 +52,173 @@ class RunStorage:
             return None
         return Path(self.root.removeprefix("file://")) / self.name
 
-    def filesystem(self) -> tuple[pyarrow.fs.FileSystem, str]:
-        """An Arrow file system and the path of `root` on it."""
-        if "://" not in self.root or self.root.startswith("file://"):
-            return pyarrow.fs.LocalFileSystem(), self.root.removeprefix("file://")
+    @property
+    def has_folders(self) -> bool:
+        """Whether folders are made and files renamed, and a file can be seen while it is written."""
+        return self.root.partition("://")[0] not in _OBJECT_STORES
+
+    def filesystem(self) -> tuple[Any, str]:
+        """A file system of fsspec and the path of `root` on it. Raises InvalidConfiguration."""
         try:
             filesystem, path = fsspec.core.url_to_fs(self.root)
         except (ValueError, ImportError) as error:  # no such protocol, or what speaks it is not installed
             raise InvalidConfiguration(f'spec.storage.uri: "{self.root}" cannot be used: {error}') from error
         filesystem.invalidate_cache()  # listings are kept by process, and other processes write here too
-        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem)), path
+        return filesystem, str(path).rstrip("/")
 
-    def check(self) -> None:
-        """Make sure that files can be written and deleted here. Raises InvalidConfiguration."""
+    def check(self, *, is_first: bool = True) -> None:
+        """Make sure that files can be written and deleted here. Raises InvalidConfiguration on a run's first attempt.
+
+        Later attempts have written here before, so to them what is forbidden is unavailable; so is a full store.
+        """
         try:
             self.write_text(_PROBE, "")
             self.delete_file(_PROBE)
-        except InvalidConfiguration:
-            raise
-        except Exception as error:  # each client of a store has errors of its own
-            raise InvalidConfiguration(f'spec.storage: "{self.location}" cannot be written: {error}') from error
+        except StorageUnavailable as error:
+            cause = error.__cause__
+            if not is_first or (isinstance(cause, OSError) and cause.errno in _FULL):
+                raise
+            raise InvalidConfiguration(f'spec.storage: "{self.location}" cannot be written: {cause}') from cause
 
     def checkpoints(self) -> list[str]:
-        """Names of the folder's checkpoints, most steps first, whole or torn."""
-        matches = [(int(match.group(1)), name) for name in self._names() if (match := _CHECKPOINT.match(name))]
-        return [name for _, name in sorted(matches, reverse=True)]
+        """Names of the folder's checkpoints, whole or torn: most steps first, then the latest epoch and writer."""
+        found = [(match, name) for name in self._entries("") if (match := _CHECKPOINT.match(name))]
+        return [name for _, name in sorted(((_progress(match), name) for match, name in found), reverse=True)]
 
-    def download(self, folder: str, destination: Path) -> None:
-        """Copy the files of a folder of the run, such as a checkpoint, to a local directory."""
-        filesystem, root = self.filesystem()
-        destination.mkdir(parents=True, exist_ok=True)
-        pyarrow.fs.copy_files(
-            f"{root}/{self.name}/{folder}",
-            str(destination),
-            source_filesystem=filesystem,
-            destination_filesystem=pyarrow.fs.LocalFileSystem(),
-        )
+    def list_files(self, folder: str) -> list[str]:
+        """Names of the files in a folder of the run, sorted; none where it does not exist."""
+        return sorted(self.sizes(folder))
 
-    def upload(self, source: Path, name: str) -> None:
-        """Copy a local directory to folder `name`, replacing what is there only once the copy is whole."""
-        filesystem, root = self.filesystem()
-        target = f"{root}/{self.name}/{name}"
-        fresh = f"{target}.new"
-        _delete(filesystem, fresh)
-        filesystem.create_dir(fresh, recursive=True)
-        pyarrow.fs.copy_files(
-            str(source),
-            fresh,
-            source_filesystem=pyarrow.fs.LocalFileSystem(),
-            destination_filesystem=filesystem,
-        )
-        _delete(filesystem, target)
-        if self.local_directory is not None:
-            filesystem.move(fresh, target)
-            return
-        # An object store has no folder to rename; the copies are made inside it.
-        for info in filesystem.get_file_info(pyarrow.fs.FileSelector(fresh)):
-            filesystem.copy_file(info.path, f"{target}/{info.base_name}")
-        filesystem.delete_dir(fresh)
-
-    def trained_epochs(self) -> int:
-        """Epochs that the newest checkpoint with a readable manifest has trained; 0 where there is none."""
-        filesystem, root = self.filesystem()
-        for name in self.checkpoints():
-            try:
-                with filesystem.open_input_stream(f"{root}/{self.name}/{name}/manifest-0.json") as stream:
-                    return int(json.loads(stream.read())["position"]["epoch"])
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-        return 0
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write a small file of the folder."""
-        filesystem, root = self.filesystem()
-        path = f"{root}/{self.name}/{name}"
-        filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-        with filesystem.open_output_stream(path) as stream:
-            stream.write(text.encode())
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The files in a folder of the run with their bytes; none where it does not exist."""
+        return {name: info["size"] for name, info in self._entries(folder).items() if info["type"] == "file"}
 
     def read_text(self, name: str) -> str:
         """A small file of the folder; empty where there is none."""
-        filesystem, root = self.filesystem()
         try:
-            with filesystem.open_input_stream(f"{root}/{self.name}/{name}") as stream:
-                return str(stream.read().decode(errors="replace"))
+            return b"".join(self.chunks(name)).decode(errors="replace")
         except FileNotFoundError:
             return ""
 
-    def list_files(self, folder: str) -> list[str]:
-        """Names of the files in a folder of the run, sorted."""
-        filesystem, root = self.filesystem()
-        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}/{folder}", allow_not_found=True)
-        return sorted(info.base_name for info in filesystem.get_file_info(selector))
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A file's bytes in parts. Raises FileNotFoundError, and StorageUnavailable also where reading breaks off."""
+        with self._reached("read"):
+            filesystem, path = self._path(name)
+            stream = filesystem.open(path, "rb")
+        with contextlib.closing(stream):
+            while True:
+                with self._reached("read"):
+                    chunk: bytes = stream.read(_CHUNK_BYTES)
+                if not chunk:
+                    return
+                yield chunk
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """The files in a folder of the run with their bytes."""
-        filesystem, root = self.filesystem()
-        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}/{folder}", allow_not_found=True)
-        return {info.base_name: info.size for info in filesystem.get_file_info(selector) if info.is_file}
+    def download(self, folder: str, destination: Path) -> None:
+        """Copy the files of a folder of the run to a local directory."""
+        destination.mkdir(parents=True, exist_ok=True)
+        for name in self.list_files(folder):
+            with (destination / name).open("wb") as file:
+                file.writelines(self.chunks(f"{folder}/{name}"))
+
+    def writer(self, name: str) -> Writing:
+        """A file to write, in place of any that has this name; a context manager, which closes it."""
+        with self._reached("written", is_missing_fatal=True):
+            filesystem, path = self._path(name)
+            self._make_parent(filesystem, path)
+            stream = filesystem.open(path, "wb")
+        return Writing(stream, lambda: self._settle(path), lambda error: self._unavailable("written", error))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a small file of the folder, at once: readers see the old one or the new one."""
+        self._replace(name, lambda part: self._write(part, text))
+
+    def copy_file(self, source: str, target: str) -> None:
+        """Copy a file within the folder, within the store, in place of `target` at once."""
+
+        def copy(part: str) -> None:
+            with self._reached("written", is_missing_fatal=True):
+                filesystem, path = self._path(part)
+                self._make_parent(filesystem, path)
+                filesystem.cp_file(self._path(source)[1], path)
+
+        self._replace(target, copy)
 
     def delete(self, folder: str) -> None:
-        """Delete a folder of the run with everything in it."""
-        filesystem, root = self.filesystem()
-        _delete(filesystem, f"{root}/{self.name}/{folder}")
+        """Delete a folder of the run with everything in it, if it is there."""
+        with self._reached("deleted"), contextlib.suppress(FileNotFoundError):
+            filesystem, path = self._path(folder)
+            filesystem.rm(path, recursive=True)
 
     def delete_file(self, name: str) -> None:
-        """Delete a file of the folder."""
-        filesystem, root = self.filesystem()
-        filesystem.delete_file(f"{root}/{self.name}/{name}")
+        """Delete a file of the folder, if it is there."""
+        with self._reached("deleted"), contextlib.suppress(FileNotFoundError):
+            filesystem, path = self._path(name)
+            filesystem.rm_file(path)
 
-    def listed_checkpoints(self) -> set[str]:
-        """Names in Ray Train's own list, which it prunes itself. Raises ValueError while it is half-written."""
-        text = self.read_text(_SNAPSHOT)
+    def _replace(self, name: str, write: Callable[[str], None]) -> None:
+        if not self.has_folders:
+            write(name)
+            return
+        part = f"{name}.part"
+        write(part)
+        with self._reached("written", is_missing_fatal=True):
+            filesystem, path = self._path(name)
+            filesystem.mv(self._path(part)[1], path)
+            self._settle(path.rpartition("/")[0])
+
+    def _write(self, name: str, text: str) -> None:
+        with self.writer(name) as file:
+            file.write(text.encode())
+
+    def _make_parent(self, filesystem: Any, path: str) -> None:
+        if self.has_folders:
+            filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+
+    def _settle(self, path: str) -> None:
+        """Have a local file or folder outlast a loss of power; stores elsewhere see to it themselves."""
+        if self.local_directory is None:
+            return
+        descriptor = os.open(path, os.O_RDONLY)
         try:
-            results = json.loads(text)["checkpoint_results"] if text else []
-            return {result["checkpoint_dir_name"] for result in results}
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{_SNAPSHOT} is damaged") from error
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
-    def repair(self) -> list[str]:
-        """Bring Ray Train's list in line with what is really there; returns what was found wrong, in sentences.
+    def _entries(self, folder: str) -> dict[str, dict[str, Any]]:
+        with self._reached("read"):
+            filesystem, path = self._path(folder)
+            try:
+                found = filesystem.ls(path, detail=True)
+            except FileNotFoundError:
+                return {}
+        names = {info["name"].rstrip("/").rpartition("/")[2]: info for info in found if not _is_same(info, path)}
+        return {name: info for name, info in names.items() if name}
 
-        Ray refuses to start when a checkpoint of its list is gone, and so does a list that is itself damaged.
-        """
+    def _path(self, name: str) -> tuple[Any, str]:
         filesystem, root = self.filesystem()
-        path = f"{root}/{self.name}/{_SNAPSHOT}"
-        if filesystem.get_file_info(path).type == pyarrow.fs.FileType.NotFound:
-            return []
-        with filesystem.open_input_stream(path) as stream:
-            text = stream.read().decode(errors="replace")
+        return filesystem, f"{root}/{self.name}/{name}".rstrip("/")
+
+    @contextlib.contextmanager
+    def _reached(self, done: str, *, is_missing_fatal: bool = False) -> Iterator[None]:
         try:
-            snapshot, missing = _without_missing(json.loads(text), set(self._names()))
-        except (ValueError, KeyError, TypeError):
-            filesystem.move(path, f"{path}.damaged")
-            return [f"{_SNAPSHOT} was damaged and was moved aside"]
-        if missing:
-            with filesystem.open_output_stream(path) as stream:
-                stream.write(json.dumps(snapshot).encode())
-        return [f"checkpoint {name} is missing" for name in missing]
+            yield
+        except (InvalidConfiguration, StorageUnavailable):
+            raise
+        except Exception as error:  # each client of a store has errors of its own
+            if isinstance(error, FileNotFoundError) and not is_missing_fatal:
+                raise
+            raise self._unavailable(done, error) from error
 
-    def _names(self) -> list[str]:
-        filesystem, root = self.filesystem()
-        selector = pyarrow.fs.FileSelector(f"{root}/{self.name}", allow_not_found=True)
-        return [info.base_name for info in filesystem.get_file_info(selector)]
-
-
-def _delete(filesystem: pyarrow.fs.FileSystem, folder: str) -> None:
-    if filesystem.get_file_info(folder).type != pyarrow.fs.FileType.NotFound:
-        filesystem.delete_dir(folder)
-
-
-def _without_missing(snapshot: dict[str, Any], present: set[str]) -> tuple[dict[str, Any], list[str]]:
-    """Ray's list, which is JSON inside a JSON object's fields, without checkpoints that are not `present`."""
-    results = snapshot["checkpoint_results"]
-    indices = snapshot["checkpoint_report_indices"]
-    kept = [
-        (result, index)
-        for result, index in zip(results, indices, strict=True)
-        if result["checkpoint_dir_name"] in present
-    ]
-    missing = [r["checkpoint_dir_name"] for r in results if r["checkpoint_dir_name"] not in present]
-    latest = snapshot.get("latest_checkpoint_result")
-    if latest and latest["checkpoint_dir_name"] not in present:
-        latest = kept[-1][0] if kept else None
-    pending = [
-        (result, validation)
-        for result, validation in zip(
-            snapshot["pending_training_results"], snapshot["pending_validation_specs"], strict=True
+    def _unavailable(self, done: str, error: Exception) -> StorageUnavailable:
+        return StorageUnavailable(
+            f'spec.storage: "{self.location}" cannot be {done} now: {str(error) or type(error).__name__}'
         )
-        if result["checkpoint_dir_name"] in present
-    ]
-    return {
-        **snapshot,
-        "checkpoint_results": [result for result, _ in kept],
-        "checkpoint_report_indices": [index for _, index in kept],
-        "latest_checkpoint_result": latest,
-        "pending_training_results": [result for result, _ in pending],
-        "pending_validation_specs": [validation for _, validation in pending],
-    }, missing
+
+
+def _progress(match: re.Match[str]) -> tuple[int, ...]:
+    return tuple(int(number) if number else -1 for number in match.groups())
+
+
+def _is_same(info: dict[str, Any], path: str) -> bool:
+    """Whether an entry of a listing is the folder itself: some stores keep an empty object for it."""
+    return str(info["name"]).rstrip("/").lstrip("/") == path.lstrip("/")

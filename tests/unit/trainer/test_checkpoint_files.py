@@ -12,102 +12,112 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoint_samples import PIECE, POSITION, STATE, get, put, rewrite, save, save_as_before
 
-from trainingrun_trainer.data.consumed import Consumed, Piece, row_ids
-from trainingrun_trainer.train import checkpoint_files
+from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.checkpoint_files import (
     STATE_FILE,
-    Position,
+    Manifest,
     TornCheckpoint,
     consumed_rows,
-    restore_random,
-    verify,
-    write_rank,
+    fetch,
+    inspect,
+    write_part,
 )
+from trainingrun_trainer.train.random_states import restore_random
 from trainingrun_trainer.train.stall_clock import StallClock
 
-CLOCK = StallClock(rows=5000, seconds=9.0, waited_seconds=2.0, first_waits_seconds=1.5, computed_seconds=6.5)
-POSITION = Position(
-    epoch=2, step=40, epoch_step=7, rows=5000, steps_per_epoch=20, started_at=1.5, best=0.25, clock=CLOCK
-)
-
-
-def consumed_by(rank: int) -> Consumed:
-    consumed = Consumed()
-    consumed.add(row_ids(Piece(0, ("x",), 1, rows=40), rank * 10, 5))
-    return consumed
-
-
-def write(directory: Path, ranks: int = 2) -> Path:
-    directory.mkdir(exist_ok=True)
-    torch.save({"model": torch.arange(10)}, directory / STATE_FILE)
-    for rank in range(ranks):
-        write_rank(directory, rank=rank, world_size=ranks, position=POSITION, consumed=consumed_by(rank))
-    return directory
+NAME = "step-00000040-e00002a0g1"
+PARTS = [STATE_FILE, "random-0.pt", "random-1.pt", "rows-0.npz", "rows-1.npz"]
+FILES = [*PARTS, "manifest.json"]
+FILES_BEFORE = [*PARTS, "manifest-0.json", "manifest-1.json"]
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("saved"))
+    root = tmp_path_factory.mktemp("saved")
+    save(RunStorage(str(root), "now"), NAME)
+    save_as_before(RunStorage(str(root), "before"), NAME)
+    return root
 
 
 @pytest.fixture
-def copy(saved: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(saved, tmp_path / "copy"))
+def now(saved: Path, tmp_path: Path) -> RunStorage:
+    return RunStorage(str(Path(shutil.copytree(saved, tmp_path / "copy"))), "now")
 
 
-def test_a_whole_checkpoint_gives_its_position_back(saved: Path) -> None:
-    assert verify(saved) == POSITION
-    assert {path.name for path in saved.iterdir()} == {
-        STATE_FILE,
-        *(f"{kind}-{rank}.{end}" for rank in (0, 1) for kind, end in (("random", "pt"), ("rows", "npz"))),
-        "manifest-0.json",
-        "manifest-1.json",
-    }
+@pytest.fixture
+def before(now: RunStorage) -> RunStorage:
+    return RunStorage(now.root, "before")
 
 
-def test_rows_of_all_ranks_are_known(saved: Path) -> None:
-    consumed = consumed_rows(saved)
-    used = ~consumed.remaining(Piece(0, ("x",), 1, rows=40), 0, 40)
+def verify(storage: RunStorage, destination: Path | None = None) -> Manifest:
+    manifest = inspect(storage, NAME)
+    fetch(storage, NAME, manifest.files, destination)
+    return manifest
+
+
+def test_a_whole_checkpoint_gives_its_position_back(now: RunStorage, before: RunStorage, tmp_path: Path) -> None:
+    for storage, files in ((now, FILES), (before, FILES_BEFORE)):
+        assert storage.list_files(NAME) == sorted(files)
+        assert verify(storage, tmp_path / storage.name).position == POSITION
+        assert sorted(path.name for path in (tmp_path / storage.name).iterdir()) == sorted(PARTS)
+        state = torch.load(tmp_path / storage.name / STATE_FILE)
+        assert torch.equal(state["model"], STATE["model"])
+
+
+def test_rows_of_all_ranks_are_known(now: RunStorage, tmp_path: Path) -> None:
+    verify(now, tmp_path / "here")
+    used = ~consumed_rows(tmp_path / "here").remaining(PIECE, 0, 40)
     assert np.flatnonzero(used).tolist() == [*range(5), *range(10, 15)]
 
 
-FILES = [STATE_FILE, "random-0.pt", "random-1.pt", "rows-0.npz", "rows-1.npz", "manifest-0.json", "manifest-1.json"]
+EACH_FILE = pytest.mark.parametrize(
+    ("kind", "name"), [*(("now", n) for n in FILES), *(("before", n) for n in FILES_BEFORE)]
+)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(copy: Path, name: str) -> None:
-    (copy / name).unlink()
-    with pytest.raises(TornCheckpoint, match=f"^{name} is missing$"):
-        verify(copy)
+@pytest.fixture
+def storage(kind: str, now: RunStorage) -> RunStorage:
+    return RunStorage(now.root, kind)
 
 
-@pytest.mark.parametrize("name", FILES)
+@EACH_FILE
+def test_a_missing_file_is_named(storage: RunStorage, name: str) -> None:
+    storage.delete_file(f"{NAME}/{name}")
+    expected = "manifest.json" if name == "manifest-0.json" else name
+    with pytest.raises(TornCheckpoint, match=f"^{expected} is missing$"):
+        inspect(storage, NAME)
+
+
+@EACH_FILE
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
-def test_a_file_that_is_cut_off_is_named(copy: Path, name: str, kept: float) -> None:
-    data = (copy / name).read_bytes()
-    (copy / name).write_bytes(data[: int(len(data) * kept)])
+def test_a_file_that_is_cut_off_is_named(storage: RunStorage, name: str, kept: float) -> None:
+    content = get(storage, f"{NAME}/{name}")
+    put(storage, f"{NAME}/{name}", content[: int(len(content) * kept)])
     with pytest.raises(TornCheckpoint, match=name):
-        verify(copy)
+        inspect(storage, NAME)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_flipped_bit_is_noticed_wherever_it_is(copy: Path, name: str) -> None:
-    data = (copy / name).read_bytes()
+@EACH_FILE
+def test_a_flipped_bit_is_noticed_wherever_it_is(storage: RunStorage, name: str) -> None:
+    content = get(storage, f"{NAME}/{name}")
     is_manifest = name.startswith("manifest")
-    for place in range(0, len(data), 1 if is_manifest else max(1, len(data) // 20)):
+    for place in range(0, len(content), 3 if is_manifest else max(1, len(content) // 20)):
         for bit in (0x01, 0x80) if is_manifest else (0x10,):
-            (copy / name).write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
-            if is_manifest and _says_the_same((copy / name), data):
+            changed = content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
+            if is_manifest and _says_the_same(changed, content):
                 continue
+            put(storage, f"{NAME}/{name}", changed)
             with pytest.raises(TornCheckpoint, match=r"\.(pt|npz|json) "):
-                verify(copy)
+                verify(storage)
 
 
-def _says_the_same(path: Path, before: bytes) -> bool:
+def _says_the_same(changed: bytes, content: bytes) -> bool:
     """Another kind of white space, for example."""
     try:
-        return bool(json.loads(path.read_text()) == json.loads(before))
+        return bool(json.loads(changed) == json.loads(content))
     except ValueError:
         return False
 
@@ -115,7 +125,7 @@ def _says_the_same(path: Path, before: bytes) -> bool:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda manifest: {**manifest, "worldSize": 1},
+        lambda manifest: {**manifest, "files": {}},
         lambda manifest: {**manifest, "position": {**manifest["position"], "step": 41}},
         lambda manifest: {name: value for name, value in manifest.items() if name != "sha256"},
         lambda manifest: {},
@@ -123,42 +133,45 @@ def _says_the_same(path: Path, before: bytes) -> bool:
         lambda manifest: None,
     ],
 )
-def test_a_manifest_that_was_changed_is_noticed(copy: Path, change: Callable[[dict[str, object]], object]) -> None:
-    path = copy / "manifest-0.json"
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
-    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json"):
-        verify(copy)
+def test_a_manifest_that_was_changed_is_noticed(now: RunStorage, change: Callable[[dict[str, object]], object]) -> None:
+    manifest = json.loads(get(now, f"{NAME}/manifest.json"))
+    put(now, f"{NAME}/manifest.json", json.dumps(change(manifest)).encode())
+    with pytest.raises(TornCheckpoint, match=r"manifest\.json"):
+        inspect(now, NAME)
 
 
-def test_a_checkpoint_of_more_ranks_needs_all_of_them(tmp_path: Path) -> None:
-    directory = write(tmp_path / "some", ranks=3)
-    (directory / "manifest-2.json").unlink()
-    with pytest.raises(TornCheckpoint, match=r"manifest-2\.json is missing"):
-        verify(directory)
+def test_without_a_manifest_it_is_torn_whatever_else_is_there(now: RunStorage) -> None:
+    for name in PARTS:
+        assert now.sizes(NAME)[name] > 0
+    now.delete_file(f"{NAME}/manifest.json")
+    with pytest.raises(TornCheckpoint, match=r"^manifest\.json is missing$"):
+        inspect(now, NAME)
 
 
-def test_a_manifest_of_another_version_is_not_taken_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint_files, "asdict", lambda position: {"epoch": 1, "renamed": 2})
-    write(tmp_path)
-    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json has a different version"):
-        verify(tmp_path)
+def test_what_a_later_version_adds_is_ignored(now: RunStorage) -> None:
+    manifest = json.loads(get(now, f"{NAME}/manifest.json"))
+    position = {**manifest["position"], "moon": "full", "clock": {**manifest["position"]["clock"], "days": 3}}
+    rewrite(now, NAME, position=position, sponsor={"name": "x"})
+    assert inspect(now, NAME).position == POSITION
 
 
-@pytest.mark.parametrize("clock", [{"renamed": 1.0}, {"rows": 1, "days": 3}, [1.0], 7])
-def test_a_clock_of_another_version_is_not_taken_for_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: object
-) -> None:
-    monkeypatch.setattr(checkpoint_files, "asdict", lambda position: {"epoch": 1, "clock": clock})
-    write(tmp_path)
-    with pytest.raises(TornCheckpoint, match=r"manifest-0\.json has a different version"):
-        verify(tmp_path)
+def test_what_an_earlier_version_lacked_has_its_default(now: RunStorage) -> None:
+    position = {name: value for name, value in dataclasses.asdict(POSITION).items() if name not in ("clock", "best")}
+    rewrite(now, NAME, position=position)
+    assert inspect(now, NAME).position == dataclasses.replace(POSITION, clock=StallClock(), best=None)
 
 
-def test_a_checkpoint_from_before_there_was_a_clock_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {name: value for name, value in dataclasses.asdict(POSITION).items() if name != "clock"}
-    monkeypatch.setattr(checkpoint_files, "asdict", lambda position: before)
-    write(tmp_path)
-    assert verify(tmp_path) == dataclasses.replace(POSITION, clock=StallClock())
+def test_another_format_is_refused_by_its_number_and_never_skipped(now: RunStorage) -> None:
+    rewrite(now, NAME, version=2, position="elsewhere")
+    with pytest.raises(InvalidConfiguration, match=f"{NAME} has version 2 .* reads up to 1"):
+        inspect(now, NAME)
+
+
+@pytest.mark.parametrize("position", [[1.0], 7, "x", {"epoch": 1, "clock": [1.0]}])
+def test_a_position_that_is_none_is_torn(now: RunStorage, position: object) -> None:
+    rewrite(now, NAME, position=position)
+    with pytest.raises(TornCheckpoint, match=r"manifest\.json has a different version"):
+        inspect(now, NAME)
 
 
 def draw() -> list[float]:
@@ -166,29 +179,28 @@ def draw() -> list[float]:
 
 
 def test_random_generators_go_on_where_they_were(tmp_path: Path) -> None:
-    write(tmp_path)
+    storage = RunStorage(str(tmp_path), "run")
+    save(storage, NAME)
     expected = [draw(), draw()]
     for seed in (0, 1):
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-        assert restore_random(tmp_path, 0)
+        assert restore_random(tmp_path / "run" / NAME, 1)
         assert [draw(), draw()] == expected
 
 
-def test_a_world_that_has_grown_learns_that_a_rank_is_new(saved: Path) -> None:
+def test_a_world_that_has_grown_learns_that_a_rank_is_new(now: RunStorage) -> None:
     before = torch.get_rng_state()
-    assert not restore_random(saved, 2)
+    assert now.local_directory is not None
+    assert not restore_random(now.local_directory / NAME, 2)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_world_that_has_shrunk_still_knows_every_used_row(tmp_path: Path) -> None:
-    directory = write(tmp_path / "four", ranks=4)
-    consumed = consumed_rows(directory)
+    storage = RunStorage(str(tmp_path), "run")
+    save(storage, "step-00000001-e00000a0g1", ranks=4)
+    consumed = consumed_rows(tmp_path / "run" / "step-00000001-e00000a0g1")
     assert consumed.rows() == 20
-    again = tmp_path / "one"
-    again.mkdir()
-    torch.save({}, again / STATE_FILE)
-    write_rank(again, rank=0, world_size=1, position=verify(directory), consumed=consumed)
-    assert consumed_rows(again).rows() == 20
-    assert verify(again) == POSITION
+    write_part(storage, "step-00000002-e00000a1g1", rank=0, consumed=consumed, state={})
+    assert consumed_rows(tmp_path / "run" / "step-00000002-e00000a1g1").rows() == 20

@@ -91,8 +91,6 @@ class Attempt:
 
     def run(self) -> AttemptEnded:
         """Train until the end, whatever it is; returns the attempt's last record, which is not emitted."""
-        for sentence in self._job.storage.repair():
-            self._tell(Notice, level="Warning", message=sentence)
         if self._job.is_complete():
             return self._end(Failure(Exit.COMPLETE, "all epochs were already trained; there was nothing to do"))
         for sentence in self._job.notices:

@@ -18,6 +18,7 @@ def main(arguments: list[str]) -> int:
     from trainingrun_trainer.driver.plan import plan_of
     from trainingrun_trainer.driver.torch_trainer import start_probe, torch_trainer
     from trainingrun_trainer.explanation import data_sentence
+    from trainingrun_trainer.train.checkpoint_book import is_trained
 
     def job_of(run: Run, attempt: int) -> Job:
         plan = plan_of(run, chosen.workers(run))
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
             notices=tuple(notice for listing in plan.listings.values() for notice in listing.notices),
             probe=lambda: start_probe(plan),
             said=(data_sentence(stored_columns(plan.listings["train"])), *decisions(plan)),
-            is_complete=lambda: plan.storage.trained_epochs() >= plan.recipe.epochs,
+            is_complete=lambda: is_trained(plan.storage, plan.recipe.epochs),
         )
 
     return int(launch(chosen, job_of))

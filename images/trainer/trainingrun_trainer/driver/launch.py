@@ -60,7 +60,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
     try:
         run = _read(chosen.config)
         storage = storage_of(run)
-        storage.check()
+        storage.check(is_first=not chosen.attempt)
         attempt = chosen.attempt if chosen.attempt is not None else next_attempt(storage)
         keepers.append(EventLog(storage, attempt))
         if endpoint := Endpoint.from_environment():

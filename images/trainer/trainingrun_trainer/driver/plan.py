@@ -5,6 +5,7 @@ It reads files to find the data, but starts nothing.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -38,6 +39,22 @@ class Plan:
     batch_rows: int
     listings: dict[str, Listing]
     transform: Transform | None
+
+    def recorded(self) -> dict[str, Any]:
+        """What a checkpoint says about where it comes from, as plain JSON values and without secrets."""
+        pieces = self.listings["train"].pieces
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(repr((piece.paths, piece.size_bytes, piece.row_group, piece.rows)).encode())
+        return {
+            "recipe": shown_configuration(self.run)["spec"]["recipe"],
+            "versions": versions(),
+            "dataset": {
+                "sha256": digest.hexdigest(),
+                "files": len({path for piece in pieces for path in piece.paths}),
+                "bytes": sum(piece.size_bytes for piece in pieces),
+            },
+        }
 
 
 def plan_of(run: Run, workers: Workers) -> Plan:

@@ -5,9 +5,13 @@ Nothing is started here. The placement of everything follows from `placement`, w
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import shutil
+import tempfile
 from typing import Any
 
+import pyarrow.fs
 import ray
 import ray.train
 from ray.train.torch import TorchTrainer
@@ -34,13 +38,21 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
         batch_rows=plan.batch_rows,
         row_bytes=plan.listings["train"].row_bytes,
         total_rows=plan.listings["train"].rows,
+        recorded=plan.recorded(),
     )
     return TorchTrainer(
         train,
         train_loop_config={"loop": loop},
         datasets={name: _dataset(plan, name, hub) for name in plan.listings},
-        **trainer_options(plan.run, plan.storage, plan.workers),
+        **trainer_options(plan.run, RunStorage(_folder_for_ray(), plan.storage.name), plan.workers),
     )
+
+
+def _folder_for_ray() -> str:
+    """Ray Train insists on a folder for checkpoints. It gets none of ours, and what others left there is not read."""
+    folder = tempfile.mkdtemp(prefix="trainingrun-ray-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def start_probe(plan: Plan) -> Any:
@@ -58,8 +70,11 @@ def start_probe(plan: Plan) -> Any:
 
 
 def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str, Any]:
-    """Keyword arguments of TorchTrainer that follow from the run: where things run, are kept, and are retried."""
-    filesystem, path = storage.filesystem()
+    """Keyword arguments of TorchTrainer that follow from the run: where things run, and are retried.
+
+    `storage` is where Ray Train keeps what is reported to it, which only a script of one's own does.
+    """
+    filesystem, path = _for_arrow(storage)
     quiet: dict[str, Any] = {
         # What matters of Ray's log is in our records; the rest is in Ray's own files.
         "logging_config": ray.train.LoggingConfig(log_level="ERROR"),
@@ -77,6 +92,13 @@ def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str
             **quiet,
         ),
     }
+
+
+def _for_arrow(storage: RunStorage) -> tuple[pyarrow.fs.FileSystem, str]:
+    filesystem, path = storage.filesystem()
+    if storage.local_directory is not None:
+        return pyarrow.fs.LocalFileSystem(), path
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem)), path
 
 
 def _dataset(plan: Plan, name: str, hub: Any) -> Any:

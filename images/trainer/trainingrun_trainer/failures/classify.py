@@ -15,6 +15,7 @@ from trainingrun_trainer.failures.errors import (
     InvalidConfiguration,
     LayoutError,
     NodesLost,
+    StorageUnavailable,
     UserCodeError,
 )
 from trainingrun_trainer.failures.outages import is_outage, outage_of
@@ -43,7 +44,7 @@ def failure_of(error: BaseException) -> Failure:
         if isinstance(cause, ray.exceptions.RayTaskError):
             continue  # also an instance of what it wraps, but its text is Ray's own traceback
         is_outage_told = isinstance(cause, InvalidConfiguration | DataError) and outage_of(cause) is not None
-        if is_outage_told or isinstance(cause, NodesLost):
+        if is_outage_told or isinstance(cause, NodesLost | StorageUnavailable):
             return Failure(Exit.INFRASTRUCTURE, str(cause))
         if isinstance(cause, InvalidConfiguration):
             return Failure(Exit.INVALID_CONFIG, str(cause))

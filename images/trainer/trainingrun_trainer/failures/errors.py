@@ -31,6 +31,13 @@ class NodesLost(Exception):
     """The cluster that was made for the run lacks nodes that it had. Exit code 14."""
 
 
+class StorageUnavailable(Exception):
+    """The run's folder cannot be reached, refuses, or is full: nothing follows about what lies there. Exit code 14.
+
+    The message names the folder and the store's error.
+    """
+
+
 class LayoutError(ValueError):
     """A column cannot be read as arrays of one shape and dtype; its data must change, or its layout."""
 

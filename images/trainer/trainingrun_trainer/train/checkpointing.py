@@ -1,41 +1,56 @@
 """Saves and finds checkpoints for one rank: between the training state in memory and the run's folder.
 
-Every method is collective: all ranks call it at the same step.
+Every method is collective: all ranks call it at the same step. What the store refuses is StorageUnavailable, and never
+a reason to go on from something older.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import os
 import shutil
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ray.train
 import torch
 
 from trainingrun_trainer.data.consumed import Consumed
-from trainingrun_trainer.storage import BEST, RunStorage
-from trainingrun_trainer.train import checkpoint_files
-from trainingrun_trainer.train.checkpoint_files import STATE_FILE, Position, TornCheckpoint
+from trainingrun_trainer.failures.errors import StorageUnavailable
+from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.train import recipe_changes
+from trainingrun_trainer.train.checkpoint_book import Book, Writer
+from trainingrun_trainer.train.checkpoint_files import (
+    STATE_FILE,
+    Manifest,
+    Position,
+    TornCheckpoint,
+    fetch,
+    inspect,
+    seal,
+    write_part,
+)
 from trainingrun_trainer.train.lockstep import Lockstep
-from trainingrun_trainer.train.torn_checkpoints import Writer, delete_torn
+from trainingrun_trainer.train.sharded_state import refuse_sharded
+
+BEST = "best"
+_BEST_METRICS = f"{BEST}/metrics.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """A checkpoint that was found whole. `directory` is a local copy, which is there until the next one is saved."""
+    """A checkpoint that was found whole. `directory` is a local copy, which is there until the next one is saved.
+
+    `changes` are sentences: what of the recipe differs from the recorded one, and what becomes of it.
+    """
 
     name: str
     directory: Path
     position: Position
-    skipped: tuple[str, ...]
+    changes: tuple[str, ...]
 
     def state(self, device: torch.device) -> dict[str, Any]:
         """The saved state with its tensors on `device`."""
@@ -44,21 +59,32 @@ class Restored:
 
 
 class Saver:
-    """Writes this rank's part of each checkpoint and hands it to Ray Train, which uploads and prunes.
+    """Writes this rank's part of each checkpoint, keeps as many as are to be kept, and finds the newest whole one.
 
-    `on_deleted` is told, on rank 0 and from another thread, which torn checkpoints of before were deleted.
+    `recorded` is the recipe, versions and training files of now, as plain JSON values. `notify` is told on rank 0,
+    with the level of a Notice, what a user should know.
     """
 
     def __init__(
-        self, storage: RunStorage, lockstep: Lockstep, writer: Writer, on_deleted: Callable[[list[str]], None]
+        self,
+        storage: RunStorage,
+        lockstep: Lockstep,
+        writer: Writer,
+        *,
+        num_to_keep: int,
+        recorded: dict[str, Any],
+        notify: Callable[[str, str], None],
     ):
         self._storage = storage
         self._lockstep = lockstep
+        self._num_to_keep = num_to_keep
+        self._recorded = recorded
+        self._notify = notify
         self._writer = writer
-        self._on_deleted = on_deleted
-        self._clearing: threading.Thread | None = None
-        self._is_clear = False
-        self._restored: Path | None = None
+        self._book: Book | None = None
+        self._damaged: set[str] = set()
+        self._saved: tuple[str, Manifest] | None = None
+        self._copies: tempfile.TemporaryDirectory[str] | None = None
 
     def save(
         self,
@@ -69,100 +95,132 @@ class Saver:
         *,
         best: bool,
     ) -> dict[str, Any]:
-        """Save `state` at `position`; returns the fields of the record CheckpointSaved.
+        """Save rank 0's `state` at `position`; returns the fields of the record CheckpointSaved.
 
         With `best`, rank 0 also replaces the run's `best` folder, which outlives the checkpoints around it.
         """
         began = time.monotonic()
-        directory = Path(tempfile.mkdtemp(prefix="trainingrun-checkpoint-"))
-        try:
-            size = self._write_part(directory, state, position, consumed)
-            name = self._writer.checkpoint_name(step=position.step, epoch=position.epoch)
-            if best and self._lockstep.rank == 0:
-                self._keep_best(directory, name, metrics)
-            ray.train.report(
-                {**metrics, "epoch": position.epoch, "step": position.step},
-                checkpoint=ray.train.Checkpoint.from_directory(str(directory)),
-                checkpoint_dir_name=name,
-            )
-            self._lockstep.wait()  # a checkpoint is whole once the last rank's files are there
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-        self._forget_restored()
-        self._clear_beside()
+        refuse_sharded(state)
+        book = self._joined()
+        name = self._writer.checkpoint_name(step=position.step, epoch=position.epoch)
+        rank = self._lockstep.rank
+        part = write_part(self._storage, name, rank=rank, consumed=consumed, state=state if rank == 0 else None)
+        files = {file: said for each in self._lockstep.gather(part) for file, said in each.items()}
+        if rank == 0:
+            values = {metric: float(value) for metric, value in metrics.items()}
+            manifest = Manifest(position, files, values, best, self._recorded)
+            seal(self._storage, name, manifest)
+            self._saved = name, manifest
+            self._copy_best(name, manifest)
+            self._tidy(book, name)
+        # Whole now, for every rank; and none of them begins the next one while what is not whole is deleted.
+        self._lockstep.wait()
+        self._forget_copies()
         return {
             "path": f"{self._storage.location}/{name}",
             # The epoch that was trained last: at its end, `position` is already in the next one.
             "epoch": position.epoch if position.epoch_step else max(position.epoch - 1, 0),
             "step": position.step,
             "seconds": time.monotonic() - began,
-            "size_bytes": size,
+            "size_bytes": sum(said.size for said in files.values()),
             "best": best,
         }
 
-    def _write_part(self, directory: Path, state: dict[str, Any], position: Position, consumed: Consumed) -> int:
-        """Write this rank's files; returns their bytes."""
-        rank = self._lockstep.rank
-        if rank == 0:
-            torch.save(state, directory / STATE_FILE)
-        checkpoint_files.write_rank(
-            directory, rank=rank, world_size=self._lockstep.world_size, position=position, consumed=consumed
-        )
-        return sum(path.stat().st_size for path in directory.iterdir())
-
-    def _clear_beside(self) -> None:
-        """Once these workers have an intact checkpoint, earlier incomplete ones are of no use; once is enough."""
-        is_running = self._clearing is not None and self._clearing.is_alive()
-        if self._lockstep.rank == 0 and not self._is_clear and not is_running:
-            # Beside training: no step should wait for it.
-            self._clearing = threading.Thread(target=self._clear, name="trainingrun-leftovers", daemon=True)
-            self._clearing.start()
-
-    def _clear(self) -> None:
-        try:
-            deleted = delete_torn(self._storage, self._writer)
-            self._is_clear = True
-            if deleted:
-                self._on_deleted(deleted)
-        except Exception as error:  # each file system has errors of its own; none is worth a run
-            print(f"warning: incomplete checkpoints could not be deleted: {error}", file=sys.stderr)
-
-    def _keep_best(self, directory: Path, name: str, metrics: dict[str, float]) -> None:
-        """What a user needs from the best checkpoint: the state, and how good it is. Not for resuming."""
-        with tempfile.TemporaryDirectory(prefix="trainingrun-best-") as kept:
-            os.link(directory / STATE_FILE, Path(kept) / STATE_FILE)
-            (Path(kept) / "metrics.json").write_text(json.dumps({"checkpoint": name, "metrics": metrics}, indent=1))
-            self._storage.upload(Path(kept), BEST)
+    def keep_best(self, metrics: dict[str, float]) -> None:
+        """Have the checkpoint that was saved last, with these `metrics`, be the best one too. Collective."""
+        if self._saved is not None:  # on rank 0
+            name, manifest = self._saved
+            values = {metric: float(value) for metric, value in metrics.items()}
+            manifest = dataclasses.replace(manifest, metrics=values, is_best=True)
+            seal(self._storage, name, manifest)
+            self._copy_best(name, manifest)
+        self._lockstep.wait()
 
     def restore(self) -> Restored | None:
         """The newest whole checkpoint of the run, the same one on every rank, or None."""
-        choice: tuple[str, tuple[str, ...]] | None = None
-        local = self._restored = Path(tempfile.mkdtemp(prefix="trainingrun-restore-"))
-        if self._lockstep.rank == 0:
-            choice = self._newest_whole(local)
-        choice = self._lockstep.broadcast(choice)
-        if choice is None:
+        self._joined()
+        self._forget_copies()
+        copies = self._new_copies()
+        found = self._lockstep.broadcast(self._newest_whole(copies) if self._lockstep.rank == 0 else None)
+        if found is None:
+            self._forget_copies()
             return None
-        name, skipped = choice
+        name, manifest = found
         if self._lockstep.rank != 0:
-            self._storage.download(name, local / name)
-        return Restored(name, local / name, checkpoint_files.verify(local / name), skipped)
+            self._fetch_own(name, manifest, copies)
+        changes = recipe_changes.changes(manifest.recorded, self._recorded)
+        return Restored(name, copies / name, manifest.position, changes)
 
-    def _forget_restored(self) -> None:
-        """Delete the copy of what was resumed from, which is as large as a checkpoint: there is a newer one now."""
-        if self._restored is not None:
-            shutil.rmtree(self._restored, ignore_errors=True)
-            self._restored = None
-
-    def _newest_whole(self, local: Path) -> tuple[str, tuple[str, ...]] | None:
-        skipped: list[str] = []
-        for name in self._storage.checkpoints():
+    def _newest_whole(self, copies: Path) -> tuple[str, Manifest] | None:
+        """The name and manifest of the newest whole checkpoint, with all of its files below `copies`."""
+        tried: set[str] = set()
+        # Listed anew each time: who still saved or deleted a moment ago may have changed what there is.
+        while untried := [name for name in self._storage.checkpoints() if name not in tried]:
+            name = untried[0]
+            tried.add(name)
             try:
-                self._storage.download(name, local / name)
-                checkpoint_files.verify(local / name)
-            except (TornCheckpoint, OSError) as error:
-                skipped.append(f"checkpoint {name} is not intact ({error}); using the previous one")
-                shutil.rmtree(local / name, ignore_errors=True)
+                manifest = inspect(self._storage, name)
+                fetch(self._storage, name, manifest.files, copies / name)
+            except TornCheckpoint as error:
+                self._damaged.add(name)
+                shutil.rmtree(copies / name, ignore_errors=True)
+                what = "using the previous one" if len(untried) > 1 else "training starts from the beginning"
+                self._notify("Warning", f"checkpoint {name} is not intact ({error}); {what}")
                 continue
-            return name, tuple(skipped)
-        return ("", tuple(skipped)) if skipped else None
+            self._copy_best(name, manifest)
+            return name, manifest
+        return None
+
+    def _fetch_own(self, name: str, manifest: Manifest, copies: Path) -> None:
+        """Copy what this rank needs of a checkpoint that rank 0 has found whole."""
+        wanted = (STATE_FILE, f"random-{self._lockstep.rank}.pt")
+        files = {file: manifest.files[file] for file in wanted if file in manifest.files}
+        try:
+            fetch(self._storage, name, files, copies / name)
+        except TornCheckpoint as error:
+            raise StorageUnavailable(f"checkpoint {name} was whole a moment ago: {error}") from error
+
+    def _copy_best(self, name: str, manifest: Manifest) -> None:
+        """Have the folder `best` hold checkpoint `name`, if that is the best one: its state, and how good it is.
+
+        File by file, each at once: whenever this is interrupted there is a state, and a resumed run does it again.
+        """
+        if not manifest.is_best:
+            return
+        metrics = json.dumps({"checkpoint": name, "metrics": manifest.metrics}, indent=1)
+        if self._storage.read_text(_BEST_METRICS) == metrics:
+            return
+        self._storage.copy_file(f"{name}/{STATE_FILE}", f"{BEST}/{STATE_FILE}")
+        self._storage.write_text(_BEST_METRICS, metrics)
+
+    def _joined(self) -> Book:
+        """The book, with a writer that is not any that has written before. Collective, the first time."""
+        if self._book is None:
+            mine = self._writer.after(self._storage) if self._lockstep.rank == 0 else None
+            self._writer = self._lockstep.broadcast(mine)
+            self._book = Book(self._storage, self._writer, self._num_to_keep)
+        return self._book
+
+    def _tidy(self, book: Book, saved: str) -> None:
+        try:
+            deleted = book.tidy(saved, self._damaged)
+        except StorageUnavailable as error:
+            self._notify("Warning", f"older checkpoints could not be deleted, and will be after the next one: {error}")
+            return
+        if deleted:
+            self._notify("Info", f"deleted incomplete checkpoints of earlier attempts: {', '.join(sorted(deleted))}")
+
+    def _new_copies(self) -> Path:
+        """An empty temporary folder, of this run and rank, in place of those that killed processes have left."""
+        run = hashlib.sha256(self._storage.location.encode()).hexdigest()[:12]
+        prefix = f"trainingrun-restore-{run}-{self._lockstep.rank}-"
+        for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        self._copies = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+        return Path(self._copies.name)
+
+    def _forget_copies(self) -> None:
+        """Delete the copy of what was resumed from, which is as large as a checkpoint: there is a newer one now."""
+        if self._copies is not None:
+            self._copies.cleanup()
+            self._copies = None

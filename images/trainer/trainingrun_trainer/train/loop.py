@@ -20,6 +20,7 @@ from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.train import recipe_objects
 from trainingrun_trainer.train.computation import Computation
 from trainingrun_trainer.train.dry_run import Findings, dry_run
+from trainingrun_trainer.train.loading import load_model, load_optimizer, load_scaler
 from trainingrun_trainer.train.schedule import Schedule
 from trainingrun_trainer.train.session import LoopConfig, Session, Step
 from trainingrun_trainer.train.steps import Stepper, Sums
@@ -72,9 +73,9 @@ class Training:
         restored = session.restore()
         if restored is not None:
             state = restored.state(session.device)
-            self._bare_model.load_state_dict(state["model"])
-            self._stepper.optimizer.load_state_dict(state["optimizer"])
-            self._stepper.scaler.load_state_dict(state["scaler"])
+            load_model(self._bare_model, state["model"])
+            load_optimizer(self._stepper.optimizer, state["optimizer"])
+            load_scaler(self._stepper.scaler, state["scaler"])
             self._schedule.load_state_dict(state["scheduler"])
             self._computation.load_state_dict(state.get("loss", {}))
 

@@ -32,19 +32,23 @@ import torch
 
 from trainingrun.spec import parse
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.checkpoint_files import Position, consumed_rows, restore_random
+from trainingrun_trainer.train.checkpoint_book import Writer
+from trainingrun_trainer.train.checkpoint_files import Position, consumed_rows
 from trainingrun_trainer.train.checkpointing import Restored, Saver
 from trainingrun_trainer.train.feed import Batch, Feed
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.progress_meter import Meter
+from trainingrun_trainer.train.random_states import restore_random
 from trainingrun_trainer.train.reporter import Reporter
 from trainingrun_trainer.train.stall_timer import StallTimer
-from trainingrun_trainer.train.torn_checkpoints import Writer
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """What a worker needs besides its place in the world. `total_rows` is None where only reading tells."""
+    """What a worker needs besides its place in the world. `total_rows` is None where only reading tells.
+
+    `recorded` is what checkpoints say about where they come from: see checkpointing.Saver.
+    """
 
     document: dict[str, Any]
     storage: RunStorage
@@ -53,6 +57,7 @@ class LoopConfig:
     batch_rows: int
     row_bytes: int
     total_rows: int | None
+    recorded: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,14 @@ class Session:
         self.generation: int = self.lockstep.broadcast(ray.get(config.hub.join.remote()) if self.rank == 0 else None)
         self.reporter = Reporter(config.hub, is_reporting=self.rank == 0)
         self._feed = Feed(self.recipe, config.hub, self.lockstep, self.device, self.batch_rows, config.row_bytes)
-        self._saver = Saver(config.storage, self.lockstep, Writer(config.attempt, self.generation), self._tell_deleted)
+        self._saver = Saver(
+            config.storage,
+            self.lockstep,
+            Writer(config.attempt, self.generation),
+            num_to_keep=run.spec.storage.checkpoints.num_to_keep,
+            recorded=config.recorded,
+            notify=lambda level, message: self.reporter.tell("Notice", level=level, message=message),
+        )
         steps = -(-config.total_rows // self.recipe.global_batch_size) if config.total_rows else None
         self._meter = Meter(self.recipe.epochs, steps)
         self._timer = StallTimer()
@@ -100,11 +112,11 @@ class Session:
     def restore(self) -> Restored | None:
         """Continue from the newest whole checkpoint: sets `position` and the random generators. Collective."""
         restored = self._saver.restore()
-        for warning in restored.skipped if restored else ():
-            self.reporter.tell("Notice", level="Warning", message=warning)
-        if restored is None or not restored.name:
+        if restored is None:
             self._announce(None)
             return None
+        for change in restored.changes:
+            self.reporter.tell("Notice", level="Warning", message=change)
         self.position = restored.position
         self._meter.begin_attempt(self.position)
         # Rank 0 carries what all ranks had used, so that the next checkpoint holds it too.
@@ -210,7 +222,3 @@ class Session:
             generation=self.generation,
             ranks=ranks,
         )
-
-    def _tell_deleted(self, names: list[str]) -> None:
-        said = f"deleted incomplete checkpoints of earlier attempts: {', '.join(names)}"
-        self.reporter.tell("Notice", level="Info", message=said)

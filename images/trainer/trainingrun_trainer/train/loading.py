@@ -1,0 +1,81 @@
+"""Brings a checkpoint's state into what the recipe makes now, or says by field and name what does not fit it.
+
+Torch's own messages name neither; and what it takes over half it may not refuse at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from trainingrun_trainer.failures.errors import InvalidConfiguration
+
+_SHOWN = 5
+# Entries of a parameter group that torch and its schedulers add.
+_NOT_THE_OPTIMIZERS = frozenset(
+    {"params", "param_names", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr"}
+)
+_WAY_OUT = "which starts anew"
+
+
+def load_model(model: torch.nn.Module, state: dict[str, Any]) -> None:
+    """Load a model's weights. Raises InvalidConfiguration that names those that are missing or differ."""
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        expected = model.state_dict()
+        differences = [
+            *_named("lacks", expected.keys() - state.keys()),
+            *_named("has also", state.keys() - expected.keys()),
+            *_named(
+                "has other shapes:",
+                (
+                    f"{name} {_shape(state[name])} instead of {_shape(expected[name])}"
+                    for name in expected.keys() & state.keys()
+                    if _shape(state[name]) != _shape(expected[name])
+                ),
+            ),
+        ]
+        raise InvalidConfiguration(
+            "spec.recipe.model: the checkpoint's weights do not fit the model that this makes; the checkpoint "
+            f"{'; '.join(differences) or error}. Allowed: the model that was trained, or another metadata.name, "
+            f"{_WAY_OUT}"
+        ) from error
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load an optimizer's state. Raises InvalidConfiguration where it is another kind's or of other groups."""
+    ours, theirs = optimizer.state_dict()["param_groups"], state["param_groups"]
+    found = ""
+    if [len(group["params"]) for group in ours] != [len(group["params"]) for group in theirs]:
+        sizes = [", ".join(str(len(group["params"])) for group in groups) for groups in (theirs, ours)]
+        found = f"groups of {sizes[0]} parameters in the checkpoint, and of {sizes[1]} now"
+    else:
+        known, theirs_also = set(optimizer.defaults), set(theirs[0]) - _NOT_THE_OPTIMIZERS
+        # Either alone is what another version of torch may do; both together are another optimizer.
+        if known - theirs_also and theirs_also - known:
+            found = f"state with {', '.join(sorted(theirs_also - known))} in the checkpoint, of another optimizer"
+    if found:
+        raise InvalidConfiguration(
+            f"spec.recipe.optimizer: found {found}; allowed: the optimizer that was trained with, or another "
+            f"metadata.name, {_WAY_OUT}"
+        )
+    optimizer.load_state_dict(state)
+
+
+def load_scaler(scaler: Any, state: dict[str, Any]) -> None:
+    """Load a gradient scaler's state, unless that was of a training that needed none."""
+    if state:
+        scaler.load_state_dict(state)
+
+
+def _named(what: str, names: Iterable[str]) -> list[str]:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return [f"{what} {', '.join(ordered[:_SHOWN])}{more}"] if ordered else []
+
+
+def _shape(value: Any) -> Any:
+    return list(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
