@@ -66,14 +66,13 @@ class EpochDatasource(Datasource):
         return [self._task(plan.epoch, pieces, plan.consumed) for pieces in group(plan.pieces, tasks)]
 
     def _task(self, epoch: Epoch, pieces: list[Piece], consumed: Consumed) -> ReadTask:
-        used = Consumed({p.index: consumed.masks[p.index] for p in pieces if p.index in consumed.masks})
         metadata = BlockMetadata(
             num_rows=None,
             size_bytes=sum(piece.size_bytes for piece in pieces),
             input_files=tuple(path for piece in pieces for path in piece.paths[:1]),
             exec_stats=None,
         )
-        read = functools.partial(_read, self._source, pieces, self._layouts, epoch, used, self._hub)
+        read = functools.partial(_read, self._source, pieces, self._layouts, epoch, consumed.of(pieces), self._hub)
         functools.update_wrapper(read, _read)
         return ReadTask(read, metadata)
 
