@@ -68,7 +68,7 @@ class Stepper:
         self._transform = trainer_transform(recipe)
         self._train_step = _train_step(recipe)
         self._norms = [module for module in model.modules() if isinstance(module, _BATCH_NORM)]
-        self._nominal_rows = session.batch_rows * session.world_size * recipe.gradient_accumulation_steps
+        self._nominal_rows = recipe.global_batch_size
         self._pending_rows = 0
         self._pending_steps = 0
         self._is_pending_synced = True
@@ -78,10 +78,13 @@ class Stepper:
         if self._pending_steps == 0:
             self.optimizer.zero_grad(set_to_none=True)
         is_last = self._pending_steps + 1 == self._recipe.gradient_accumulation_steps
-        with self._gradient_sync(is_last), self._normalisation(step.rows):
-            loss = self._weighted_loss(step)
-            self.scaler.scale(loss).backward()
-        self._is_pending_synced = is_last
+        # Gradients meet while they are computed, which needs all ranks to compute some.
+        is_synced = is_last and step.total_rows >= self._session.world_size
+        if step.batch is not None:
+            with self._gradient_sync(is_synced), self._normalisation(step.rows):
+                loss = self._weighted_loss(step.batch, step.rows)
+                self.scaler.scale(loss).backward()
+        self._is_pending_synced = is_synced
         self._pending_rows += step.total_rows
         self._pending_steps += 1
         return is_last and self.flush()
@@ -90,9 +93,9 @@ class Stepper:
         """Move the optimizer by what is gathered, if anything: the last batch of an epoch may be a short one."""
         if self._pending_steps == 0:
             return False
-        self.scaler.unscale_(self.optimizer)
         if not self._is_pending_synced:
             self._sync_gradients()
+        self.scaler.unscale_(self.optimizer)
         if self._pending_rows != self._nominal_rows:
             for parameter in self._parameters_with_gradients():
                 parameter.grad.mul_(self._nominal_rows / self._pending_rows)
@@ -120,21 +123,16 @@ class Stepper:
         name, metric = self._metric
         return {"loss": self._loss(outputs, targets), name: metric(outputs, targets)}
 
-    def _weighted_loss(self, step: Step) -> torch.Tensor:
+    def _weighted_loss(self, batch: Batch, rows: int) -> torch.Tensor:
         """This rank's share of the loss: DDP takes the mean over ranks, so the sum over rows comes out."""
-        if step.batch is None:
-            # No rows here, but the others' gradients need this rank's part in the exchange: a part of zero.
-            with self.autocast():
-                inputs, _ = self.prepare(self._session.template())
-                return _sum(self.model(inputs)) * 0.0
         with self.autocast():
             if self._train_step is not None:
-                means = {"loss": self._train_step(self.model, self._transform(step.batch), self._session)}
+                means = {"loss": self._train_step(self.model, self._transform(batch), self._session)}
             else:
-                inputs, targets = self.prepare(step.batch)
+                inputs, targets = self.prepare(batch)
                 means = self.evaluate(self.model(inputs), targets)
-        self.sums.add(step.rows, **means)
-        share: torch.Tensor = means["loss"] * (step.rows * self._session.world_size / self._nominal_rows)
+        self.sums.add(rows, **means)
+        share: torch.Tensor = means["loss"] * (rows * self._session.world_size / self._nominal_rows)
         return share
 
     def _gradient_sync(self, is_last: bool) -> contextlib.AbstractContextManager[Any]:
@@ -157,7 +155,11 @@ class Stepper:
 
     def _sync_gradients(self) -> None:
         if self._session.world_size > 1:
-            for parameter in self._parameters_with_gradients():
+            for parameter in self.model.parameters():
+                if not parameter.requires_grad:
+                    continue
+                if parameter.grad is None:  # no rows here: a part of zero
+                    parameter.grad = torch.zeros_like(parameter)
                 dist.all_reduce(parameter.grad)
                 parameter.grad.div_(self._session.world_size)
 
@@ -190,10 +192,3 @@ def _train_step(recipe: Recipe) -> Callable[..., torch.Tensor] | None:
     parameters = dict(recipe.train_step.parameters)
     hooks.check_parameters("spec.recipe.trainStep.parameters", function, 3, parameters)
     return lambda model, batch, state: function(model, batch, state, **parameters)
-
-
-def _sum(outputs: Any) -> torch.Tensor:
-    if isinstance(outputs, torch.Tensor):
-        return outputs.sum()
-    values = outputs.values() if isinstance(outputs, dict) else outputs
-    return sum((_sum(value) for value in values), start=torch.zeros(()))
