@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import ray
 import ray.train
 import torch
@@ -87,40 +88,65 @@ class Feed:
         self._link.drain()
 
     def _pass(self, name: str, epoch: Epoch, consumed: bytes | None, must_stop: Callable[[], bool]) -> Iterator[Turn]:
-        if self._lockstep.rank == 0:
-            ray.get(self._hub.begin_epoch.remote(name, epoch, consumed))
-        shard = ray.train.get_dataset_shard(name)
-        supply, before = self._supply(shard, epoch), _blocked(shard)
-        is_first = True
-        for portion in supply.steps(must_stop):
-            if name == "train":
-                # Counted before the step: a checkpoint within the step's turn must include its rows.
-                self.consumed.add(portion.ids)
-            causes = _causes(supply, {cause: seconds - before[cause] for cause, seconds in _blocked(shard).items()})
-            yield Turn(portion.batch, portion.agreement, is_first, causes)
-            is_first = False
-        self.is_stopped = supply.is_stopped
-
-    def _supply(self, shard: Any, epoch: Epoch) -> Supply:
         recipe = self._recipe
         wanted = functools.partial(
             wanted_rows, recipe.global_batch_size, recipe.gradient_accumulation_steps, self._lockstep.world_size
         )
-        tables = functools.partial(
-            tables_of,
-            shard,
+        rows = _RayRows(
+            name,
+            begin=functools.partial(self._begin, name, epoch, consumed),
             shuffle_rows=recipe.dataset.shuffle_buffer_rows if epoch.shuffle else 0,
             batch_rows=max(1, wanted(0)[0]),
             seed=epoch.seed + epoch.number,
         )
-        return Supply(
-            tables,
+        supply = Supply(
+            rows.tables,
             wanted=wanted,
             prefetch_batches=recipe.dataset.prefetch_batches,
             lockstep=self._lockstep,
             collate=self._collate,
             link=self._link,
         )
+        is_first = True
+        for portion in supply.steps(must_stop):
+            if name == "train":
+                # Counted before the step: a checkpoint within the step's turn must include its rows.
+                self.consumed.add(portion.ids)
+            causes = {**rows.causes(supply.waited_for_rows), "Collate": supply.waited_for_collate}
+            yield Turn(portion.batch, portion.agreement, is_first, causes)
+            is_first = False
+        self.is_stopped = supply.is_stopped
+
+    def _begin(self, name: str, epoch: Epoch, consumed: bytes | None) -> None:
+        # Ray begins with an epoch when every rank has asked for its first block, so that no rank can be too early.
+        if self._lockstep.rank == 0:
+            ray.get(self._hub.begin_epoch.remote(name, epoch, consumed))
+
+
+class _RayRows:
+    """A rank's blocks of one pass over dataset `name`, and what they have waited for. `begin` is called before."""
+
+    def __init__(self, name: str, *, begin: Callable[[], None], shuffle_rows: int, batch_rows: int, seed: int):
+        self._name = name
+        self._begin = begin
+        self._tables = functools.partial(tables_of, shuffle_rows=shuffle_rows, batch_rows=batch_rows, seed=seed)
+        self._shard: Any = None
+        self._before: dict[str, float] = {}
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The blocks. All that it takes to get the first one is waiting for data, so nothing is done before."""
+        self._begin()
+        shard = ray.train.get_dataset_shard(self._name)
+        self._before = _blocked(shard)
+        self._shard = shard
+        yield from self._tables(shard)
+
+    def causes(self, seconds: float) -> dict[str, float]:
+        """`seconds` of waiting for blocks, by cause: in the proportion in which Ray has waited for them itself."""
+        blocked = _blocked(self._shard) if self._shard is not None else {}
+        new = {cause: blocked[cause] - self._before[cause] for cause in blocked}
+        total = sum(new.values())
+        return {cause: seconds * (new[cause] / total if total else cause == "Production") for cause in _COUNTERS}
 
 
 def handed_over(consumed: Consumed, lockstep: Lockstep) -> Consumed:
@@ -134,14 +160,6 @@ def handed_over(consumed: Consumed, lockstep: Lockstep) -> Consumed:
     for part in filter(None, parts):
         consumed.merge(Consumed.from_bytes(part))
     return consumed
-
-
-def _causes(supply: Supply, blocked: dict[str, float]) -> dict[str, float]:
-    """What the rank has waited for. Rows come from Ray, whose own waiting says what they were waiting for."""
-    total = sum(blocked.values())
-    shares = {cause: seconds / total for cause, seconds in blocked.items()} if total else {"Production": 1.0}
-    rows = {cause: supply.waited_for_rows * shares.get(cause, 0.0) for cause in _COUNTERS}
-    return {**rows, "Collate": supply.waited_for_collate}
 
 
 def _blocked(shard: Any) -> dict[str, float]:

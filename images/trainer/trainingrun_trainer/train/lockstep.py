@@ -38,11 +38,11 @@ class Lockstep:
 
     def report(self, *, available: int, has_ended: bool, waited_seconds: float, must_stop: bool) -> Reports:
         """Exchange what this rank has for the next step."""
+        if self._group is None:
+            return Reports((available,), (has_ended,), waited_seconds, must_stop)
         mine = torch.tensor([available, has_ended, waited_seconds, must_stop], dtype=torch.float64)
-        gathered = mine
-        if self._group is not None:
-            gathered = torch.empty(self.world_size * len(mine), dtype=torch.float64)
-            dist.all_gather_into_tensor(gathered, mine, group=self._group)
+        gathered = torch.empty(self.world_size * len(mine), dtype=torch.float64)
+        dist.all_gather_into_tensor(gathered, mine, group=self._group)
         everyone = gathered.reshape(self.world_size, len(mine))
         return Reports(
             available=tuple(int(value) for value in everyone[:, 0]),
