@@ -82,7 +82,8 @@ class Supply:
         self._for_rows, self._for_collate = Waiting(link.is_idle, now), Waiting(link.is_idle, now)
         self._unreported = 0.0
         self._maker = BatchMaker(collate, link)
-        self._stream = RowStream(tables, max(1, self._own(0) * (1 + prefetch_batches)))
+        # One step's rows beside those that are kept ahead: while a step is computed, as many are fetched.
+        self._stream = RowStream(tables, max(1, self._own(0)))
 
     def steps(self, must_stop: Callable[[], bool]) -> Iterator[Portion]:
         """The steps; equally many on every rank. `must_stop` is asked before each, and while there are no rows."""
