@@ -128,9 +128,17 @@ def test_every_small_case_moves_as_few_rows_as_can_be() -> None:
 def test_a_rank_that_is_short_waits_only_while_the_others_cannot_help() -> None:
     assert deal([10, 0], [False, False], [6, 6]) is None
     assert deal([12, 0], [False, False], [6, 6]) == Deal((6, 6), (Transfer(0, 1, 6),))
-    assert deal([100, 3], [False, False], [6, 6]) == Deal((6, 6), (Transfer(0, 1, 45),))
+    assert deal([100, 3], [False, False], [6, 6]) == Deal((6, 6), (Transfer(0, 1, 3),))
     assert deal([5, 0, 0], [True, True, True], [4, 4, 4]) == Deal((2, 2, 1), (Transfer(0, 1, 2), Transfer(0, 2, 1)))
     assert deal([0, 0], [True, True], [4, 4]) == Deal((0, 0))
+
+
+def test_a_rank_whose_data_has_ended_gets_rows_for_some_steps_at_once() -> None:
+    assert deal([100, 3], [False, True], [6, 6]) == Deal((6, 6), (Transfer(0, 1, 45),))
+    assert deal([10_000, 0], [False, True], [6, 6]) == Deal((6, 6), (Transfer(0, 1, 96),))
+    assert deal([100, 0, 0], [False, True, False], [6, 6, 6]) == Deal(
+        (6, 6, 6), (Transfer(0, 1, 30), Transfer(0, 2, 6))
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A rank that has run dry gets the rows of so many steps at once, if there are as many: each deal costs a message.
+# A rank whose data has ended gets the rows of so many steps at once, if there are as many: each deal costs a message.
+# One that is only short for the moment gets those of one step: its own rows are on the way.
 _STEPS_AT_ONCE = 16
 
 
@@ -59,7 +60,8 @@ def deal(available: Sequence[int], ended: Sequence[bool], wanted: Sequence[int])
     if all(rows >= share for rows, share in zip(available, wanted, strict=True)):
         return Deal(tuple(wanted))
     steps = min(total // needed, _STEPS_AT_ONCE)
-    return Deal(tuple(wanted), _transfers(available, [share * steps for share in wanted]))
+    least = [share * (steps if is_last else 1) for share, is_last in zip(wanted, ended, strict=True)]
+    return Deal(tuple(wanted), _transfers(available, least))
 
 
 def _transfers(available: Sequence[int], least: Sequence[int]) -> tuple[Transfer, ...]:
