@@ -17,8 +17,7 @@ import torch
 
 from bench.pipelines.epoch import checked, timed
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.batches import Collate, Loading
-from trainingrun_trainer.data.consumed import ROW_ID
+from trainingrun_trainer.data.batches import Collate, tables_of
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
 from trainingrun_trainer.data.reading import Epoch
@@ -28,6 +27,9 @@ from trainingrun_trainer.data.transform_check import probe
 from trainingrun_trainer.driver.hub import create_hub
 from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
+from trainingrun_trainer.train.device_link import CpuLink
+from trainingrun_trainer.train.lockstep import Lockstep
+from trainingrun_trainer.train.supply import Supply
 from trainingrun_trainer.vision import normalize
 
 # One CPU for data and one for the consumer: the two that the baselines have for data alone.
@@ -61,7 +63,7 @@ class Ours:
             hub.measured.remote(result.rows_per_second)
         dataset = build_dataset("train", listing, transform, hub, 1)
         actor = ray.remote(num_cpus=1, label_selector=dict(placement.TRAINER_SELECTOR))(_Consumer)
-        self._consumer: Any = actor.remote(hub, rows, row_transform, listing.row_bytes)
+        self._consumer: Any = actor.remote(hub, rows, row_transform)
         node = ray.get(self._consumer.node.remote())
         shards = ExactDataConfig().configure({"train": dataset}, 1, None, [node])
         ray.get(self._consumer.take.remote(shards[0]["train"]))
@@ -83,11 +85,10 @@ class Ours:
 class _Consumer:
     """What a training worker is to the data path: it says which epoch begins, and iterates."""
 
-    def __init__(self, hub: Any, rows: int, is_transformed: bool, row_bytes: int):
+    def __init__(self, hub: Any, rows: int, is_transformed: bool):
         self._hub = hub
         self._rows = rows
         self._is_transformed = is_transformed
-        self._row_bytes = row_bytes
         self._number = 0
         self._shard: Any = None
 
@@ -111,15 +112,15 @@ class _Consumer:
         epoch = Epoch(self._number, 0, shuffle=True)
         self._number += 1
         ray.get(self._hub.begin_epoch.remote("train", epoch, None))
-        loading = Loading(
-            batch_rows=512,
-            row_bytes=self._row_bytes,
+        supply = Supply(
+            lambda: tables_of(self._shard, shuffle_rows=0, batch_rows=512, seed=0),
+            wanted=lambda step: (512,),
             prefetch_batches=2,
-            shuffle_buffer_rows=0,
-            seed=0,
-            device=torch.device("cpu"),
+            lockstep=Lockstep(rank=0, world_size=1),
             collate=Collate(),
+            link=CpuLink(),
         )
-        for batch in loading.batches(self._shard, shuffle=True):
-            del batch[ROW_ID]
+        for portion in supply.steps(lambda: False):
+            batch = portion.batch
+            assert batch is not None, "one rank has rows in every step"
             yield batch if self._is_transformed else normalize(batch)

@@ -42,22 +42,34 @@ def noted_step(model: nn.Module, batch: dict[str, torch.Tensor], state: Any, log
     return loss
 
 
+class _Keeping(Training):
+    """The built-in loop, which also keeps its last step."""
+
+    last: Step | None = None
+
+    def step(self, step: Step) -> bool:
+        """See Training."""
+        # A copy: transforms write into the batch that they are given.
+        self.last = Step(dict(step.batch or {}), step.rows, step.total_rows)
+        return super().step(step)
+
+
 def alternate(session: Any, log: str, cached_steps: int) -> None:
     """The built-in loop, in which a number of steps with one batch, always the same, follows each epoch.
 
     They are taken by the same model, optimizer, transform and process; they have no data to wait for.
     """
-    training = Training(session)
+    training = _Keeping(session)
     training.restore()
     while session.position.epoch < session.recipe.epochs:
         if not training.epoch():
             return
-        rows = session.batch_rows
+        rows = session.recipe.global_batch_size
+        cached = training.last
+        assert cached is not None and cached.rows == rows, "the epoch's last batch is a short one"
         began = time.monotonic()
         for _ in range(cached_steps):
-            batch = dict(session.template())
-            assert len(batch["label"]) == rows, "the epoch's last batch is a short one"
-            training.step(Step(batch, rows, rows))
+            training.step(Step(dict(cached.batch or {}), rows, rows))
         _note(log, event="Cached", rows=cached_steps * rows, seconds=time.monotonic() - began)
 
 

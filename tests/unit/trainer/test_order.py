@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import time
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -148,19 +154,88 @@ def test_every_row_of_a_dataset_has_an_id_of_its_own(places: list[tuple[int, int
     assert min(ids) >= 0
 
 
-@given(LENGTHS.flatmap(lambda rows: st.tuples(st.just(rows), st.lists(st.integers(0, 1000), min_size=8))), st.data())
-def test_tasks_get_neighbours_of_about_equal_bytes(drawn: tuple[list[int], list[int]], data: st.DataObject) -> None:
-    found = pieces(drawn[0], drawn[1])
+SIZES = st.lists(st.integers(0, 1000), min_size=1, max_size=9)
+
+
+@given(SIZES, st.data())
+def test_every_task_gets_neighbours_and_no_task_waits_for_a_larger_one(sizes: list[int], data: st.DataObject) -> None:
+    found = pieces([1] * len(sizes), sizes)
     tasks = data.draw(st.integers(1, 2 * len(found)))
     groups = group(found, tasks)
     assert [piece for part in groups for piece in part] == found
-    assert 1 <= len(groups) <= tasks
+    assert len(groups) == min(tasks, len(found))
     assert all(groups)
-    sizes = [sum(max(piece.size_bytes, 1) for piece in part) for part in groups]
-    largest = max(max(piece.size_bytes, 1) for piece in found)
-    assert max(sizes) <= sum(sizes) / tasks + largest
+    assert largest_of(groups) == min(largest_of(cut) for cut in cuts_of(found, len(groups)))
+
+
+def largest_of(groups: list[list[Piece]]) -> int:
+    return max(sum(max(piece.size_bytes, 1) for piece in part) for part in groups)
+
+
+def cuts_of(found: list[Piece], tasks: int) -> Iterator[list[list[Piece]]]:
+    """Every way to cut the pieces into so many runs."""
+    for places in itertools.combinations(range(1, len(found)), tasks - 1):
+        yield [found[first:last] for first, last in itertools.pairwise((0, *places, len(found)))]
+
+
+@pytest.mark.parametrize("sizes", [[102, 113], [97, 110, 103, 111], [90, 110, 95, 104, 99, 108, 101, 93]])
+def test_files_of_about_one_size_get_a_task_each(sizes: list[int]) -> None:
+    assert [len(part) for part in group(pieces(sizes, sizes), len(sizes))] == [1] * len(sizes)
 
 
 def test_equal_pieces_are_shared_out_evenly() -> None:
     assert [len(part) for part in group(pieces([7] * 12), 4)] == [3, 3, 3, 3]
     assert group([], 4) == []
+
+
+def test_the_account_of_a_hundred_million_rows_is_small_and_quick() -> None:
+    """Half of 100,000 row groups are used, and six are being read: what a checkpoint waits for."""
+    generator = np.random.default_rng(0)
+    consumed = Consumed()
+    for piece in generator.permutation(100_000)[:50_000].tolist():
+        consumed.add(row_ids(Piece(piece, ("x",), 1), 0, 1000))
+    for piece in range(100_000, 100_006):
+        consumed.add(row_ids(Piece(piece, ("x",), 1), 0, 1000)[generator.random(1000) < 0.5])
+    began = time.perf_counter()
+    written = consumed.to_bytes()
+    seconds = time.perf_counter() - began
+    assert len(written) < 64 << 10, len(written)
+    assert seconds < 1, "it took 10 s when each piece had a bitmap"
+    again = Consumed.from_bytes(written)
+    assert again.rows() == consumed.rows()
+    assert again.to_bytes() == written
+
+
+@given(dataset_and_use())
+def test_an_account_of_bitmaps_as_it_was_written_before_can_be_read(drawn: tuple[list[Piece], np.ndarray]) -> None:
+    found, used = drawn
+    bitmaps = {}
+    for piece in found:
+        mask = np.isin(row_ids(piece, 0, piece.rows or 0), used)
+        bitmaps[f"{piece.index}:{len(mask)}"] = np.packbits(mask)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **bitmaps)
+    assert remaining(found, Consumed.from_bytes(buffer.getvalue())) == remaining(found, consumed_of(used))
+
+
+@given(dataset_and_use(), st.data())
+def test_an_account_of_some_pieces_is_that_of_the_whole(
+    drawn: tuple[list[Piece], np.ndarray], data: st.DataObject
+) -> None:
+    found, used = drawn
+    chosen = data.draw(st.lists(st.sampled_from(found), unique=True))
+    part = consumed_of(used).of(chosen)
+    assert remaining(chosen, part) == remaining(chosen, consumed_of(used))
+    assert part.rows() == len(set(used.tolist()) & {int(i) for piece in chosen for i in row_ids(piece, 0, piece.rows)})
+
+
+@given(dataset_and_use(), st.data())
+def test_rows_can_be_marked_in_any_portions_and_more_than_once(
+    drawn: tuple[list[Piece], np.ndarray], data: st.DataObject
+) -> None:
+    found, used = drawn
+    consumed = Consumed()
+    for place in data.draw(st.permutations(range(len(used)))):
+        consumed.add(used[place : place + 2])
+    assert remaining(found, consumed) == remaining(found, consumed_of(used))
+    assert consumed.rows() == len(used)

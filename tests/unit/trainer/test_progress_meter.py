@@ -62,6 +62,7 @@ class Worker:
         return self.meter.status(self.position, {"loss": 1.0}, {"Production": 1.0})
 
     def end_epoch(self, validation: float = 0.0) -> None:
+        self.position = self.timer.steps_done(self.position)
         self.now += validation
         steps = self.position.epoch_step
         following = {"epoch": self.position.epoch + 1, "epoch_step": 0, "steps_per_epoch": steps}
@@ -206,6 +207,7 @@ def test_time_between_epochs_is_nobodys() -> None:
     worker = Worker()
     worker.begin_epoch()
     worker.step(is_first=True)
+    worker.position = worker.timer.steps_done(worker.position)
     clock = worker.position.clock
     worker.now += 500.0
     assert worker.publish()["rows_per_second"] == pytest.approx(ROWS / 1.25)

@@ -12,15 +12,16 @@ SECONDS = st.floats(0, 1e6, allow_nan=False)
 
 
 def step(clock: StallClock, *, waited: float, computed: float, is_first: bool = False, rows: int = 1) -> StallClock:
-    waiting = clock.with_time(waited, computed=False)
-    return waiting.with_batch(rows=rows, waited_seconds=waited, is_first=is_first).with_time(computed, computed=True)
+    waiting = clock.with_time(waited, computed_seconds=0.0)
+    batch = waiting.with_batch(rows=rows, waited_seconds=waited, is_first=is_first)
+    return batch.with_time(computed, computed_seconds=computed)
 
 
 def test_nothing_measured_is_no_stall_and_no_rate() -> None:
     stall = StallClock().stall({"Production": 1.0})
     assert (stall.total_percent, stall.steady_percent) == (0.0, 0.0)
     assert StallClock().rows_per_second is None
-    assert StallClock().with_time(3.0, computed=False).rows_per_second is None
+    assert StallClock().with_time(3.0, computed_seconds=0.0).rows_per_second is None
 
 
 def test_waiting_is_a_share_of_waiting_and_computing() -> None:
@@ -41,7 +42,7 @@ def test_a_stall_without_known_causes_has_none() -> None:
 
 
 def test_a_rate_is_of_all_the_time_of_steps() -> None:
-    clock = step(StallClock(), waited=2.0, computed=1.0, rows=10).with_time(1.0, computed=False)
+    clock = step(StallClock(), waited=2.0, computed=1.0, rows=10).with_time(1.0, computed_seconds=0.0)
     assert clock.rows_per_second == pytest.approx(10 / 4)
 
 

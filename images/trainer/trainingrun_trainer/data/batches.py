@@ -1,88 +1,139 @@
-"""The last step to the model: a rank's share of the data as batches of tensors on its device."""
+"""The last step to the model: rows in Arrow become a batch of tensors, by the rules of docs/data.md or by the author.
+
+Must not look at values to choose a type: the same column gets the same type in every batch of every run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from ray.data.collate_fn import ArrowBatchCollateFn
 
-from trainingrun_trainer.data.consumed import ROW_ID
-from trainingrun_trainer.data.transform import columns_of
-from trainingrun_trainer.failures.errors import DataError
+from trainingrun_trainer.data import nested_lists
+from trainingrun_trainer.data.layout import NUMBER_KINDS, ArrayLayout, layouts_of, to_numpy
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError
 from trainingrun_trainer.hooks import Hook
 
-_CHUNK_BYTES = 4 << 20
+# Unsigned types that torch cannot compute with, and the signed ones that hold their values.
+_WIDER = {"uint16": np.int32, "uint32": np.int64, "uint64": np.int64}
 
 
-@dataclass(frozen=True)
-class Loading:
-    """How a rank turns its shard into batches. `batch_rows` is one rank's share of a (micro-)batch."""
-
-    batch_rows: int
-    row_bytes: int
-    prefetch_batches: int
-    shuffle_buffer_rows: int
-    seed: int
-    device: torch.device
-    collate: Collate
-
-    def batches(self, shard: Any, *, shuffle: bool) -> Iterator[dict[str, torch.Tensor]]:
-        """The batches of one pass over `shard`, on the device; the last one may be smaller."""
-        # Several batches are made in one go and then cut apart, which costs nothing: what each batch costs in
-        # Python would otherwise be more than what its rows cost.
-        chunk = self.batch_rows * max(1, _CHUNK_BYTES // (self.batch_rows * self.row_bytes))
-        buffer = max(self.shuffle_buffer_rows, self.batch_rows) if shuffle and self.shuffle_buffer_rows else None
-        chunks = shard.iter_torch_batches(
-            batch_size=chunk,
-            prefetch_batches=self.prefetch_batches,
-            collate_fn=self.collate,
-            device=self.device,
-            local_shuffle_buffer_size=buffer,
-            local_shuffle_seed=self.seed if buffer else None,
-            pin_memory=self.device.type == "cuda",
+def tables_of(shard: Any, *, shuffle_rows: int, batch_rows: int, seed: int) -> Iterator[pa.Table]:
+    """One pass over a Ray Data iterator, block by block; with `shuffle_rows`, shuffled among so many rows."""
+    if not shuffle_rows:
+        # One block ahead: with more, Ray formats them in several threads and they come out of order.
+        return iter(shard.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1))
+    return iter(
+        shard.iter_batches(
+            batch_size=batch_rows,
+            batch_format="pyarrow",
+            prefetch_batches=1,
+            local_shuffle_buffer_size=max(shuffle_rows, batch_rows),
+            local_shuffle_seed=seed,
         )
-        for tensors in chunks:
-            rows = len(next(iter(tensors.values())))
-            for first in range(0, rows, self.batch_rows):
-                yield {name: tensor[first : first + self.batch_rows] for name, tensor in tensors.items()}
+    )
 
 
-class Collate(ArrowBatchCollateFn):
-    """Arrow rows to tensors: arrays keep their dtype, whole numbers become int64, other numbers float32.
+class Collate:
+    """Rows to a dict of tensors. `required` are the columns that must become tensors: inputs and targets.
 
-    Columns of text are left out, since no tensor can hold them; a `collate` hook gets the whole table instead.
+    Without a hook the first dimension of each tensor is the rows, and other columns that no tensor can hold, such as
+    text, are left out. A hook gets the rows as they are stored: arrays as lists, and whatever else there is.
     """
 
-    def __init__(self, reference: str | None = None, parameters: dict[str, Any] | None = None):
-        self._reference = reference
-        self._parameters = parameters or {}
+    def __init__(self, hook: Hook | None = None, required: tuple[str, ...] = ()):
+        self._hook = hook
+        self._required = required
 
-    def __call__(self, batch: pa.Table) -> dict[str, torch.Tensor]:  # type: ignore[override]
-        """A dict of tensors whose first dimension is the rows; the rows' ids are under `ROW_ID`."""
-        for name in batch.column_names:
-            if batch.column(name).null_count and pa.types.is_primitive(batch.column(name).type):
-                raise DataError(f'column "{name}" has {batch.column(name).null_count} nulls in a batch; allowed: none')
-        if self._reference is None:
-            return {
-                name: tensor for name, values in columns_of(batch).items() if (tensor := _tensor(values)) is not None
-            }
-        hook = Hook("spec.recipe.collate", self._reference, "collate", self._parameters)
-        ids = torch.from_numpy(batch.column(ROW_ID).to_numpy().copy())
-        result = hook.call(batch.drop_columns([ROW_ID]))
-        if not isinstance(result, dict):
+    @property
+    def is_by_row(self) -> bool:
+        """Whether a part of the rows makes that part of the tensors; a hook may pad, pack or count."""
+        return self._hook is None
+
+    def __call__(self, table: pa.Table) -> dict[str, Any]:
+        """The batch of these rows. Raises DataError, InvalidConfiguration, or what the hook raises."""
+        if self._hook is None:
+            return self._tensors(table)
+        result = self._hook.call(as_lists(table))
+        # What tokenizers return is a mapping but no dict.
+        if not isinstance(result, Mapping):
             raise DataError(f"the collate hook returned {type(result).__name__}, expected a dict of tensors")
-        return {**result, ROW_ID: ids}
+        return dict(result)
+
+    def _tensors(self, table: pa.Table) -> dict[str, Any]:
+        layouts = layouts_of(table.schema)
+        tensors: dict[str, Any] = {}
+        for name in table.column_names:
+            try:
+                tensors[name] = tensor_of(table.column(name), layouts.get(name), name)
+            except (LayoutError, InvalidConfiguration) as error:
+                if name in self._required:
+                    raise error if isinstance(error, InvalidConfiguration) else DataError(str(error)) from None
+        return tensors
 
 
-def _tensor(values: np.ndarray) -> torch.Tensor | None:
-    if values.dtype.kind not in "biuf":
-        return None
-    if values.ndim > 1:
-        # A copy (a few microseconds): the view is shared memory, where an in-place operation would crash.
-        return torch.from_numpy(values.copy())
-    return torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
+def tensor_of(column: pa.ChunkedArray, layout: ArrayLayout | None, name: str) -> torch.Tensor:
+    """The column as a tensor whose first dimension is the rows, in memory of its own.
+
+    Raises LayoutError where these rows have nulls, different shapes, or values beyond int64, and InvalidConfiguration
+    where no rows of this type could be a tensor.
+    """
+    if layout is None and pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if layout is None and nested_lists.is_list_of_numbers(column.type):
+        layout = _layout_of_lists(column, name)
+    if layout is not None:
+        return _array(name, to_numpy(column, layout, name=name))
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
+        raise InvalidConfiguration(
+            f'spec.recipe.dataset: column "{name}" is {column.type}; allowed as input or target: numbers, booleans, '
+            "and arrays of them. Turn it into numbers with spec.recipe.transform or spec.recipe.collate"
+        )
+    if column.null_count:
+        raise LayoutError(f'column "{name}" has {column.null_count} nulls in {len(column)} rows; allowed: none')
+    values = column.to_numpy()
+    if values.dtype.kind == "f":
+        return torch.from_numpy(values.astype(np.float32))
+    return torch.from_numpy(_as_signed(name, values).astype(np.int64))
+
+
+def as_lists(table: pa.Table) -> pa.Table:
+    """The table with arrays that are stored as bytes in the form of lists, nested as deep as their shape."""
+    for name, layout in layouts_of(table.schema).items():
+        place = table.schema.get_field_index(name)
+        if not pa.types.is_fixed_size_binary(table.schema.field(place).type) or layout.dtype.kind == "c":
+            continue  # lists and Arrow's tensors are what they are, and Arrow has no complex numbers
+        lists: pa.Array = pa.array(to_numpy(table.column(name), layout, name=name).reshape(-1))
+        for size in reversed(layout.shape):
+            lists = pa.FixedSizeListArray.from_arrays(lists, size)
+        table = table.set_column(place, name, lists)
+    return table
+
+
+def _layout_of_lists(column: pa.ChunkedArray, name: str) -> ArrayLayout:
+    kind = column.type
+    while hasattr(kind, "value_type"):
+        kind = kind.value_type
+    shape = nested_lists.shape_of(nested_lists.chunks_of(column)[0], name)
+    return ArrayLayout(shape, np.dtype(kind.to_pandas_dtype()))
+
+
+def _array(name: str, values: np.ndarray) -> torch.Tensor:
+    if values.dtype == np.float64:
+        return torch.from_numpy(values.astype(np.float32))
+    # A copy (a few microseconds): the view is shared memory, where an in-place operation would crash.
+    return torch.from_numpy(np.array(_as_signed(name, values)))
+
+
+def _as_signed(name: str, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in NUMBER_KINDS:
+        raise LayoutError(f'column "{name}" holds {values.dtype}; allowed: numbers and booleans')
+    wider = _WIDER.get(values.dtype.name)
+    if wider is None:
+        return values
+    if values.dtype == np.uint64 and values.size and values.max() > np.iinfo(np.int64).max:
+        raise LayoutError(f'column "{name}" holds {values.max()}; allowed: at most {np.iinfo(np.int64).max}')
+    return values.astype(wider)

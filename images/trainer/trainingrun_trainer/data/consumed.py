@@ -7,13 +7,16 @@ all ranks, and a resumed epoch reads only what is not marked. No I/O, no Ray.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 # A row is known by its piece and its place in the piece, packed into one int64 that travels with the row.
 ROW_ID = "__trainingrun_row"
 _ROW_BITS = 40
+_NONE = np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -36,67 +39,122 @@ def row_ids(piece: Piece, first: int, count: int) -> np.ndarray:
     return (piece.index << _ROW_BITS) + np.arange(first, first + count, dtype=np.int64)
 
 
-@dataclass
 class Consumed:
-    """The rows of one epoch that optimizer steps have used: a growing bitmap per piece."""
+    """The rows of one epoch that optimizer steps have used.
 
-    masks: dict[int, np.ndarray] = field(default_factory=dict)
+    Of a piece it holds how many rows from the first one on are all used, and a bitmap only for the rows behind those:
+    a finished piece costs a number, and only those that are being read cost more.
+    """
+
+    def __init__(self) -> None:
+        self._starts: dict[int, int] = {}
+        self._masks: dict[int, np.ndarray] = {}
 
     def add(self, ids: np.ndarray) -> None:
         """Mark rows by their ids, int64 of any length."""
         pieces = ids >> _ROW_BITS
         places = ids & ((1 << _ROW_BITS) - 1)
         for piece in np.unique(pieces):
-            chosen = places[pieces == piece]
-            self._grow(int(piece), int(chosen.max()) + 1)[chosen] = True
+            self._mark(int(piece), places[pieces == piece])
 
     def merge(self, other: Consumed) -> None:
         """Mark every row that `other` has marked."""
-        for piece, mask in other.masks.items():
-            self._grow(piece, len(mask))[: len(mask)] |= mask
+        for piece, start in other._starts.items():
+            old = self._starts.get(piece, 0)
+            self._starts[piece] = max(old, start)
+            self._keep(piece, self._masks.pop(piece, _NONE)[max(0, start - old) :])
+            mask = other._masks.get(piece, _NONE)
+            self._mark(piece, start + np.flatnonzero(mask))
+
+    def of(self, pieces: Iterable[Piece]) -> Consumed:
+        """The account of these pieces alone."""
+        chosen = Consumed()
+        for index in {piece.index for piece in pieces} & self._starts.keys():
+            chosen._starts[index] = self._starts[index]
+            if index in self._masks:
+                chosen._masks[index] = self._masks[index].copy()
+        return chosen
 
     def remaining(self, piece: Piece, first: int, count: int) -> np.ndarray:
         """Which of `count` rows from place `first` on are not used yet: bool of shape (count,)."""
-        mask = self.masks.get(piece.index)
+        start, mask = self._starts.get(piece.index, 0), self._masks.get(piece.index, _NONE)
         wanted = np.ones(count, dtype=bool)
-        if mask is not None and first < len(mask):
-            used = mask[first : first + count]
-            wanted[: len(used)] = ~used
+        wanted[: max(0, start - first)] = False
+        behind = max(first, start)
+        used = mask[behind - start : max(0, first + count - start)]
+        wanted[behind - first : behind - first + len(used)] &= ~used
         return wanted
 
     def is_complete(self, piece: Piece) -> bool:
         """Whether every row of `piece` is used. A piece of unknown length never is."""
-        mask = self.masks.get(piece.index)
-        return piece.rows is not None and mask is not None and int(mask.sum()) >= piece.rows
+        return piece.rows is not None and self._count(piece.index) >= piece.rows > 0
 
     def rows(self) -> int:
         """How many rows are marked."""
-        return sum(int(mask.sum()) for mask in self.masks.values())
+        return sum(self._count(piece) for piece in self._starts)
 
     def to_bytes(self) -> bytes:
-        """A compressed form: one bit a row."""
+        """A compressed form: a number a piece, and one bit a row for those pieces of which rows are left between."""
+        pieces = np.array(sorted(self._starts), dtype=np.int64)
+        arrays = {
+            # Differences, which compress to nearly nothing: neighbours are near, and rows a piece mostly the same.
+            "pieces": np.diff(pieces, prepend=0),
+            "starts": np.diff(np.array([self._starts[piece] for piece in pieces], dtype=np.int64), prepend=0),
+            "open": np.array(list(self._masks), dtype=np.int64),
+            "lengths": np.array([len(mask) for mask in self._masks.values()], dtype=np.int64),
+            "bits": np.packbits(np.concatenate([_NONE, *self._masks.values()])),
+        }
         buffer = io.BytesIO()
-        arrays: dict[str, np.ndarray] = {}
-        for piece, mask in self.masks.items():
-            arrays[f"{piece}:{len(mask)}"] = np.packbits(mask)
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Consumed:
-        """The inverse of `to_bytes`."""
+        """The inverse of `to_bytes`; it also reads what was written before, one bitmap a piece."""
         consumed = cls()
         with np.load(io.BytesIO(data)) as arrays:
-            for key in arrays.files:
-                piece, _, length = key.partition(":")
-                consumed.masks[int(piece)] = np.unpackbits(arrays[key], count=int(length)).astype(bool)
+            if "pieces" not in arrays.files:
+                return _of_bitmaps(arrays)
+            pieces, starts = np.cumsum(arrays["pieces"]).tolist(), np.cumsum(arrays["starts"]).tolist()
+            consumed._starts = dict(zip(pieces, starts, strict=True))
+            lengths = arrays["lengths"]
+            bits = np.unpackbits(arrays["bits"], count=int(lengths.sum())).astype(bool)
+            parts = np.split(bits, np.cumsum(lengths)[:-1]) if len(lengths) else []
+            # Copies: a view of all bits would keep them in memory for as long as one piece is open.
+            consumed._masks = {piece: part.copy() for piece, part in zip(arrays["open"].tolist(), parts, strict=True)}
         return consumed
 
-    def _grow(self, piece: int, length: int) -> np.ndarray:
-        mask = self.masks.get(piece)
-        if mask is None or len(mask) < length:
-            grown = np.zeros(max(length, 2 * len(mask) if mask is not None else length), dtype=bool)
-            if mask is not None:
-                grown[: len(mask)] = mask
-            self.masks[piece] = mask = grown
-        return mask
+    def _count(self, piece: int) -> int:
+        return self._starts.get(piece, 0) + int(np.count_nonzero(self._masks.get(piece, _NONE)))
+
+    def _mark(self, piece: int, places: np.ndarray) -> None:
+        start = self._starts.setdefault(piece, 0)
+        behind = places[places >= start] - start
+        if not len(behind):
+            return
+        mask, length = self._masks.get(piece, _NONE), int(behind.max()) + 1
+        if len(mask) < length:
+            # Twice as long, so that a piece that is used step by step is not copied at each of them.
+            grown = np.zeros(max(length, 2 * len(mask)), dtype=bool)
+            grown[: len(mask)] = mask
+            mask = grown
+        mask[behind] = True
+        self._keep(piece, mask)
+
+    def _keep(self, piece: int, mask: np.ndarray) -> None:
+        """Count the rows that are used in one go from the start on, and keep the bitmap of those behind."""
+        leading = len(mask) if mask.all() else int(mask.argmin())
+        self._starts[piece] += leading
+        if mask[leading:].any():
+            # A copy: a view would keep the whole piece's bitmap in memory until its last row.
+            self._masks[piece] = mask[leading:].copy() if leading else mask
+        else:
+            self._masks.pop(piece, None)
+
+
+def _of_bitmaps(arrays: Any) -> Consumed:
+    consumed = Consumed()
+    for key in arrays.files:
+        piece, _, length = key.partition(":")
+        consumed._mark(int(piece), np.flatnonzero(np.unpackbits(arrays[key], count=int(length))))
+    return consumed

@@ -70,7 +70,6 @@ class EpochDatasource(Datasource):
         return [self._task(plan.epoch, pieces, plan.consumed) for pieces in group(plan.pieces, tasks)]
 
     def _task(self, epoch: Epoch, pieces: list[Piece], consumed: Consumed) -> ReadTask:
-        used = Consumed({p.index: consumed.masks[p.index] for p in pieces if p.index in consumed.masks})
         metadata = BlockMetadata(
             num_rows=None,
             size_bytes=sum(piece.size_bytes for piece in pieces),
@@ -78,6 +77,7 @@ class EpochDatasource(Datasource):
             exec_stats=None,
         )
         seed = epoch_seed(epoch.seed, epoch.number) if self._is_seeded else None
+        used = consumed.of(pieces)
         read = functools.partial(_read, self._source, pieces, self._layouts, epoch, used, self._hub, seed)
         functools.update_wrapper(read, _read)
         return ReadTask(read, metadata)

@@ -30,13 +30,12 @@ _SHOWN_PACKAGES = ("trainingrun", "ray", "torch", "torchvision", "pyarrow", "num
 
 @dataclass(frozen=True)
 class Plan:
-    """See the module. `batch_rows` is one worker's share of a micro-batch."""
+    """See the module."""
 
     run: Run
     recipe: Recipe
     storage: RunStorage
     workers: Workers
-    batch_rows: int
     listings: dict[str, Listing]
     transform: Transform | None
 
@@ -70,7 +69,6 @@ def plan_of(run: Run, workers: Workers) -> Plan:
         recipe=recipe,
         storage=storage_of(run),
         workers=workers,
-        batch_rows=max(1, recipe.global_batch_size // (workers.count * recipe.gradient_accumulation_steps)),
         listings=listings_of(recipe, is_transformed=transform is not None),
         transform=transform,
     )

@@ -35,8 +35,6 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
         storage=plan.storage,
         hub=hub,
         attempt=attempt,
-        batch_rows=plan.batch_rows,
-        row_bytes=plan.listings["train"].row_bytes,
         total_rows=plan.listings["train"].rows,
         recorded=plan.recorded(),
     )

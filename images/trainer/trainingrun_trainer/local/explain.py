@@ -69,14 +69,12 @@ def explanation(run: Run, workers: Workers) -> Explanation:
 def _first_batch(plan: Plan) -> tuple[dict[str, str], dict[str, Any]]:
     """What the transform gets, in words, and the batch as the model gets it."""
     hook = plan.recipe.collate
-    collate = Collate(hook.function, dict(hook.parameters)) if hook else Collate()
-    sample = plan.listings["train"].inspection.sample.slice(0, plan.batch_rows)
-    rows = sample.append_column(ROW_ID, pa.array(range(sample.num_rows)))
+    collate = Collate(hook_of("spec.recipe.collate", hook, "collate")) if hook else Collate()
+    rows = plan.listings["train"].inspection.sample.slice(0, plan.batch_rows)
     if plan.transform is not None:
         gets = stored_columns(plan.listings["train"])
         rows = plan.transform(rows)
-    batch = dict(collate(rows))
-    batch.pop(ROW_ID)
+    batch = collate(rows)
     if plan.transform is None:
         gets = {name: shape_of(value) for name, value in batch.items()}
     return gets, trainer_transform(plan.recipe, training=True)(batch)

@@ -1,7 +1,7 @@
 """Keeps ranks with unequal data in step, so that every row is trained on once and no rank waits forever.
 
 Before each step the ranks report to each other what they have. The exchange is a few numbers over gloo on the CPU: on a
-GPU it hides behind the step that is still running.
+GPU it hides behind the step that is still running. What follows from them is decided in `dealing`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,18 @@ import torch.distributed as dist
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """What all ranks know before a step.
+class Reports:
+    """What all ranks have told each other before a step.
 
-    `rows` is each rank's number of rows, `waited_seconds` the longest wait for data of any rank, `must_stop` whether
-    rank 0 was asked to stop.
+    `available` is each rank's number of rows that are not trained yet, `has_ended` whether no more will come to it,
+    `waited_seconds` the longest that any rank's device has waited for data, `must_stop` whether rank 0 was asked to
+    stop.
     """
 
-    rows: tuple[int, ...]
-    lacks_template: tuple[bool, ...]
+    available: tuple[int, ...]
+    has_ended: tuple[bool, ...]
     waited_seconds: float
     must_stop: bool
-
-    @property
-    def total_rows(self) -> int:
-        """Rows of all ranks together; 0 at the end of the epoch."""
-        return sum(self.rows)
 
 
 class Lockstep:
@@ -40,20 +36,34 @@ class Lockstep:
         self.world_size = world_size
         self._group: Any = dist.new_group(backend="gloo") if world_size > 1 else None
 
-    def agree(self, *, rows: int, has_template: bool, waited_seconds: float, must_stop: bool) -> Agreement:
+    def report(self, *, available: int, has_ended: bool, waited_seconds: float, must_stop: bool) -> Reports:
         """Exchange what this rank has for the next step."""
-        mine = torch.tensor([rows, not has_template, waited_seconds, must_stop], dtype=torch.float64)
-        gathered = mine
-        if self._group is not None:
-            gathered = torch.empty(self.world_size * len(mine), dtype=torch.float64)
-            dist.all_gather_into_tensor(gathered, mine, group=self._group)
+        if self._group is None:
+            return Reports((available,), (has_ended,), waited_seconds, must_stop)
+        mine = torch.tensor([available, has_ended, waited_seconds, must_stop], dtype=torch.float64)
+        gathered = torch.empty(self.world_size * len(mine), dtype=torch.float64)
+        dist.all_gather_into_tensor(gathered, mine, group=self._group)
         everyone = gathered.reshape(self.world_size, len(mine))
-        return Agreement(
-            rows=tuple(int(value) for value in everyone[:, 0]),
-            lacks_template=tuple(bool(value) for value in everyone[:, 1]),
+        return Reports(
+            available=tuple(int(value) for value in everyone[:, 0]),
+            has_ended=tuple(bool(value) for value in everyone[:, 1]),
             waited_seconds=float(everyone[:, 2].max()),
             must_stop=bool(everyone[0, 3]),
         )
+
+    def send(self, value: bytes, target: int) -> None:
+        """Give `value` to rank `target`, which must call `receive`. The other ranks take no part."""
+        data = torch.frombuffer(bytearray(value), dtype=torch.uint8)
+        dist.send(torch.tensor([len(data)]), target, group=self._group)
+        dist.send(data, target, group=self._group)
+
+    def receive(self, source: int) -> bytearray:
+        """What rank `source` sends to this one."""
+        size = torch.empty(1, dtype=torch.int64)
+        dist.recv(size, source, group=self._group)
+        value = bytearray(int(size))
+        dist.recv(torch.frombuffer(value, dtype=torch.uint8), source, group=self._group)
+        return value
 
     def sum(self, values: list[float]) -> list[float]:
         """Element-wise sums over the ranks."""

@@ -54,15 +54,16 @@ class LoopConfig:
     storage: RunStorage
     hub: Any
     attempt: int
-    batch_rows: int
-    row_bytes: int
     total_rows: int | None
     recorded: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of all ranks. `batch` is this rank's rows, or None when only other ranks have rows left."""
+    """One step of all ranks. `batch` is this rank's `rows`, or None when only other ranks have some.
+
+    Every step but an epoch's last has globalBatchSize rows in all, divided by gradientAccumulationSteps.
+    """
 
     batch: Batch | None
     rows: int
@@ -82,12 +83,11 @@ class Session:
         self.world_size = ray.train.get_context().get_world_size()
         self.device = ray.train.torch.get_device() if torch.cuda.is_available() else torch.device("cpu")
         self.position = Position(started_at=time.time())
-        self.batch_rows = config.batch_rows
         self.lockstep = Lockstep(self.rank, self.world_size)
         # How many times Ray has started the workers in this attempt.
         self.generation: int = self.lockstep.broadcast(ray.get(config.hub.join.remote()) if self.rank == 0 else None)
         self.reporter = Reporter(config.hub, is_reporting=self.rank == 0)
-        self._feed = Feed(self.recipe, config.hub, self.lockstep, self.device, self.batch_rows, config.row_bytes)
+        self._feed = Feed(self.recipe, config.hub, self.lockstep, self.device)
         self._saver = Saver(
             config.storage,
             self.lockstep,
@@ -133,14 +133,14 @@ class Session:
             return
         self.position = self._timer.in_step(self.position)
         self._saved_at = (self.position.epoch, self.position.step)
-        values = self._saver.save(state, self.position, self._feed.consumed, metrics, best=best)
+        values = self._saver.save(state, self.position, self._feed.account(), metrics, best=best)
         self.reporter.tell("CheckpointSaved", **values)
         self._timer.restart()
 
     def train_steps(self) -> Iterator[Step]:
         """The rest of the current epoch in steps that all ranks take together. Ends early when asked to stop.
 
-        A rank without rows gets steps with `batch` None and should take part in collective work with `template()`.
+        A rank without rows gets steps with `batch` None and must take part in collective work all the same.
         """
         self._announce(None)
         self._meter.begin_epoch(self.position)
@@ -163,17 +163,20 @@ class Session:
                 self.position = self._timer.step_done(self.position)
             self._must_stop = agreement.must_stop
             if self._must_stop:
-                return
+                break
+        self._feed.drain()
+        self.position = self._timer.steps_done(self.position)
+        self._must_stop = self._must_stop or self._feed.is_stopped
+        if self._must_stop:
+            return
         # Now it is known, however many rows a transform has dropped or added.
         self.position = dataclasses.replace(self.position, steps_per_epoch=self.position.epoch_step or None)
 
     def validation_batches(self) -> Iterator[Batch]:
         """One pass over this rank's share of the validation data; every rank must make it."""
-        return self._feed.validation()
-
-    def template(self) -> Batch:
-        """A batch of the right shapes, for a rank that has no rows in a step."""
-        return self._feed.template()
+        for turn in self._feed.validation(lambda: False):
+            if turn.batch is not None:
+                yield turn.batch
 
     def count_step(self) -> None:
         """The optimizer has moved once more."""

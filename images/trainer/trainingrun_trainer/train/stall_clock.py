@@ -14,7 +14,7 @@ from trainingrun.contract.records import Stall
 
 @dataclass(frozen=True)
 class StallClock:
-    """Sums over steps. `seconds` is all of their time: waiting, computing, and what is between the two."""
+    """Sums over steps. `seconds` is all of their time, in which the device either waited for data or computed."""
 
     rows: int = 0
     seconds: float = 0.0
@@ -31,12 +31,10 @@ class StallClock:
             first_waits_seconds=self.first_waits_seconds + (waited_seconds if is_first else 0.0),
         )
 
-    def with_time(self, seconds: float, *, computed: bool) -> StallClock:
-        """After `seconds`, in which a step was computed or which passed until one could be."""
+    def with_time(self, seconds: float, *, computed_seconds: float) -> StallClock:
+        """After `seconds`, in so many of which the device had something to compute."""
         return dataclasses.replace(
-            self,
-            seconds=self.seconds + seconds,
-            computed_seconds=self.computed_seconds + (seconds if computed else 0.0),
+            self, seconds=self.seconds + seconds, computed_seconds=self.computed_seconds + computed_seconds
         )
 
     def since(self, before: StallClock) -> StallClock:

@@ -64,7 +64,7 @@ class Stepper:
         self._computation = computation
         self.transform = trainer_transform(recipe, training=True)
         self._norms = [module for module in model.modules() if isinstance(module, _BATCH_NORM)]
-        self._nominal_rows = session.batch_rows * session.world_size * recipe.gradient_accumulation_steps
+        self._nominal_rows = recipe.global_batch_size
         self._pending_rows = 0
         self._pending_steps = 0
         self._is_pending_synced = True
@@ -74,10 +74,13 @@ class Stepper:
         if self._pending_steps == 0:
             self.optimizer.zero_grad(set_to_none=True)
         is_last = self._pending_steps + 1 == self._recipe.gradient_accumulation_steps
-        with self._gradient_sync(is_last), self._normalisation(step.rows):
-            loss = self._weighted_loss(step)
-            self.scaler.scale(loss).backward()
-        self._is_pending_synced = is_last
+        # Gradients meet while they are computed, which needs all ranks to compute some.
+        is_synced = is_last and step.total_rows >= self._session.world_size
+        if step.batch is not None:
+            with self._gradient_sync(is_synced), self._normalisation(step.rows):
+                loss = self._weighted_loss(step.batch, step.rows)
+                self.scaler.scale(loss).backward()
+        self._is_pending_synced = is_synced
         self._pending_rows += step.total_rows
         self._pending_steps += 1
         return is_last and self.flush()
@@ -86,9 +89,9 @@ class Stepper:
         """Move the optimizer by what is gathered, if anything: the last batch of an epoch may be a short one."""
         if self._pending_steps == 0:
             return False
-        self.scaler.unscale_(self.optimizer)
         if not self._is_pending_synced:
             self._sync_gradients()
+        self.scaler.unscale_(self.optimizer)
         if self._pending_rows != self._nominal_rows:
             for parameter in self._parameters_with_gradients():
                 parameter.grad.mul_(self._nominal_rows / self._pending_rows)
@@ -105,16 +108,27 @@ class Stepper:
         dtype = autocast_type(self._recipe.mixed_precision, device)
         return torch.autocast(device, dtype=dtype) if dtype else contextlib.nullcontext()
 
-    def _weighted_loss(self, step: Step) -> torch.Tensor:
+    def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of a batch, after the transform that runs on the trainer."""
+        dataset = self._recipe.dataset
+        batch = self._transform(batch)
+        return batch[dataset.inputs[0]], batch[dataset.targets[0]]
+
+    def evaluate(self, outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Loss and metric, means over the rows."""
+        name, metric = self._metric
+        return {"loss": self._loss(outputs, targets), name: metric(outputs, targets)}
+
+    def _weighted_loss(self, batch: Batch, rows: int) -> torch.Tensor:
         """This rank's share of the loss: DDP takes the mean over ranks, so the sum over rows comes out."""
-        if step.batch is None:
-            # No rows here, but the others' gradients need this rank's part in the exchange: a part of zero.
-            with self.autocast():
-                return _sum(self._computation.outputs(self.model, self.transform(self._session.template()))) * 0.0
         with self.autocast():
-            means = self._computation.training(self.model, step.batch, self._session)
-        self.sums.add(step.rows, **means)
-        share: torch.Tensor = means["loss"] * (step.rows * self._session.world_size / self._nominal_rows)
+            if self._train_step is not None:
+                means = {"loss": self._train_step(self.model, self._transform(batch), self._session)}
+            else:
+                inputs, targets = self.prepare(batch)
+                means = self.evaluate(self.model(inputs), targets)
+        self.sums.add(rows, **means)
+        share: torch.Tensor = means["loss"] * (rows * self._session.world_size / self._nominal_rows)
         return share
 
     def _gradient_sync(self, is_last: bool) -> contextlib.AbstractContextManager[Any]:
@@ -137,7 +151,11 @@ class Stepper:
 
     def _sync_gradients(self) -> None:
         if self._session.world_size > 1:
-            for parameter in self._parameters_with_gradients():
+            for parameter in self.model.parameters():
+                if not parameter.requires_grad:
+                    continue
+                if parameter.grad is None:  # no rows here: a part of zero
+                    parameter.grad = torch.zeros_like(parameter)
                 dist.all_reduce(parameter.grad)
                 parameter.grad.div_(self._session.world_size)
 
@@ -153,8 +171,20 @@ def autocast_type(precision: str | None, device: str) -> torch.dtype | None:
     return None if precision == "FP16" and device != "cuda" else _AUTOCAST.get(precision or "")
 
 
-def _sum(outputs: Any) -> torch.Tensor:
-    if isinstance(outputs, torch.Tensor):
-        return outputs.sum()
-    values = outputs.values() if isinstance(outputs, dict) else outputs
-    return sum((_sum(value) for value in values), start=torch.zeros(()))
+def trainer_transform(recipe: Recipe) -> Callable[[Batch], Batch]:
+    """The recipe's transform if it runs on the trainer, otherwise one that changes nothing."""
+    function = hooks.load("spec.recipe.transform.function", recipe.transform.function, "transform (Batch)")
+    if not runs_on_trainer(function):
+        return lambda batch: batch
+    parameters = dict(recipe.transform.parameters)
+    hooks.check_parameters("spec.recipe.transform.parameters", function, 1, parameters)
+    return lambda batch: function(batch, **parameters)
+
+
+def _train_step(recipe: Recipe) -> Callable[..., torch.Tensor] | None:
+    if recipe.train_step is None:
+        return None
+    function = hooks.load("spec.recipe.trainStep.function", recipe.train_step.function, "trainStep")
+    parameters = dict(recipe.train_step.parameters)
+    hooks.check_parameters("spec.recipe.trainStep.parameters", function, 3, parameters)
+    return lambda model, batch, state: function(model, batch, state, **parameters)
