@@ -49,6 +49,13 @@ def test_inputs_go_by_name_to_a_forward_of_keywords_only() -> None:
     assert torch.equal(made.computation.outputs(made.model, batch), made.model(**batch))
 
 
+def test_inputs_go_by_name_to_parameters_that_have_no_place() -> None:
+    made = trained(recipe_of(inputs=("ids",), model=call("KeywordOnly")))
+    assert torch.equal(
+        made.computation.outputs(made.model, {"ids": torch.ones(3, 4)}), made.model(ids=torch.ones(3, 4))
+    )
+
+
 def test_inputs_whose_names_say_another_order_are_refused() -> None:
     made = trained(recipe_of(inputs=("mask", "words"), model=call("TwoInputs")))
     with refused(

@@ -26,6 +26,11 @@ class AnyInputs(TwoInputs):
         return self.layer(columns["b"] * 0 + columns["a"])
 
 
+class KeywordOnly(TwoInputs):
+    def forward(self, *, ids: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return self.layer(ids)
+
+
 class Squeezing(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()

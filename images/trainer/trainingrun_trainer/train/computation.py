@@ -151,7 +151,8 @@ def _goes_by_name(model: torch.nn.Module, columns: tuple[str, ...]) -> bool:
         return bool(columns)
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if all(name in named for name in columns):
-        return named[: len(columns)] != list(columns)  # in that order both mean the same, and hooks of torch see them
+        places = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return places[: len(columns)] != list(columns)  # in their order both mean the same, and torch's hooks see them
     for place, name in enumerate(columns):
         if name in named and named.index(name) != place:
             raise InvalidConfiguration(
