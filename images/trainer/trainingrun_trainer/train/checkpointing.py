@@ -59,6 +59,7 @@ class Saver:
         self._clearing: threading.Thread | None = None
         self._is_clear = False
         self._restored: Path | None = None
+        self._saved = ""
 
     def save(
         self,
@@ -88,6 +89,7 @@ class Saver:
             self._lockstep.wait()  # a checkpoint is whole once the last rank's files are there
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+        self._saved = name
         self._forget_restored()
         self._clear_beside()
         return {
@@ -133,6 +135,14 @@ class Saver:
             os.link(directory / STATE_FILE, Path(kept) / STATE_FILE)
             (Path(kept) / "metrics.json").write_text(json.dumps({"checkpoint": name, "metrics": metrics}, indent=1))
             self._storage.upload(Path(kept), BEST)
+
+    def keep_best(self, metrics: dict[str, float]) -> None:
+        """Copy the checkpoint that was saved last to the run's folder `best`. Collective."""
+        if self._lockstep.rank == 0:
+            with tempfile.TemporaryDirectory(prefix="trainingrun-newest-") as local:
+                self._storage.download(self._saved, Path(local) / self._saved)
+                self._keep_best(Path(local) / self._saved, self._saved, metrics)
+        self._lockstep.wait()
 
     def restore(self) -> Restored | None:
         """The newest whole checkpoint of the run, the same one on every rank, or None."""

@@ -91,11 +91,10 @@ class Feed:
             yield Turn(batch, agreement, is_first, {cause: now[cause] - before[cause] for cause in now})
             is_first = False
 
-    def validation(self) -> Iterator[Batch]:
-        """One pass over this rank's share of the validation data; every rank must make it."""
+    def validation(self) -> Iterator[tuple[Batch, int]]:
+        """One pass over this rank's share of the validation data, with each batch's rows; every rank must make it."""
         for batch in self._begin("validation", Epoch(0, 0, shuffle=False), None):
-            del batch[ROW_ID]
-            yield batch
+            yield batch, len(batch.pop(ROW_ID))
 
     def template(self) -> Batch:
         """A batch of the right shapes, for a rank that has no rows in a step."""

@@ -6,7 +6,8 @@ Only construction: nothing here steps, moves data or knows about ranks.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -14,9 +15,21 @@ import torch
 from trainingrun.spec.recipe import Function, MetricFunction, Recipe
 from trainingrun_trainer import hooks
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.transform_marks import runs_on_trainer
 
 _FIELD = "spec.recipe"
 Made = TypeVar("Made")
+
+
+@dataclass
+class RecipeObjects:
+    """What a recipe makes, for the dry run. `model` is the bare one, without DDP or compilation."""
+
+    recipe: Recipe
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: Any
+    computation: Any
 
 
 def build_model(recipe: Recipe) -> torch.nn.Module:
@@ -24,19 +37,52 @@ def build_model(recipe: Recipe) -> torch.nn.Module:
     return _require("model", recipe.model, _call("model", recipe.model), torch.nn.Module)
 
 
-def build_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """The optimizer. A function whose first argument is called `model` gets the model, others its parameters."""
+def build_optimizer(
+    recipe: Recipe, model: torch.nn.Module, loss_parameters: Sequence[torch.nn.Parameter] = ()
+) -> torch.optim.Optimizer:
+    """The optimizer of the model and of a loss that has parameters.
+
+    A function whose first argument is called `model` gets the model, others the parameters.
+    """
     function = hooks.load(f"{_FIELD}.optimizer.function", recipe.optimizer.function, "optimizer")
     first = next(iter(inspect.signature(function).parameters), "")
-    argument: Any = model if first == "model" else model.parameters()
-    return _require(
-        "optimizer", recipe.optimizer, _call("optimizer", recipe.optimizer, argument), torch.optim.Optimizer
-    )
+    argument: Any = model if first == "model" else [*model.parameters(), *loss_parameters]
+    made = _call("optimizer", recipe.optimizer, argument)
+    optimizer = _require("optimizer", recipe.optimizer, made, torch.optim.Optimizer)
+    if first == "model" and loss_parameters:
+        optimizer.add_param_group({"params": list(loss_parameters)})
+    return optimizer
 
 
 def build_scheduler(recipe: Recipe, optimizer: torch.optim.Optimizer) -> Any:
     """The learning-rate scheduler, or None."""
     return _call("scheduler", recipe.scheduler, optimizer) if recipe.scheduler else None
+
+
+def step_scheduler(scheduler: Any, metrics: dict[str, float]) -> None:
+    """One step of a scheduler. One that follows a metric gets the validation loss, or the loss where there is none."""
+    if takes_metric(scheduler):
+        scheduler.step(metrics.get("validation_loss", metrics.get("loss")))
+    else:
+        scheduler.step()
+
+
+def takes_metric(scheduler: Any) -> bool:
+    """Whether the scheduler's step must be given a metric, as that of ReduceLROnPlateau."""
+    parameters = inspect.signature(scheduler.step).parameters.values()
+    return any(p.name == "metrics" and p.default is p.empty for p in parameters)
+
+
+def trainer_transform(recipe: Recipe, *, training: bool) -> Callable[[Any], Any]:
+    """The recipe's transform if it runs on the trainer, otherwise one that changes nothing."""
+    function = hooks.load("spec.recipe.transform.function", recipe.transform.function, "transform (Batch)")
+    if not runs_on_trainer(function):
+        return lambda batch: batch
+    parameters = dict(recipe.transform.parameters)
+    if hooks.accepts(function, "training"):
+        parameters["training"] = training
+    hooks.check_parameters("spec.recipe.transform.parameters", function, 1, parameters)
+    return lambda batch: function(batch, **parameters)
 
 
 def build_loss(recipe: Recipe) -> Callable[[Any, Any], torch.Tensor]:

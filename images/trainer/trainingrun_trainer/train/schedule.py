@@ -1,0 +1,39 @@
+"""Steps a recipe's learning-rate scheduler when it is due, with the loss where it wants to know that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from trainingrun.spec.recipe import Recipe
+from trainingrun_trainer.train import recipe_objects
+
+
+class Schedule:
+    """The scheduler of a recipe, or none: then nothing happens."""
+
+    def __init__(self, recipe: Recipe, optimizer: torch.optim.Optimizer):
+        self.scheduler: Any = recipe_objects.build_scheduler(recipe, optimizer)
+        self._interval = recipe.scheduler.interval if recipe.scheduler is not None else None
+
+    def after_step(self, loss: Callable[[], float]) -> None:
+        """The optimizer has moved. `loss`, of the step's rows on all ranks, is collective and called only if wanted."""
+        if self._interval == "Step":
+            metrics = {"loss": loss()} if recipe_objects.takes_metric(self.scheduler) else {}
+            recipe_objects.step_scheduler(self.scheduler, metrics)
+
+    def after_epoch(self, metrics: dict[str, float]) -> None:
+        """An epoch has ended with these metrics."""
+        if self._interval == "Epoch":
+            recipe_objects.step_scheduler(self.scheduler, metrics)
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """For a checkpoint; None where there is no scheduler."""
+        return self.scheduler.state_dict() if self.scheduler is not None else None
+
+    def load_state_dict(self, state: dict[str, Any] | None) -> None:
+        """Go on from a checkpoint's state, which has none where the recipe had no scheduler."""
+        if self.scheduler is not None and state is not None:
+            self.scheduler.load_state_dict(state)
