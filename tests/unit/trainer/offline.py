@@ -221,7 +221,8 @@ class Outcome:
 def ranks(count: int, plan: Plan, before: Callable[[], None] | None = None) -> list[Outcome]:
     """Train a plan on several ranks. `before` is called in each process first; it must be a function of a module."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trainingrun_trainer.train.loop"])
+    # Once and for all ranks: this takes seconds, and the optimizer and DDP would import torch._dynamo.
+    context.set_forkserver_preload(["trainingrun_trainer.train.loop", "torch._dynamo"])
     with tempfile.TemporaryDirectory() as place:
         processes = [
             context.Process(target=_rank, args=(rank, count, plan, before, place), daemon=True) for rank in range(count)

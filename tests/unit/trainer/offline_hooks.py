@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.distributed.nn.functional import all_reduce
 
 
 class Plain(nn.Module):
@@ -112,3 +114,62 @@ def broken(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def first_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return outputs.square().mean()
+
+
+def zero(model: nn.Module, batch: dict[str, torch.Tensor], session: Any) -> torch.Tensor:
+    return torch.zeros(())
+
+
+class Synced(nn.SyncBatchNorm):
+    """SyncBatchNorm by means of gloo, since torch's own works on GPUs only: waits for every rank of its group."""
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return super().forward(rows)
+        sums = torch.cat([rows.sum(0), rows.square().sum(0), torch.full((1,), float(len(rows)))])
+        if dist.is_initialized() and self.process_group is not None:
+            sums = all_reduce(sums, group=self.process_group)
+        elif dist.is_initialized():
+            sums = all_reduce(sums)
+        size = self.num_features
+        mean, count = sums[:size] / sums[-1], sums[-1]
+        variance = sums[size : 2 * size] / count - mean.square()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            self.running_var.lerp_(variance.detach() * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        return (rows - mean) / (variance + self.eps).sqrt() * self.weight + self.bias
+
+
+def synced_model() -> nn.Module:
+    return nn.Sequential(Synced(4), nn.Linear(4, 3))
+
+
+def normalised_model() -> nn.Module:
+    return nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
+
+
+class HalfOnRank1(Plain):
+    """Whose gradients have FP16's range, and on rank 1 less of it: they overflow there for longer."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        outputs = super().forward(image)
+        if outputs.requires_grad:
+            larger = 1024.0 if dist.is_initialized() and dist.get_rank() == 1 else 1.0
+            outputs.register_hook(lambda gradient: (gradient * larger).half().float() / larger)
+        return outputs
+
+
+def root_of_zero(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """A finite loss with a gradient that is NaN."""
+    return (outputs * 0).sqrt().mean() + nn.functional.cross_entropy(outputs, targets)
+
+
+def broadcasting(model: nn.Module, batch: dict[str, torch.Tensor], session: Any) -> torch.Tensor:
+    """Compares (rows, 1) with (rows,)."""
+    return nn.functional.mse_loss(model(batch["image"])[:, :1], batch["label"].float())
+
+
+def running_mean(model: nn.Module, batch: dict[str, torch.Tensor], session: Any) -> torch.Tensor:
+    """What this rank validates with."""
+    return model[0].running_mean.sum()

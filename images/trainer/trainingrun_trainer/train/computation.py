@@ -21,7 +21,7 @@ class Computation:
         self._recipe = recipe
         loss = recipe_objects.build_loss(recipe)
         self._loss = loss.to(device) if isinstance(loss, torch.nn.Module) else loss
-        self._metrics = dict([recipe_objects.build_metric(recipe)])
+        self._metrics = recipe_objects.build_metrics(recipe)
         self._train_step = _step_hook("trainStep", recipe.train_step)
         self._eval_step = _step_hook("evalStep", recipe.eval_step)
 

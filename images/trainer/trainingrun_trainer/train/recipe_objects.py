@@ -95,13 +95,20 @@ def build_loss(recipe: Recipe) -> Callable[[Any, Any], torch.Tensor]:
     return lambda outputs, targets: function(outputs, targets, **parameters)
 
 
-def build_metric(recipe: Recipe) -> tuple[str, Callable[[Any, Any], torch.Tensor]]:
-    """The metric's name (its function's) and the metric as a function of (outputs, targets)."""
-    metric = recipe.metrics[0] if recipe.metrics else MetricFunction(function="trainingrun_trainer.vision:accuracy")
-    function = hooks.load(f"{_FIELD}.metrics[0].function", metric.function, "metric")
+def build_metrics(recipe: Recipe) -> dict[str, Callable[[Any, Any], torch.Tensor]]:
+    """The metrics, by name, as functions of (outputs, targets)."""
+    default = (MetricFunction(function="trainingrun_trainer.vision:accuracy"),)
+    return {
+        metric.resolved_name: _metric(place, metric)
+        for place, metric in enumerate(recipe.metrics if recipe.metrics is not None else default)
+    }
+
+
+def _metric(place: int, metric: MetricFunction) -> Callable[[Any, Any], torch.Tensor]:
+    function = hooks.load(f"{_FIELD}.metrics[{place}].function", metric.function, "metric")
     parameters = dict(metric.parameters)
-    hooks.check_parameters(f"{_FIELD}.metrics[0].parameters", function, 2, parameters)
-    return metric.resolved_name, lambda outputs, targets: function(outputs, targets, **parameters)
+    hooks.check_parameters(f"{_FIELD}.metrics[{place}].parameters", function, 2, parameters)
+    return lambda outputs, targets: function(outputs, targets, **parameters)
 
 
 def _call(name: str, hook: Function, *arguments: Any) -> Any:
