@@ -5,6 +5,7 @@ Those with a parameter `log` append what they see to that file, a JSON line each
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -42,23 +43,32 @@ def noted_step(model: nn.Module, batch: dict[str, torch.Tensor], state: Any, log
     return loss
 
 
+class _Remembering(Training):
+    """Keeps the step that it was given last."""
+
+    last: Step
+
+    def step(self, step: Step) -> bool:
+        self.last = dataclasses.replace(step, batch=dict(step.batch or {}))
+        return super().step(step)
+
+
 def alternate(session: Any, log: str, cached_steps: int) -> None:
     """The built-in loop, in which a number of steps with one batch, always the same, follows each epoch.
 
     They are taken by the same model, optimizer, transform and process; they have no data to wait for.
     """
-    training = Training(session)
+    training = _Remembering(session)
     training.restore()
     while session.position.epoch < session.recipe.epochs:
         if not training.epoch():
             return
-        rows = session.batch_rows
+        cached = training.last
+        assert cached.rows == session.batch_rows, "the epoch's last batch is a short one"
         began = time.monotonic()
         for _ in range(cached_steps):
-            batch = dict(session.template())
-            assert len(batch["label"]) == rows, "the epoch's last batch is a short one"
-            training.step(Step(batch, rows, rows))
-        _note(log, event="Cached", rows=cached_steps * rows, seconds=time.monotonic() - began)
+            training.step(dataclasses.replace(cached, batch=dict(cached.batch or {})))
+        _note(log, event="Cached", rows=cached_steps * cached.rows, seconds=time.monotonic() - began)
 
 
 def read_log(log: Path) -> list[dict[str, Any]]:

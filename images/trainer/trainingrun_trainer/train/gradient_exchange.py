@@ -42,13 +42,13 @@ def average(parameters: Iterable[torch.nn.Parameter], lockstep: Lockstep) -> Non
         _copy_back(flat, bucket)
 
 
-def broadcast(tensors: Iterable[torch.Tensor], lockstep: Lockstep) -> None:
-    """Give every rank the values that rank 0 has. Collective."""
+def broadcast(tensors: Iterable[torch.Tensor], lockstep: Lockstep, *, source: int = 0) -> None:
+    """Give every rank the values that rank `source` has. Collective."""
     if lockstep.world_size == 1:
         return
     for bucket in _buckets([tensor.detach() for tensor in tensors]):
         flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
-        dist.broadcast(flat, src=0)
+        dist.broadcast(flat, src=source)
         _copy_back(flat, bucket)
 
 

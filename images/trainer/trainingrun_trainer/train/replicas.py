@@ -73,6 +73,9 @@ class Replicas:
         if self._ddp is None:
             self.share_buffers()
 
-    def share_buffers(self) -> None:
-        """Give every rank rank 0's buffers, such as batch norm's statistics: those that are saved. Collective."""
-        gradient_exchange.broadcast(self.bare.buffers(), self._lockstep)
+    def share_buffers(self, *, source: int = 0) -> None:
+        """Give every rank the buffers of rank `source`, such as batch norm's statistics. Collective.
+
+        Rank 0's are those that are saved.
+        """
+        gradient_exchange.broadcast(self.bare.buffers(), self._lockstep, source=source)

@@ -64,6 +64,9 @@ class Stepper:
         with self._norms.during(step.rows, step.ranks_with_rows):
             if step.batch is not None:
                 self._learn(step.batch, step.rows)
+        if step.ranks_with_rows[0] != 0:
+            # Rank 0, whose statistics are everybody's and are saved, has not seen these rows.
+            self._replicas.share_buffers(source=step.ranks_with_rows[0])
         self._pending_rows += step.total_rows
         self._pending_steps += 1
         return is_last and self.flush()
