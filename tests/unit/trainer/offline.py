@@ -66,7 +66,6 @@ class Plan:
     checkpoints: dict[str, Any] = field(default_factory=dict)
     data: dict[str, torch.Tensor] = field(default_factory=rows)
     validation: list[list[list[int]]] = field(default_factory=list)
-    batch_rows: int = 8
 
 
 def evenly(count: int, size: int) -> list[list[list[int]]]:
@@ -119,18 +118,18 @@ class Feed:
 
     def train(self, epoch: int, must_stop: Callable[[], bool]) -> Iterator[Any]:
         while self.turn < len(self._plan.turns):
-            dealt = self._plan.turns[self.turn]
             self.turn += 1
-            counts = tuple(len(indices) for indices in dealt)
-            agreement = SimpleNamespace(rows=counts, total_rows=sum(counts), waited_seconds=0.0, must_stop=must_stop())
-            yield SimpleNamespace(batch=self._batch(dealt), agreement=agreement, is_first=self.turn == 1, causes={})
+            yield self._dealt(self._plan.turns[self.turn - 1], must_stop)
         self.turn = 0
 
-    def validation(self) -> Iterator[tuple[dict[str, torch.Tensor], int]]:
+    def validation(self, must_stop: Callable[[], bool]) -> Iterator[Any]:
         for dealt in self._plan.validation:
-            batch = self._batch(dealt)
-            if batch is not None:
-                yield batch, len(dealt[self._rank])
+            yield self._dealt(dealt, must_stop)
+
+    def _dealt(self, dealt: list[list[int]], must_stop: Callable[[], bool]) -> Any:
+        counts = tuple(len(indices) for indices in dealt)
+        agreement = SimpleNamespace(rows=counts, total_rows=sum(counts), waited_seconds=0.0, must_stop=must_stop())
+        return SimpleNamespace(batch=self._batch(dealt), agreement=agreement, is_first=self.turn == 1, causes={})
 
     def _batch(self, dealt: list[list[int]]) -> dict[str, torch.Tensor] | None:
         indices = dealt[self._rank]
@@ -197,7 +196,6 @@ def session(plan: Plan, news: News, lockstep: Lockstep, start: SimpleNamespace |
         saver=Store(news, feed, start),
         node="here",
         generation=1,
-        batch_rows=plan.batch_rows,
         total_rows=None,
     )
 

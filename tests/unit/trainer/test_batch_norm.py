@@ -17,7 +17,7 @@ from trainingrun_trainer.train.normalisation import BatchNorms, check_synced
 
 def trained(channels: int, batch: int) -> dict[str, torch.Tensor]:
     model = {"function": "offline_hooks:Normalised", "parameters": {"channels": channels}}
-    news = offline.train(Plan(recipe(model=model, epochs=1, globalBatchSize=batch), evenly(5, batch), batch_rows=batch))
+    news = offline.train(Plan(recipe(model=model, epochs=1, globalBatchSize=batch), evenly(5, batch)))
     state: dict[str, torch.Tensor] = offline.loaded(news.saved[-1])["model"]
     return state
 

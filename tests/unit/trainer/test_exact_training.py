@@ -34,7 +34,6 @@ def check(world: int, accumulation: int, turns: list[list[list[int]]], before: A
     plan = Plan(
         recipe(gradientAccumulationSteps=accumulation, globalBatchSize=36, **changes),
         turns,
-        batch_rows=8 // accumulation,
     )
     outcomes = offline.ranks(world, plan, before)
     assert not any(outcome.error for outcome in outcomes), outcomes[0].error

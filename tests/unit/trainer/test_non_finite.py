@@ -52,10 +52,10 @@ def test_skip_trains_as_if_the_step_were_not_there(accumulation: int) -> None:
     halves = [[half] for (rows,) in STEPS for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :])]
     turns = STEPS if accumulation == 1 else halves
     settings = {"onNonFiniteLoss": "Skip", "gradientAccumulationSteps": accumulation}
-    skipping = Plan(recipe(**settings), turns, data=spoilt(), batch_rows=8 // accumulation)
+    skipping = Plan(recipe(**settings), turns, data=spoilt())
     news = offline.train(skipping)
     without = [turn for turn in turns if not {8, 9, 10, 11, 12, 13, 14, 15} & {*turn[0]}]
-    expected = offline.train(Plan(recipe(**settings), without, data=spoilt(), batch_rows=8 // accumulation))
+    expected = offline.train(Plan(recipe(**settings), without, data=spoilt()))
     for name, value in offline.loaded(expected.saved[-1])["model"].items():
         assert torch.equal(offline.loaded(news.saved[-1])["model"][name], value)
     for one, other in zip(news.epochs, expected.epochs, strict=True):

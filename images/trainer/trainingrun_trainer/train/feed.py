@@ -91,10 +91,17 @@ class Feed:
             yield Turn(batch, agreement, is_first, {cause: now[cause] - before[cause] for cause in now})
             is_first = False
 
-    def validation(self) -> Iterator[tuple[Batch, int]]:
-        """One pass over this rank's share of the validation data, with each batch's rows; every rank must make it."""
-        for batch in self._begin("validation", Epoch(0, 0, shuffle=False), None):
-            yield batch, len(batch.pop(ROW_ID))
+    def validation(self, must_stop: Callable[[], bool]) -> Iterator[Turn]:
+        """One pass over the validation data; equally many turns on all ranks, as in `train`."""
+        source = self._begin("validation", Epoch(0, 0, shuffle=False), None)
+        while True:
+            batch = next(source, None)
+            agreement = self._agree(batch, 0.0, must_stop())
+            if agreement.total_rows == 0:
+                return
+            if batch is not None:
+                del batch[ROW_ID]
+            yield Turn(batch, agreement, False, {})
 
     def template(self) -> Batch:
         """A batch of the right shapes, for a rank that has no rows in a step."""

@@ -68,7 +68,6 @@ class Session:
         saver: Saver,
         node: str,
         generation: int,
-        batch_rows: int,
         total_rows: int | None,
     ):
         if run.spec.recipe is None:
@@ -79,7 +78,8 @@ class Session:
         self.world_size = lockstep.world_size
         self.device = device
         self.position = Position(started_at=time.time())
-        self.batch_rows = batch_rows
+        micro_batches = self.world_size * self.recipe.gradient_accumulation_steps
+        self.batch_rows = max(1, self.recipe.global_batch_size // micro_batches)
         self.lockstep = lockstep
         self.generation = generation
         self.reporter = reporter
@@ -175,16 +175,11 @@ class Session:
 
     def validation_steps(self) -> Iterator[Step]:
         """One pass over the validation data in steps that all ranks take together. Ends early when asked to stop."""
-        batches = self._feed.validation()
-        while True:
-            batch, rows = next(batches, (None, 0))
-            mine = [float(rows) if rank == self.rank else 0.0 for rank in range(self.world_size)]
-            is_stopped = self.reporter.is_stop_requested()
-            *by_rank, stops = self.lockstep.sum([*mine, float(is_stopped)])
-            self._must_stop = self._must_stop or stops > 0
-            if self._must_stop or not any(by_rank):
+        for turn in self._feed.validation(self.reporter.is_stop_requested):
+            self._must_stop = self._must_stop or turn.agreement.must_stop
+            if self._must_stop:
                 return
-            yield _step(batch, tuple(int(each) for each in by_rank), self.rank)
+            yield _step(turn.batch, turn.agreement.rows, self.rank)
 
     def validation_batches(self) -> Iterator[Batch]:
         """This rank's batches of `validation_steps`; every rank must make the whole pass."""

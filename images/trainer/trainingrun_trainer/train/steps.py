@@ -48,7 +48,7 @@ class Stepper:
         self._replicas = replicas
         self._norms = BatchNorms(replicas.bare, session.lockstep)
         self._finiteness = Finiteness(recipe.on_non_finite_loss, session.device, session.world_size)
-        self._nominal_rows = session.batch_rows * session.world_size * recipe.gradient_accumulation_steps
+        self._nominal_rows = recipe.global_batch_size
         self._pending_rows = 0
         self._pending_steps = 0
         self._is_exchanged = True

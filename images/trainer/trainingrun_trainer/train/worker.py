@@ -61,6 +61,5 @@ def open_session(config: LoopConfig) -> Session:
         saver=Saver(config.storage, lockstep, Writer(config.attempt, generation), tell_deleted),
         node=ray.get_runtime_context().get_node_id(),
         generation=generation,
-        batch_rows=config.batch_rows,
         total_rows=config.total_rows,
     )
