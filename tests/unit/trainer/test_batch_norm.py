@@ -7,7 +7,7 @@ from typing import Any
 import offline
 import pytest
 import torch
-from offline import Plan, evenly, recipe
+from offline import News, Plan, evenly, recipe
 from torch import nn
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
@@ -15,9 +15,10 @@ from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.normalisation import BatchNorms, check_synced
 
 
-def trained(channels: int, batch: int) -> dict[str, torch.Tensor]:
+def trained(channels: int, batch: int, news: News | None = None) -> dict[str, torch.Tensor]:
+    news = news or News()
     model = {"function": "offline_hooks:Normalised", "parameters": {"channels": channels}}
-    news = offline.train(Plan(recipe(model=model, epochs=1, globalBatchSize=batch), evenly(5, batch)))
+    offline.train(Plan(recipe(model=model, epochs=1, globalBatchSize=batch), evenly(5, batch)), news)
     state: dict[str, torch.Tensor] = offline.loaded(news.saved[-1])["model"]
     return state
 
@@ -29,9 +30,12 @@ def test_one_row_of_several_values_per_channel_is_learnt_from() -> None:
 
 
 def test_one_row_of_one_value_per_channel_is_not_and_others_are() -> None:
-    state = trained(channels=4, batch=2)
+    news = News()
+    state = trained(4, 2, news)
     assert int(state["norm.num_batches_tracked"]) == 2  # of three steps, the last of which has one row
-    assert int(trained(channels=4, batch=1)["norm.num_batches_tracked"]) == 0
+    assert news.notices == []
+    assert int(trained(4, 1, news)["norm.num_batches_tracked"]) == 0
+    assert any("has learnt nothing: norm;" in notice for notice in news.notices)
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,10 @@ class Training:
                     self._save({})
             self._teller.warned()
             session.publish(lambda: self._counted(self._tally.sums.means()))
-        if self._learner.has_begun and self._learner.stepper.flush():
-            self._moved()
+        if self._learner.has_begun:
+            if self._learner.stepper.flush():
+                self._moved()
+            self._teller.untaught(self._learner.stepper.norms.untaught())
         self._teller.left_out(self._tally)
 
     def _finish_epoch(self) -> bool:

@@ -26,13 +26,20 @@ class BatchNorms:
     def __init__(self, model: torch.nn.Module, lockstep: Lockstep):
         self.frozen: set[str] = set()
         self._lockstep = lockstep
-        self._norms = {name: layer for name, layer in model.named_modules() if isinstance(layer, _BATCH_NORM)}
+        self._norms: dict[str, Any] = {
+            name: layer for name, layer in model.named_modules() if isinstance(layer, _BATCH_NORM)
+        }
         self._synced = [layer for layer in self._norms.values() if isinstance(layer, torch.nn.SyncBatchNorm)]
         self._groups: dict[tuple[int, ...], Any] = {}
 
     def are_in_doubt(self, rows: int) -> bool:
         """Whether a batch of so many rows of this rank may be too small for a layer."""
         return rows == 1 and bool(self._norms)
+
+    def untaught(self) -> list[str]:
+        """Names of layers that have had single values only, and so have learnt nothing. May wait for the device."""
+        counts = {name: self._norms[name].num_batches_tracked for name in sorted(self.frozen)}
+        return [name for name, count in counts.items() if count is not None and int(count) == 0]
 
     @contextlib.contextmanager
     def during(self, rows: int, ranks: tuple[int, ...]) -> Iterator[None]:

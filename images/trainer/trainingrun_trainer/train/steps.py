@@ -46,7 +46,7 @@ class Stepper:
         self._optimizer = optimizer
         self._scaler = scaler
         self._replicas = replicas
-        self._norms = BatchNorms(replicas.bare, session.lockstep)
+        self.norms = BatchNorms(replicas.bare, session.lockstep)
         self._finiteness = Finiteness(recipe.on_non_finite_loss, session.device, session.world_size)
         self._nominal_rows = recipe.global_batch_size
         self._pending_rows = 0
@@ -61,7 +61,7 @@ class Stepper:
         is_last = self._pending_steps + 1 == self._recipe.gradient_accumulation_steps
         all_have_rows = len(step.ranks_with_rows) == self._session.world_size
         self._is_exchanged = self._replicas.exchanges(is_last=is_last, all_have_rows=all_have_rows)
-        with self._norms.during(step.rows, step.ranks_with_rows):
+        with self.norms.during(step.rows, step.ranks_with_rows):
             if step.batch is not None:
                 self._learn(step.batch, step.rows)
         if step.ranks_with_rows[0] != 0:
@@ -104,7 +104,7 @@ class Stepper:
     def _learn(self, batch: Batch, rows: int) -> None:
         """Forward and backward. DDP takes the mean over ranks, so that each rank's share is scaled by their number."""
         # What is compiled cannot be watched for layers that have one value per channel.
-        compiled = not self._norms.are_in_doubt(rows)
+        compiled = not self.norms.are_in_doubt(rows)
         model = self._replicas.for_training(exchanging=self._is_exchanged, compiled=compiled)
         with autocast(self._recipe, self._session.device):
             means = self._computation.training(model, batch, self._session)

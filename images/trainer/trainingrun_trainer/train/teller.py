@@ -46,6 +46,14 @@ class Teller:
             )
         self._left_out = max(self._left_out, tally.left_out)
 
+    def untaught(self, layers: list[str]) -> None:
+        """Batch norm layers that have learnt nothing in an epoch."""
+        if layers:
+            self._say(
+                f"batch norm has had one value per channel in every step, and has learnt nothing: {', '.join(layers)}; "
+                "raise spec.recipe.globalBatchSize, or use another normalisation"
+            )
+
     def epoch(self, metrics: dict[str, float], tally: Tally) -> None:
         """At the end of an epoch, with its metrics. Collective."""
         for texts in self._session.lockstep.gather(self.warnings.drain()):
