@@ -13,6 +13,8 @@ class Findings:
     decisions: Any = None
     notices: tuple[str, ...] = ()
     unused_parameters: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    sentence: str = ""
 
 
 def dry_run(objects: Any, batch: dict[str, Any], *, has_validation: bool, session: Any) -> Findings:

@@ -63,8 +63,8 @@ class Learner:
         """What takes steps."""
         return self._after_begin()[1]
 
-    def begin(self, step: Step) -> tuple[str, ...]:
-        """Try everything on the first batch, then tie the ranks together; returns what the author should know.
+    def begin(self, step: Step) -> Findings:
+        """Try everything on the first batch, then tie the ranks together; returns what was found out.
 
         Collective. Raises InvalidConfiguration, on every rank.
         """
@@ -81,7 +81,7 @@ class Learner:
         )
         stepper = Stepper(self._session, replicas, self.computation, self.optimizer, self.scaler, self.tally)
         self._begun = replicas, stepper
-        return findings.notices
+        return findings
 
     def settle(self) -> None:
         """Wait until it is known that every step taken was finite. Raises NonFiniteLoss."""

@@ -167,7 +167,7 @@ class Training:
         if step.batch is not None:
             step = dataclasses.replace(step, batch=transform(step.batch))
         if not self._learner.has_begun:
-            self._teller.told(self._learner.begin(step))
+            self._teller.found(self._learner.begin(step))
             self._session.leave_out_time()
         return step
 

@@ -6,10 +6,10 @@ It must not decide what is done about it, except to end an epoch in which nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from trainingrun_trainer.failures.errors import NonFiniteLoss
 from trainingrun_trainer.train.checkpoint_files import Position
+from trainingrun_trainer.train.dry_run import Findings
 from trainingrun_trainer.train.early_stopping import Patience
 from trainingrun_trainer.train.epoch_sums import Tally
 from trainingrun_trainer.train.notices import WarningsToNotices
@@ -25,11 +25,13 @@ class Teller:
         self._said: set[str] = set()
         self._left_out = 0
 
-    def told(self, sentences: Iterable[str]) -> None:
+    def found(self, findings: Findings) -> None:
         """What the first batch has shown."""
-        for sentence in sentences:
+        if findings.metrics:
+            self._session.notice(findings.sentence, level="Info")
+        for sentence in findings.notices:
             self._say(sentence)
-            self.warnings.leave_out([sentence])
+        self.warnings.leave_out(findings.notices)
 
     def warned(self) -> None:
         """Warnings that this rank has had since the last time."""
