@@ -5,6 +5,7 @@ Those with a parameter `log` append what they see to that file, a JSON line each
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -42,15 +43,13 @@ def noted_step(model: nn.Module, batch: dict[str, torch.Tensor], state: Any, log
     return loss
 
 
-class _Keeping(Training):
-    """The built-in loop, which also keeps its last step."""
+class _Remembering(Training):
+    """Keeps the step that it was given last."""
 
-    last: Step | None = None
+    last: Step
 
     def step(self, step: Step) -> bool:
-        """See Training."""
-        # A copy: transforms write into the batch that they are given.
-        self.last = Step(dict(step.batch or {}), step.rows, step.total_rows)
+        self.last = dataclasses.replace(step, batch=dict(step.batch or {}))
         return super().step(step)
 
 
@@ -59,18 +58,17 @@ def alternate(session: Any, log: str, cached_steps: int) -> None:
 
     They are taken by the same model, optimizer, transform and process; they have no data to wait for.
     """
-    training = _Keeping(session)
+    training = _Remembering(session)
     training.restore()
     while session.position.epoch < session.recipe.epochs:
         if not training.epoch():
             return
-        rows = session.recipe.global_batch_size
         cached = training.last
-        assert cached is not None and cached.rows == rows, "the epoch's last batch is a short one"
+        assert cached.total_rows == session.recipe.global_batch_size, "the epoch's last batch is a short one"
         began = time.monotonic()
         for _ in range(cached_steps):
-            training.step(Step(dict(cached.batch or {}), rows, rows))
-        _note(log, event="Cached", rows=cached_steps * rows, seconds=time.monotonic() - began)
+            training.step(dataclasses.replace(cached, batch=dict(cached.batch or {})))
+        _note(log, event="Cached", rows=cached_steps * cached.rows, seconds=time.monotonic() - began)
 
 
 def read_log(log: Path) -> list[dict[str, Any]]:

@@ -66,9 +66,12 @@ def test_validation_best_and_kept_checkpoints(address: str, tmp_path: Path) -> N
     losses = [r.metrics["validation_loss"] for r in records if isinstance(r, EpochEnded)]
     assert len(losses) == 5
     saved = [r for r in records if isinstance(r, CheckpointSaved)]
-    assert [r.best for r in saved] == [loss == min(losses[: i + 1]) for i, loss in enumerate(losses)]
+    assert [r.epoch for r in saved if r.best] == [i for i, loss in enumerate(losses) if loss == min(losses[: i + 1])]
+    # Each epoch once, before it is validated, and the end.
+    whole = [r for r in saved if not r.best]
+    assert [r.epoch for r in whole] == [0, 1, 2, 3, 4, 4]
     kept = RunStorage(run["spec"]["storage"]["uri"], "test").checkpoints()
-    assert [r.path.rpartition("/")[2] for r in saved[-2:]] == kept[::-1]
+    assert [r.path.rpartition("/")[2] for r in whole[-2:]] == kept[::-1]
     assert (training.folder / "best" / "state.pt").is_file()
 
 

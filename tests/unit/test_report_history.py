@@ -144,3 +144,11 @@ def test_a_folder_is_read_around_torn_lines(tmp_path: Path):
 def test_a_folder_without_records_says_what_was_expected(tmp_path: Path):
     with pytest.raises(NoRecords, match=r"found no progress records, expected .*attempt-0000\.jsonl"):
         read_records(tmp_path)
+
+
+def test_a_checkpoint_that_is_told_again_as_the_best_is_one_checkpoint():
+    first, second = sample(CheckpointSaved, path="a", best=False), sample(CheckpointSaved, path="b", best=False)
+    again = sample(CheckpointSaved, path="b", best=True)
+    history = history_of([first, second, again])
+    assert [saved.path for saved in history.checkpoints] == ["a", "b"]
+    assert history.best_checkpoint == again

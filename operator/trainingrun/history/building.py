@@ -46,7 +46,9 @@ class _HistoryBuilder:
             case Progress() | EpochEnded():
                 self._step_done(record)
             case CheckpointSaved():
-                self.history.checkpoints.append(record)
+                # Told again where validation has made it the best.
+                others = (saved for saved in self.history.checkpoints if saved.path != record.path)
+                self.history.checkpoints[:] = [*others, record]
             case WorkersRestarted():
                 self.history.worker_restarts.append(record)
                 self._interrupt(record, None)

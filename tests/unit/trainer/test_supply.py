@@ -29,6 +29,7 @@ def as_hook(table: pa.Table) -> dict[str, Any]:
 
 
 SEEN: list[int] = []
+PACK = Collate(Hook("spec.recipe.collate", f"{__name__}:pack", "collate"))
 HOOK = Collate(Hook("spec.recipe.collate", f"{__name__}:as_hook", "collate"))
 
 
@@ -102,7 +103,7 @@ def pack(table: pa.Table) -> dict[str, Any]:
 
 def test_a_hook_may_pack_rows_as_it_likes() -> None:
     made, every = blocks([[70], [10]])
-    portions, _, _ = train(iterators(made), 20, collate=Collate(Hook("spec.recipe.collate", f"{__name__}:pack", "collate")))
+    portions, _, _ = train(iterators(made), 20, collate=PACK)
     assert sorted(row for step in ids_of(portions) for row in step) == sorted(every)
     for part in (part for mine in portions for part in mine):
         assert part.batch is not None

@@ -16,7 +16,7 @@ def decisions(plan: Plan) -> tuple[str, ...]:
     recipe, workers = plan.recipe, plan.workers
     device = f"{workers.gpus} GPU" if workers.gpus else "the CPU"
     steps = recipe.gradient_accumulation_steps
-    shared = f"{plan.batch_rows} rows" + (f", {steps} times a step" if steps > 1 else "")
+    shared = f"{plan.share} rows" + (f", {steps} times a step" if steps > 1 else "")
     said = [f"{workers.count} trainer{'s' if workers.count > 1 else ''} with {device} each; each takes {shared}"]
     if recipe.mixed_precision == "FP16" and not workers.gpus:
         said.append("float32 instead of FP16, which needs a GPU")

@@ -21,6 +21,7 @@ from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.hooks import hooks_of
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.train.dealing import wanted_rows
 from trainingrun_trainer.transform_marks import runs_on_trainer
 
 # Of these it is known that they look at no column but pictures.
@@ -38,6 +39,12 @@ class Plan:
     workers: Workers
     listings: dict[str, Listing]
     transform: Transform | None
+
+    @property
+    def share(self) -> int:
+        """The rows that a trainer takes at a time; others may take one less."""
+        recipe = self.recipe
+        return wanted_rows(recipe.global_batch_size, recipe.gradient_accumulation_steps, self.workers.count, 0)[0]
 
     def recorded(self) -> dict[str, Any]:
         """What a checkpoint says about where it comes from, as plain JSON values and without secrets."""

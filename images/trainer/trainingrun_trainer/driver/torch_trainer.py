@@ -25,7 +25,7 @@ from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.loop import train
-from trainingrun_trainer.train.session import LoopConfig
+from trainingrun_trainer.train.worker import LoopConfig
 
 
 def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:

@@ -15,6 +15,7 @@ from trainingrun_trainer.failures.errors import (
     InvalidConfiguration,
     LayoutError,
     NodesLost,
+    NonFiniteLoss,
     StorageUnavailable,
     UserCodeError,
 )
@@ -48,7 +49,7 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(Exit.INFRASTRUCTURE, str(cause))
         if isinstance(cause, InvalidConfiguration):
             return Failure(Exit.INVALID_CONFIG, str(cause))
-        if isinstance(cause, DataError | LayoutError):
+        if isinstance(cause, DataError | LayoutError | NonFiniteLoss):
             return Failure(Exit.USER_ERROR, str(cause))
         if isinstance(cause, UserCodeError):
             return Failure(Exit.USER_ERROR, cause.text)

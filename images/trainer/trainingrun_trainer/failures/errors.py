@@ -54,6 +54,10 @@ class DataError(Exception):
         return _data_error, (self.args, str(outage) or type(outage).__name__ if outage else None)
 
 
+class NonFiniteLoss(Exception):
+    """Training has come to a loss or gradient that is no number. The message names the step. Exit code 13."""
+
+
 class UserCodeError(Exception):
     """A function of the run's author raised. `text` is the traceback of that code alone. Exit code 13."""
 

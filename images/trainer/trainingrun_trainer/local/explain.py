@@ -9,18 +9,17 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-import pyarrow as pa
 import torch
 
 from trainingrun.contract.exits import Exit
 from trainingrun.spec import Run
 from trainingrun_trainer.data.batches import Collate
-from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.driver.decisions import decisions, stored_columns
 from trainingrun_trainer.driver.plan import Plan, plan_of
 from trainingrun_trainer.explanation import Explanation
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.train.call_watch import shape_of
 from trainingrun_trainer.train.computation import Computation
@@ -70,7 +69,7 @@ def _first_batch(plan: Plan) -> tuple[dict[str, str], dict[str, Any]]:
     """What the transform gets, in words, and the batch as the model gets it."""
     hook = plan.recipe.collate
     collate = Collate(hook_of("spec.recipe.collate", hook, "collate")) if hook else Collate()
-    rows = plan.listings["train"].inspection.sample.slice(0, plan.batch_rows)
+    rows = plan.listings["train"].inspection.sample.slice(0, plan.share)
     if plan.transform is not None:
         gets = stored_columns(plan.listings["train"])
         rows = plan.transform(rows)
@@ -87,9 +86,7 @@ def _tried(plan: Plan, batch: dict[str, Any]) -> Findings:
     computation = Computation(recipe, _CPU)
     optimizer = build_optimizer(recipe, model, computation.loss_parameters())
     made = RecipeObjects(recipe, model, optimizer, build_scheduler(recipe, optimizer), computation)
-    session = SimpleNamespace(
-        run=plan.run, recipe=recipe, rank=0, world_size=1, device=_CPU, batch_rows=plan.batch_rows
-    )
+    session = SimpleNamespace(run=plan.run, recipe=recipe, rank=0, world_size=1, device=_CPU)
     has_validation = recipe.dataset.validation is not None
     return dry_run(made, batch, has_validation=has_validation, session=session)
 

@@ -72,6 +72,13 @@ class Lockstep:
             dist.all_reduce(total, group=self._group)
         return total.tolist()
 
+    def any(self, flags: list[bool]) -> list[bool]:
+        """Element-wise, whether a flag is set on any rank."""
+        mine = torch.tensor(flags, dtype=torch.uint8)
+        if self._group is not None:
+            dist.all_reduce(mine, op=dist.ReduceOp.MAX, group=self._group)
+        return [bool(flag) for flag in mine.tolist()]
+
     def wait(self) -> None:
         """Return once every rank has got here."""
         if self._group is not None:

@@ -1,36 +1,41 @@
 """The training function that Ray Train runs on every worker: epochs, validation, checkpoints, news.
 
-Reads as the story of a run. Steps, checkpoints and batches are defined in the modules next to it.
+Reads as the story of a run. Steps, checkpoints and batches are defined in the modules next to it. An epoch that is
+trained is saved before anything is done with it that may fail: metrics of all ranks, the scheduler, validation.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import ray
-import ray.train
-import ray.train.torch
 import torch
 
+from trainingrun.spec.storage import VALIDATION_PREFIX
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.hooks import hook_of
-from trainingrun_trainer.train import recipe_objects
-from trainingrun_trainer.train.computation import Computation
-from trainingrun_trainer.train.dry_run import Findings, dry_run
-from trainingrun_trainer.train.loading import load_model, load_optimizer, load_scaler
-from trainingrun_trainer.train.schedule import Schedule
-from trainingrun_trainer.train.session import LoopConfig, Session, Step
-from trainingrun_trainer.train.steps import Stepper, Sums
+from trainingrun_trainer.train import watched_metrics
+from trainingrun_trainer.train.early_stopping import Patience, is_better
+from trainingrun_trainer.train.epoch_sums import Sums
+from trainingrun_trainer.train.feed import Batch
+from trainingrun_trainer.train.learner import Learner
+from trainingrun_trainer.train.session import Session, Step
+from trainingrun_trainer.train.steps import autocast
+from trainingrun_trainer.train.teller import Teller, refuse_nothing_learnt
+from trainingrun_trainer.train.worker import LoopConfig, open_session
+
+# The metric that counts an epoch's steps that onNonFiniteLoss: Skip has left out.
+NON_FINITE_STEPS = "nonFiniteSteps"
 
 
 def train(config: dict[str, Any]) -> None:
     """The training function. `config["loop"]` is a LoopConfig."""
     loop: LoopConfig = config["loop"]
     with _failures_told(loop.hub):
-        session = Session(loop)
+        session = open_session(loop)
         hook = session.recipe.loop
         if hook is not None:
             hook_of("spec.recipe.loop", hook, "loop").call(session)
@@ -45,142 +50,151 @@ class Training:
 
     def __init__(self, session: Session):
         self._session = session
-        self._recipe = recipe = session.recipe
+        self._recipe = session.recipe
         self._checkpoints = session.run.spec.storage.checkpoints
-        torch.manual_seed(recipe.seed)
-        model = recipe_objects.build_model(recipe)
-        self._model = ray.train.torch.prepare_model(model, move_to_device=session.device)
-        self._bare_model = getattr(self._model, "module", self._model)
-        self._computation = computation = Computation(recipe, session.device)
-        optimizer = recipe_objects.build_optimizer(recipe, self._bare_model, computation.loss_parameters())
-        self._schedule = Schedule(recipe, optimizer)
-        compiled: Any = torch.compile(self._model) if recipe.torch_compile else self._model
-        # Dropout must differ between ranks; the weights, made above, must not.
-        torch.manual_seed(recipe.seed + 1 + session.rank)
-        self._stepper = Stepper(session, recipe, compiled, optimizer, computation)
-        self._is_tried = False
+        self._learner = Learner(session)
+        self._tally = self._learner.tally
+        self._teller = Teller(session)
+        self._patience = Patience()
+        # Whether the rows of the epoch that `position` names are trained, and only what follows is not done yet.
+        self._is_trained = False
 
     def run(self) -> None:
-        """Train from the newest checkpoint to the last epoch, or until asked to stop."""
-        self.restore()
-        while self._session.position.epoch < self._recipe.epochs:
-            if not self.epoch():
-                return
+        """Train from the newest checkpoint to the last epoch, or until asked to stop, or until patience is over."""
+        with self._teller.warnings:
+            self.restore()
+            if self._is_patience_over():
+                self._teller.ended_early(self._patience)
+            while self._session.position.epoch < self._recipe.epochs and not self._is_patience_over():
+                if not self.epoch():
+                    return
 
     def restore(self) -> None:
         """Go on from the newest checkpoint, if there is one. Collective."""
         session = self._session
         restored = session.restore()
-        if restored is not None:
-            state = restored.state(session.device)
-            load_model(self._bare_model, state["model"])
-            load_optimizer(self._stepper.optimizer, state["optimizer"])
-            load_scaler(self._stepper.scaler, state["scaler"])
-            self._schedule.load_state_dict(state["scheduler"])
-            self._computation.load_state_dict(state.get("loss", {}))
+        if restored is None:
+            return
+        state = restored.state(session.device)
+        self._learner.load_state_dict(state)
+        self._patience = Patience(**state.get("early_stopping", {}))
+        if "epoch" in state:
+            self._is_trained = state["epoch"]["is_trained"]
+            self._tally.restore(state["epoch"], is_first=session.rank == 0)
 
     def epoch(self) -> bool:
         """Train the rest of an epoch, with validation and checkpoints; False when asked to stop before its end."""
+        if not self._is_trained:
+            self._train_rows()
+            self._learner.settle()
+            if self._session.should_stop:
+                self._save({})
+                return False
+            self._is_trained = True
+        return self._finish_epoch()
+
+    def step(self, step: Step) -> bool:
+        """Learn from the rows of one step, which need not be of the epoch; whether the optimizer has moved."""
+        is_first = not self._learner.has_begun
+        step = self._begun(step, self._learner.transform)
+        has_moved = self._learner.stepper.step(step)
+        self._teller.left_out(self._tally)
+        if is_first:
+            names = self._session.lockstep.gather(sorted(self._learner.stepper.gathered.values))
+            watched_metrics.check_first_step(self._session.run, self._counted(dict.fromkeys(set().union(*names), 0.0)))
+        return has_moved
+
+    def _train_rows(self) -> None:
         session, every = self._session, self._checkpoints.every_steps
-        self._model.train()
-        self._stepper.sums = Sums()
+        self._learner.model.train()
         for step in session.train_steps():
             if self.step(step):
                 self._moved()
                 if every and session.position.step % every == 0:
                     self._save({})
-            session.publish(self._stepper.sums.means)
-        if self._stepper.flush():
-            self._moved()
-        if session.should_stop:
-            self._save({})
-            return False
-        self._finish_epoch()
+            self._teller.warned()
+            session.publish(lambda: self._counted(self._tally.sums.means()))
+        if self._learner.has_begun:
+            if self._learner.stepper.flush():
+                self._moved()
+            self._teller.untaught(self._learner.stepper.norms.untaught())
+        self._teller.left_out(self._tally)
+
+    def _finish_epoch(self) -> bool:
+        session, recipe = self._session, self._recipe
+        metrics = self._counted(self._tally.sums.over_ranks(session.lockstep).means)
+        refuse_nothing_learnt(session.position, self._tally)
+        epochs_done = session.position.epoch + 1
+        if epochs_done == recipe.epochs or epochs_done % self._checkpoints.every_epochs == 0:
+            self._save(metrics)
+        session.publish(lambda: metrics, now=True)
+        if recipe.dataset.validation is not None:
+            metrics |= {f"{VALIDATION_PREFIX}{name}": value for name, value in self._validate().items()}
+            if session.should_stop:
+                self._save(metrics)
+                return False
+        self._teller.epoch(metrics, self._tally)
+        watched_metrics.check(session.run, metrics)
+        self._learner.schedule.after_epoch(metrics)
+        self._keep_if_best(metrics)
+        if recipe.early_stopping is not None:
+            self._patience = self._patience.after(metrics[recipe.early_stopping.metric], recipe.early_stopping)
+        session.end_epoch(metrics)
+        self._tally.clear()
+        self._is_trained = False
+        if self._is_patience_over():
+            self._teller.ended_early(self._patience)
+        if epochs_done == recipe.epochs or self._is_patience_over():
+            self._save(metrics)  # so that the next attempt knows that nothing is left to do
         return True
 
-    def step(self, step: Step) -> bool:
-        """Learn from the rows of one step, which need not be of the epoch; whether the optimizer has moved."""
-        if step.batch is not None:
-            step = dataclasses.replace(step, batch=self._stepper.transform(step.batch))
-        if not self._is_tried:
-            self._try(step)
-        return self._stepper.step(step)
-
-    def _try(self, step: Step) -> None:
-        """Try everything on rank 0's first batch; all ranks follow what it has shown. Collective."""
-        self._is_tried = True
-        findings = None
-        if step.batch is not None and self._session.rank == 0:
-            model, optimizer, scheduler = self._bare_model, self._stepper.optimizer, self._schedule.scheduler
-            made = recipe_objects.RecipeObjects(self._recipe, model, optimizer, scheduler, self._computation)
-            has_validation = self._recipe.dataset.validation is not None
-            findings = dry_run(made, step.batch, has_validation=has_validation, session=self._session)
-        findings = self._session.lockstep.broadcast(findings) or Findings()
-        self._computation.decide(findings.decisions)
-        if findings.metrics:
-            self._session.reporter.tell("Notice", level="Info", message=findings.sentence)
-        for said in findings.notices:
-            self._session.reporter.tell("Notice", level="Warning", message=said)
-
-    def _finish_epoch(self) -> None:
-        session = self._session
-        metrics = self._means(self._stepper.sums)
-        session.publish(lambda: metrics, now=True)
-        if self._recipe.dataset.validation is not None:
-            metrics |= {f"validation_{name}": value for name, value in self._validate().items()}
-        self._schedule.after_epoch(metrics)
-        best = self._is_best(metrics)
-        session.end_epoch(metrics)
-        self._save(metrics, best=best)
-
     def _validate(self) -> dict[str, float]:
-        self._model.eval()
-        sums, transform = Sums(), recipe_objects.trainer_transform(self._recipe, training=False)
-        with torch.no_grad():
-            for batch in self._session.validation_batches():
-                rows = len(next(iter(batch.values())))
-                with self._stepper.autocast():
-                    # Not through DDP, which would wait for ranks that have fewer batches.
-                    means = self._computation.evaluation(self._bare_model, transform(batch), self._session)
-                sums.add(rows, **means)
-        self._model.train()
-        return self._means(sums)
+        session, learner, sums = self._session, self._learner, Sums()
+        learner.model.eval()
+        if learner.has_begun:
+            learner.replicas.share_buffers()
+        for turn in session.validation_steps():
+            step = self._begun(turn, learner.validation_transform)
+            if step.batch is not None:
+                with torch.no_grad(), autocast(self._recipe, session.device):
+                    model = learner.replicas.for_evaluation()
+                    sums.add(step.rows, learner.computation.evaluation(model, step.batch, session))
+        learner.model.train()
+        return {} if session.should_stop else sums.over_ranks(session.lockstep).means
 
-    def _means(self, sums: Sums) -> dict[str, float]:
-        """Means over the rows of all ranks. Collective."""
-        names = self._session.lockstep.broadcast(sorted(sums.values) or None) or []
-        mine = [float(sums.values[name]) if name in sums.values else 0.0 for name in names]
-        *totals, rows = self._session.lockstep.sum([*mine, float(sums.rows)])
-        return {name: total / rows for name, total in zip(names, totals, strict=True)} if rows else {}
+    def _begun(self, step: Step, transform: Callable[[Batch], Batch]) -> Step:
+        """The step with its batch as the model gets it; the first one also makes what is needed for any."""
+        if step.batch is not None:
+            step = dataclasses.replace(step, batch=transform(step.batch))
+        if not self._learner.has_begun:
+            self._teller.found(self._learner.begin(step))
+            self._session.leave_out_time()
+        return step
 
     def _moved(self) -> None:
-        self._session.count_step()
-        self._schedule.after_step(lambda: self._means(self._stepper.sums)["loss"])
+        session, gathered = self._session, self._learner.stepper.gathered
+        session.count_step()
+        self._learner.schedule.after_step(lambda: gathered.over_ranks(session.lockstep).means["loss"])
 
-    def _is_best(self, metrics: dict[str, float]) -> bool:
-        wanted = self._checkpoints.best
-        if wanted is None:
-            return False
-        if wanted.metric not in metrics:
-            raise KeyError(
-                f'spec.storage.checkpoints.best.metric: there is no metric "{wanted.metric}"; '
-                f"this run reports {', '.join(sorted(metrics))}"
-            )
-        value, best = metrics[wanted.metric], self._session.position.best
-        is_best = best is None or (value > best if wanted.mode == "Max" else value < best)
-        if is_best:
-            self._session.position = dataclasses.replace(self._session.position, best=value)
-        return is_best
+    def _counted(self, metrics: dict[str, float]) -> dict[str, float]:
+        skips = self._recipe.on_non_finite_loss == "Skip"
+        return {**metrics, NON_FINITE_STEPS: float(self._tally.left_out)} if skips else metrics
 
-    def _save(self, metrics: dict[str, float], *, best: bool = False) -> None:
-        state = {
-            "model": self._bare_model.state_dict(),
-            "optimizer": self._stepper.optimizer.state_dict(),
-            "scheduler": self._schedule.state_dict(),
-            "loss": self._computation.state_dict(),
-            "scaler": self._stepper.scaler.state_dict(),
-        }
-        self._session.save(state, metrics, best=best)
+    def _keep_if_best(self, metrics: dict[str, float]) -> None:
+        wanted, session = self._checkpoints.best, self._session
+        if wanted is not None and is_better(metrics[wanted.metric], session.position.best, wanted.mode):
+            session.position = dataclasses.replace(session.position, best=metrics[wanted.metric])
+            self._save(metrics)  # unless that has been done before validation
+            session.keep_best(metrics)
+
+    def _is_patience_over(self) -> bool:
+        return self._patience.is_over(self._recipe.early_stopping)
+
+    def _save(self, metrics: dict[str, float]) -> None:
+        self._learner.settle()
+        epoch = {"is_trained": self._is_trained, **self._tally.state(self._session.lockstep)}
+        state = {**self._learner.state_dict(), "early_stopping": self._patience.state(), "epoch": epoch}
+        self._session.save(state, metrics)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class Meter:
 
     def begin_attempt(self, position: Position) -> None:
         """These workers go on from `position`."""
-        self._attempt, self._reported = position, position.clock
+        self._attempt, self._reported, self._epoch = position, position.clock, position.clock
 
     def begin_epoch(self, position: Position) -> None:
         """These workers begin with an epoch, or with the rest of one."""

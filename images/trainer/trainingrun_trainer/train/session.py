@@ -14,7 +14,7 @@ The built-in loop is written with it and so can be anyone's (`spec.recipe.loop`)
             session.end_epoch({"loss": ...})
             session.save(state, {"loss": ...})
 
-It decides nothing about models.
+It decides nothing about models, and does not know who has started this process: worker.py does.
 """
 
 from __future__ import annotations
@@ -25,84 +25,75 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import ray
-import ray.train
-import ray.train.torch
 import torch
 
-from trainingrun.spec import parse
-from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.checkpoint_book import Writer
+from trainingrun.spec import Run
 from trainingrun_trainer.train.checkpoint_files import Position, consumed_rows
 from trainingrun_trainer.train.checkpointing import Restored, Saver
 from trainingrun_trainer.train.feed import Batch, Feed
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.progress_meter import Meter
 from trainingrun_trainer.train.random_states import restore_random
+from trainingrun_trainer.train.randomness import seed_all
 from trainingrun_trainer.train.reporter import Reporter
 from trainingrun_trainer.train.stall_timer import StallTimer
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """What a worker needs besides its place in the world. `total_rows` is None where only reading tells.
-
-    `recorded` is what checkpoints say about where they come from: see checkpointing.Saver.
-    """
-
-    document: dict[str, Any]
-    storage: RunStorage
-    hub: Any
-    attempt: int
-    total_rows: int | None
-    recorded: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
     """One step of all ranks. `batch` is this rank's `rows`, or None when only other ranks have some.
 
-    Every step but an epoch's last has globalBatchSize rows in all, divided by gradientAccumulationSteps.
+    Every step but an epoch's last has globalBatchSize rows in all, `total_rows`, divided by gradientAccumulationSteps.
+    `ranks_with_rows` says which ranks have any.
     """
 
     batch: Batch | None
     rows: int
     total_rows: int
+    ranks_with_rows: tuple[int, ...] = (0,)
 
 
 class Session:
-    """A worker's view of the run. Attributes: `run`, `recipe`, `rank`, `world_size`, `device` and `position`."""
+    """A worker's view of the run. Attributes: `run`, `recipe`, `rank`, `world_size`, `device` and `position`.
 
-    def __init__(self, config: LoopConfig):
-        run = parse(config.document)
+    `total_rows` is None where only reading tells.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        device: torch.device,
+        lockstep: Lockstep,
+        reporter: Reporter,
+        feed: Feed,
+        saver: Saver,
+        node: str,
+        generation: int,
+        total_rows: int | None,
+    ):
         if run.spec.recipe is None:
             raise RuntimeError("a run with its own command has no built-in training function")
         self.run = run
         self.recipe = run.spec.recipe
-        self.rank = ray.train.get_context().get_world_rank()
-        self.world_size = ray.train.get_context().get_world_size()
-        self.device = ray.train.torch.get_device() if torch.cuda.is_available() else torch.device("cpu")
+        self.rank = lockstep.rank
+        self.world_size = lockstep.world_size
+        self.device = device
         self.position = Position(started_at=time.time())
-        self.lockstep = Lockstep(self.rank, self.world_size)
-        # How many times Ray has started the workers in this attempt.
-        self.generation: int = self.lockstep.broadcast(ray.get(config.hub.join.remote()) if self.rank == 0 else None)
-        self.reporter = Reporter(config.hub, is_reporting=self.rank == 0)
-        self._feed = Feed(self.recipe, config.hub, self.lockstep, self.device)
-        self._saver = Saver(
-            config.storage,
-            self.lockstep,
-            Writer(config.attempt, self.generation),
-            num_to_keep=run.spec.storage.checkpoints.num_to_keep,
-            recorded=config.recorded,
-            notify=lambda level, message: self.reporter.tell("Notice", level=level, message=message),
-        )
-        steps = -(-config.total_rows // self.recipe.global_batch_size) if config.total_rows else None
+        self.lockstep = lockstep
+        self.generation = generation
+        self.reporter = reporter
+        self._node = node
+        self._feed = feed
+        self._saver = saver
+        steps = -(-total_rows // self.recipe.global_batch_size) if total_rows else None
         self._meter = Meter(self.recipe.epochs, steps)
         self._timer = StallTimer()
         self._causes: dict[str, float] = {}
         self._must_stop = False
         self._is_announced = False
         self._saved_at: tuple[int, int] | None = None
+        self._saved: dict[str, Any] = {}
 
     @property
     def should_stop(self) -> bool:
@@ -116,14 +107,14 @@ class Session:
             self._announce(None)
             return None
         for change in restored.changes:
-            self.reporter.tell("Notice", level="Warning", message=change)
+            self.notice(change)
         self.position = restored.position
         self._meter.begin_attempt(self.position)
         # Rank 0 carries what all ranks had used, so that the next checkpoint holds it too.
         if self.rank == 0:
             self._feed.consumed = consumed_rows(restored.directory)
         if not restore_random(restored.directory, self.rank):
-            torch.manual_seed(hash((self.recipe.seed, self.position.step, self.rank)))
+            seed_all(abs(hash((self.recipe.seed, self.position.step, self.rank))))
         self._announce(restored.name)
         return restored
 
@@ -136,11 +127,26 @@ class Session:
         values = self._saver.save(state, self.position, self._feed.account(), metrics, best=best)
         self.reporter.tell("CheckpointSaved", **values)
         self._timer.restart()
+        self._saved = values
+
+    def keep_best(self, metrics: dict[str, float]) -> None:
+        """Keep the checkpoint that was saved last as the run's best, with its `metrics`. Collective."""
+        self._saver.keep_best(metrics)
+        self.reporter.tell("CheckpointSaved", **{**self._saved, "best": True})
+
+    def notice(self, message: str, *, level: str = "Warning") -> None:
+        """Tell the run's author something that is worth knowing. Rank 0's word counts; others' is dropped."""
+        self.reporter.tell("Notice", level=level, message=message)
+
+    def leave_out_time(self) -> None:
+        """What has happened since the step began is no part of training's time."""
+        self._timer.restart()
 
     def train_steps(self) -> Iterator[Step]:
         """The rest of the current epoch in steps that all ranks take together. Ends early when asked to stop.
 
-        A rank without rows gets steps with `batch` None and must take part in collective work all the same.
+        A rank without rows gets steps with `batch` None. It must take part in collective work nevertheless: gradients
+        of such a step are best exchanged by hand, with zeros from that rank.
         """
         self._announce(None)
         self._meter.begin_epoch(self.position)
@@ -158,7 +164,7 @@ class Session:
                 # Neither the pace nor the rate is known from one batch that all had to wait for.
                 self.reporter.postpone_status()
             try:
-                yield Step(turn.batch, agreement.rows[self.rank], agreement.total_rows)
+                yield _step(turn.batch, agreement.rows, self.rank)
             finally:
                 self.position = self._timer.step_done(self.position)
             self._must_stop = agreement.must_stop
@@ -172,11 +178,18 @@ class Session:
         # Now it is known, however many rows a transform has dropped or added.
         self.position = dataclasses.replace(self.position, steps_per_epoch=self.position.epoch_step or None)
 
+    def validation_steps(self) -> Iterator[Step]:
+        """One pass over the validation data in steps that all ranks take together. Ends early when asked to stop."""
+        for turn in self._feed.validation(self.reporter.is_stop_requested):
+            self._must_stop = self._must_stop or turn.agreement.must_stop
+            if self._must_stop:
+                return
+            yield _step(turn.batch, turn.agreement.rows, self.rank)
+        self._must_stop = self._must_stop or self._feed.is_stopped
+
     def validation_batches(self) -> Iterator[Batch]:
-        """One pass over this rank's share of the validation data; every rank must make it."""
-        for turn in self._feed.validation(lambda: False):
-            if turn.batch is not None:
-                yield turn.batch
+        """This rank's batches of `validation_steps`; every rank must make the whole pass."""
+        return (step.batch for step in self.validation_steps() if step.batch is not None)
 
     def count_step(self) -> None:
         """The optimizer has moved once more."""
@@ -214,7 +227,7 @@ class Session:
             return
         self._is_announced = True
         ranks: dict[str, list[int]] = {}
-        for rank, node in enumerate(self.lockstep.gather(ray.get_runtime_context().get_node_id())):
+        for rank, node in enumerate(self.lockstep.gather(self._node)):
             ranks.setdefault(node, []).append(rank)
         self.reporter.tell(
             "Started",
@@ -225,3 +238,8 @@ class Session:
             generation=self.generation,
             ranks=ranks,
         )
+
+
+def _step(batch: Batch | None, by_rank: tuple[int, ...], rank: int) -> Step:
+    with_rows = tuple(each for each, rows in enumerate(by_rank) if rows)
+    return Step(batch, by_rank[rank], sum(by_rank), with_rows)

@@ -1,166 +1,146 @@
 """One optimizer step: forward, backward, accumulation, clipping, precision; exact for any number of rows.
 
 Ranks may have different numbers of rows in a step, or none. The gradient is always the mean over all rows of all
-ranks, as if one machine had seen them together.
+ranks, as if one machine had seen them together. It must not know where rows come from or what is saved.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.train.computation import Computation
-from trainingrun_trainer.train.recipe_objects import trainer_transform
+from trainingrun_trainer.train.epoch_sums import Sums, Tally
+from trainingrun_trainer.train.feed import Batch
+from trainingrun_trainer.train.finiteness import Finiteness
+from trainingrun_trainer.train.normalisation import BatchNorms
+from trainingrun_trainer.train.replicas import Replicas
 from trainingrun_trainer.train.session import Session, Step
 
 _AUTOCAST = {"BF16": torch.bfloat16, "FP16": torch.float16}
-_BATCH_NORM = torch.nn.modules.batchnorm._BatchNorm
-
-
-@dataclass
-class Sums:
-    """Running sums over rows, kept on the device so that no step waits for the GPU."""
-
-    rows: int = 0
-    values: dict[str, torch.Tensor] = field(default_factory=dict)
-
-    def add(self, rows: int, **means: torch.Tensor) -> None:
-        """Add means over `rows` rows."""
-        self.rows += rows
-        for name, mean in means.items():
-            weighted = mean.detach().double() * rows
-            self.values[name] = self.values[name] + weighted if name in self.values else weighted
-
-    def means(self) -> dict[str, float]:
-        """The means over all rows added so far; this waits for the device."""
-        return {name: float(value) / self.rows for name, value in self.values.items()} if self.rows else {}
 
 
 class Stepper:
-    """Takes steps with a model. `step` returns True when the optimizer has moved."""
+    """Takes steps with a model, and counts them in `tally`. `step` returns True when the optimizer has moved.
+
+    `gathered` are the sums of the step that is being gathered, or was taken last.
+    """
 
     def __init__(
         self,
         session: Session,
-        recipe: Recipe,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
+        replicas: Replicas,
         computation: Computation,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
+        tally: Tally,
     ):
+        self._recipe = recipe = session.recipe
+        self.gathered = Sums()
+        self._tally = tally
         self._session = session
-        self._recipe = recipe
-        self.model = model
-        self.optimizer = optimizer
-        self.scaler = torch.amp.GradScaler(
-            session.device.type, enabled=autocast_type(recipe.mixed_precision, session.device.type) is torch.float16
-        )
-        self.sums = Sums()
         self._computation = computation
-        self.transform = trainer_transform(recipe, training=True)
-        self._norms = [module for module in model.modules() if isinstance(module, _BATCH_NORM)]
+        self._optimizer = optimizer
+        self._scaler = scaler
+        self._replicas = replicas
+        self.norms = BatchNorms(replicas.bare, session.lockstep)
+        self._finiteness = Finiteness(recipe.on_non_finite_loss, session.device, session.world_size)
         self._nominal_rows = recipe.global_batch_size
         self._pending_rows = 0
         self._pending_steps = 0
-        self._is_pending_synced = True
+        self._is_exchanged = True
 
     def step(self, step: Step) -> bool:
-        """Learn from one micro-batch; moves the optimizer when a whole batch has been gathered."""
+        """Learn from one micro-batch, already transformed; moves the optimizer when a whole batch has been gathered."""
         if self._pending_steps == 0:
-            self.optimizer.zero_grad(set_to_none=True)
+            self._replicas.prepare_step()
+            self.gathered = Sums()
         is_last = self._pending_steps + 1 == self._recipe.gradient_accumulation_steps
-        # Gradients meet while they are computed, which needs all ranks to compute some.
-        is_synced = is_last and step.total_rows >= self._session.world_size
-        if step.batch is not None:
-            with self._gradient_sync(is_synced), self._normalisation(step.rows):
-                loss = self._weighted_loss(step.batch, step.rows)
-                self.scaler.scale(loss).backward()
-        self._is_pending_synced = is_synced
+        all_have_rows = len(step.ranks_with_rows) == self._session.world_size
+        self._is_exchanged = self._replicas.exchanges(is_last=is_last, all_have_rows=all_have_rows)
+        with self.norms.during(step.rows, step.ranks_with_rows):
+            if step.batch is not None:
+                self._learn(step.batch, step.rows)
+        if step.ranks_with_rows[0] != 0:
+            # Rank 0, whose statistics are everybody's and are saved, has not seen these rows.
+            self._replicas.share_buffers(source=step.ranks_with_rows[0])
         self._pending_rows += step.total_rows
         self._pending_steps += 1
         return is_last and self.flush()
 
     def flush(self) -> bool:
-        """Move the optimizer by what is gathered, if anything: the last batch of an epoch may be a short one."""
+        """Move the optimizer by what is gathered, if anything: the last batch of an epoch may be a short one.
+
+        Raises NonFiniteLoss. False also where the step was left out.
+        """
         if self._pending_steps == 0:
             return False
-        if not self._is_pending_synced:
-            self._sync_gradients()
-        self.scaler.unscale_(self.optimizer)
+        # Before they are unscaled: a gradient that overflowed on one rank must be seen by all.
+        self._replicas.average_gradients(exchanged=self._is_exchanged)
+        self._scaler.unscale_(self._optimizer)
+        trained = self._trained()
+        gradients: list[Any] = [parameter.grad for parameter in trained]
         if self._pending_rows != self._nominal_rows:
-            for parameter in self._parameters_with_gradients():
-                parameter.grad.mul_(self._nominal_rows / self._pending_rows)
-        if self._recipe.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.max_grad_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+            for gradient in gradients:
+                gradient.mul_(self._nominal_rows / self._pending_rows)
+        norm = torch.nn.utils.get_total_norm([_values(gradient) for gradient in gradients])
         self._pending_rows = self._pending_steps = 0
-        return True
+        if self._is_left_out(norm):
+            self._tally.left_out += 1
+            self._scaler.update()
+            return False
+        self._tally.sums.merge(self.gathered)
+        if self._recipe.max_grad_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(trained, self._recipe.max_grad_norm, norm)
+        return self._move()
 
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The context for forward passes in the recipe's precision."""
-        device = self._session.device.type
-        dtype = autocast_type(self._recipe.mixed_precision, device)
-        return torch.autocast(device, dtype=dtype) if dtype else contextlib.nullcontext()
+    def settle(self) -> None:
+        """Wait until it is known that every step taken was finite. Raises NonFiniteLoss."""
+        self._finiteness.settle()
 
-    def prepare(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of a batch, after the transform that runs on the trainer."""
-        dataset = self._recipe.dataset
-        batch = self._transform(batch)
-        return batch[dataset.inputs[0]], batch[dataset.targets[0]]
+    def _learn(self, batch: Batch, rows: int) -> None:
+        """Forward and backward. DDP takes the mean over ranks, so that each rank's share is scaled by their number."""
+        # What is compiled cannot be watched for layers that have one value per channel.
+        compiled = not self.norms.are_in_doubt(rows)
+        model = self._replicas.for_training(exchanging=self._is_exchanged, compiled=compiled)
+        with autocast(self._recipe, self._session.device):
+            means = self._computation.training(model, batch, self._session)
+        self.gathered.add(rows, means)
+        self._finiteness.see(means["loss"])
+        share: Any = means["loss"] * (rows * self._session.world_size / self._nominal_rows)
+        self._scaler.scale(share).backward()
 
-    def evaluate(self, outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Loss and metric, means over the rows."""
-        name, metric = self._metric
-        return {"loss": self._loss(outputs, targets), name: metric(outputs, targets)}
+    def _trained(self) -> list[torch.nn.Parameter]:
+        """What the optimizer moves: a model may have gradients that nobody asked for, which no scaler looks after."""
+        groups = self._optimizer.param_groups
+        return [parameter for group in groups for parameter in group["params"] if parameter.grad is not None]
 
-    def _weighted_loss(self, batch: Batch, rows: int) -> torch.Tensor:
-        """This rank's share of the loss: DDP takes the mean over ranks, so the sum over rows comes out."""
-        with self.autocast():
-            if self._train_step is not None:
-                means = {"loss": self._train_step(self.model, self._transform(batch), self._session)}
-            else:
-                inputs, targets = self.prepare(batch)
-                means = self.evaluate(self.model(inputs), targets)
-        self.sums.add(rows, **means)
-        share: torch.Tensor = means["loss"] * (rows * self._session.world_size / self._nominal_rows)
-        return share
+    def _is_left_out(self, norm: torch.Tensor) -> bool:
+        position = self._session.position
+        # With FP16 a gradient may overflow: the scaler leaves that step out by itself, and scales by less.
+        seen = None if self._scaler.is_enabled() else norm
+        return self._finiteness.is_left_out(seen, step=position.step + 1, epoch=position.epoch)
 
-    def _gradient_sync(self, is_last: bool) -> contextlib.AbstractContextManager[Any]:
-        if is_last or not isinstance(self.model, torch.nn.parallel.DistributedDataParallel):
-            return contextlib.nullcontext()
-        return self.model.no_sync()
+    def _move(self) -> bool:
+        before = self._scaler.get_scale()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        has_moved = self._scaler.get_scale() >= before
+        self._tally.overflowed += not has_moved
+        return has_moved
 
-    @contextlib.contextmanager
-    def _normalisation(self, rows: int) -> Iterator[None]:
-        """One row has no variance and no row no mean: batch norm then uses its running statistics."""
-        if rows > 1:
-            yield
-            return
-        changed = [norm for norm in self._norms if norm.training]
-        for norm in changed:
-            norm.eval()
-        yield
-        for norm in changed:
-            norm.train()
 
-    def _sync_gradients(self) -> None:
-        if self._session.world_size > 1:
-            for parameter in self.model.parameters():
-                if not parameter.requires_grad:
-                    continue
-                if parameter.grad is None:  # no rows here: a part of zero
-                    parameter.grad = torch.zeros_like(parameter)
-                dist.all_reduce(parameter.grad)
-                parameter.grad.div_(self._session.world_size)
+def _values(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
 
-    def _parameters_with_gradients(self) -> list[Any]:
-        return [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+
+def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """The context for forward passes in the recipe's precision."""
+    dtype = autocast_type(recipe.mixed_precision, device.type)
+    return torch.autocast(device.type, dtype=dtype) if dtype else contextlib.nullcontext()
 
 
 def autocast_type(precision: str | None, device: str) -> torch.dtype | None:
@@ -169,22 +149,3 @@ def autocast_type(precision: str | None, device: str) -> torch.dtype | None:
     FP16 needs a gradient scaler, and that a GPU: a machine without one trains such a run in float32.
     """
     return None if precision == "FP16" and device != "cuda" else _AUTOCAST.get(precision or "")
-
-
-def trainer_transform(recipe: Recipe) -> Callable[[Batch], Batch]:
-    """The recipe's transform if it runs on the trainer, otherwise one that changes nothing."""
-    function = hooks.load("spec.recipe.transform.function", recipe.transform.function, "transform (Batch)")
-    if not runs_on_trainer(function):
-        return lambda batch: batch
-    parameters = dict(recipe.transform.parameters)
-    hooks.check_parameters("spec.recipe.transform.parameters", function, 1, parameters)
-    return lambda batch: function(batch, **parameters)
-
-
-def _train_step(recipe: Recipe) -> Callable[..., torch.Tensor] | None:
-    if recipe.train_step is None:
-        return None
-    function = hooks.load("spec.recipe.trainStep.function", recipe.train_step.function, "trainStep")
-    parameters = dict(recipe.train_step.parameters)
-    hooks.check_parameters("spec.recipe.trainStep.parameters", function, 3, parameters)
-    return lambda model, batch, state: function(model, batch, state, **parameters)
