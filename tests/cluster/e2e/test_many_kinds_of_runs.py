@@ -128,7 +128,7 @@ def test_data_and_checkpoints_are_in_a_bucket(kinds: Kinds) -> None:
     newest = kinds.bucket.status["outputs"]["checkpointURI"]
     assert newest.startswith("s3://training/runs/")
     keys = kinds.store.keys("training", newest.removeprefix("s3://training/"))
-    assert {"manifest-0.json", "state.pt"} <= {key.rpartition("/")[2] for key in keys}
+    assert {"manifest.json", "state.pt"} <= {key.rpartition("/")[2] for key in keys}
 
 
 def test_a_run_in_a_bucket_needs_no_volume(kinds: Kinds) -> None:

@@ -90,7 +90,7 @@ def test_after_all_that_the_run_is_complete_and_every_row_was_trained_once_an_ep
     ends = [record for record in records if isinstance(record, EpochEnded)]
     assert {record.epoch for record in ends} == set(range(_EPOCHS))
     assert not miscounted(records, long_run.ROWS_PER_EPOCH)
-    position = json.loads((max(run.folder.glob("step-*")) / "manifest-0.json").read_text())["position"]
+    position = json.loads((max(run.folder.glob("step-*")) / "manifest.json").read_text())["position"]
     assert (position["epoch"], position["rows"]) == (_EPOCHS, _EPOCHS * long_run.ROWS_PER_EPOCH)
     assert ends[-1].metrics["validation_accuracy"] > 0.9
     assert not long_run.attempts_overlap(run)

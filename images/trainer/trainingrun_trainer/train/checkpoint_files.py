@@ -28,7 +28,7 @@ from trainingrun_trainer.train.stall_clock import StallClock
 STATE_FILE = "state.pt"
 MANIFEST = "manifest.json"
 # Checkpoints from before there was one manifest have one of each rank.
-FIRST_MANIFEST = "manifest-0.json"
+_FIRST_MANIFEST = "manifest-0.json"
 # Of the manifest. Fields may be added without a new one: readers ignore what they do not know.
 VERSION = 1
 Fields = TypeVar("Fields")
@@ -181,9 +181,9 @@ def _manifest(storage: RunStorage, name: str, sizes: dict[str, int]) -> Manifest
 
 
 def _manifest_of_ranks(storage: RunStorage, name: str, sizes: dict[str, int]) -> Manifest:
-    if FIRST_MANIFEST not in sizes:
+    if _FIRST_MANIFEST not in sizes:
         raise TornCheckpoint(f"{MANIFEST} is missing")
-    first = _document(storage, name, FIRST_MANIFEST, sizes[FIRST_MANIFEST])
+    first = _document(storage, name, _FIRST_MANIFEST, sizes[_FIRST_MANIFEST])
     try:
         files = _files(first["files"])
         for rank in range(1, first["worldSize"]):
@@ -193,7 +193,7 @@ def _manifest_of_ranks(storage: RunStorage, name: str, sizes: dict[str, int]) ->
             files |= _files(_document(storage, name, file, sizes[file])["files"])
         return Manifest(position=_position(first["position"]), files=files)
     except (KeyError, TypeError, AttributeError):
-        raise TornCheckpoint(f"{FIRST_MANIFEST} has a different version") from None
+        raise TornCheckpoint(f"{_FIRST_MANIFEST} has a different version") from None
 
 
 def _document(storage: RunStorage, name: str, file: str, size: int) -> dict[str, Any]:
