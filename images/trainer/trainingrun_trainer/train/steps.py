@@ -78,11 +78,12 @@ class Stepper:
         if self._pending_steps == 0:
             self.optimizer.zero_grad(set_to_none=True)
         is_last = self._pending_steps + 1 == self._recipe.gradient_accumulation_steps
-        # Gradients meet while they are computed, which needs all ranks to compute some.
-        is_synced = is_last and step.total_rows >= self._session.world_size
+        # Gradients meet while they are computed, and buffers before that, which needs all ranks to compute something.
+        all_have_rows = step.total_rows >= self._session.world_size
+        is_synced = is_last and all_have_rows
         if step.batch is not None:
             with self._gradient_sync(is_synced), self._normalisation(step.rows):
-                loss = self._weighted_loss(step.batch, step.rows)
+                loss = self._weighted_loss(self.model if all_have_rows else _bare(self.model), step.batch, step.rows)
                 self.scaler.scale(loss).backward()
         self._is_pending_synced = is_synced
         self._pending_rows += step.total_rows
@@ -123,14 +124,14 @@ class Stepper:
         name, metric = self._metric
         return {"loss": self._loss(outputs, targets), name: metric(outputs, targets)}
 
-    def _weighted_loss(self, batch: Batch, rows: int) -> torch.Tensor:
+    def _weighted_loss(self, model: torch.nn.Module, batch: Batch, rows: int) -> torch.Tensor:
         """This rank's share of the loss: DDP takes the mean over ranks, so the sum over rows comes out."""
         with self.autocast():
             if self._train_step is not None:
-                means = {"loss": self._train_step(self.model, self._transform(batch), self._session)}
+                means = {"loss": self._train_step(model, self._transform(batch), self._session)}
             else:
                 inputs, targets = self.prepare(batch)
-                means = self.evaluate(self.model(inputs), targets)
+                means = self.evaluate(model(inputs), targets)
         self.sums.add(rows, **means)
         share: torch.Tensor = means["loss"] * (rows * self._session.world_size / self._nominal_rows)
         return share
@@ -165,6 +166,12 @@ class Stepper:
 
     def _parameters_with_gradients(self) -> list[Any]:
         return [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+
+
+def _bare(model: Any) -> Any:
+    """The model within what compiles it and what exchanges its gradients."""
+    inner = getattr(model, "_orig_mod", model)
+    return inner.module if isinstance(inner, torch.nn.parallel.DistributedDataParallel) else inner
 
 
 def autocast_type(precision: str | None, device: str) -> torch.dtype | None:
