@@ -23,7 +23,7 @@ def _rows(generator: np.random.Generator, rows: int) -> pd.DataFrame:
     city = generator.choice(["Bergen", "Gent", "Porto"], rows)
     member = generator.random(rows) < 0.3
     interest = (age - 50) / 20 + (income - 50_000) / 15_000 + 2.0 * member + 1.5 * (city == "Porto") - 1.0
-    bought = (interest + generator.normal(0, 0.3, rows) > 0).astype(int)
+    bought = (interest + generator.normal(0, 0.15, rows) > 0).astype(int)
     return pd.DataFrame({"age": age, "income": income, "city": city, "member": member, "bought": bought})
 
 

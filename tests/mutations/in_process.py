@@ -106,5 +106,3 @@ def _importable(folders: tuple[Path, ...]) -> Iterator[None]:
             origin = getattr(sys.modules[name], "__file__", None)
             if origin and any(Path(origin).is_relative_to(folder) for folder in folders):
                 del sys.modules[name]
-
-

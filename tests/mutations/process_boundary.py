@@ -22,7 +22,6 @@ import ray.train
 import ray.train.torch
 import torch
 
-
 _NODE = "0" * 56
 _POLL_SECONDS = 0.02
 
@@ -218,5 +217,3 @@ def _join(threads: set[threading.Thread]) -> None:
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
         assert not thread.is_alive(), f"{thread.name} still runs"
-
-

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from example_runs import EXAMPLES, Example
+from example_runs import EXAMPLES, FOLDER, REACHES, Example
 from in_process import train
 
 from trainingrun.spec.documents import load_runs
@@ -13,6 +14,19 @@ from trainingrun.spec.documents import load_runs
 
 def test_there_are_twelve() -> None:
     assert len(EXAMPLES) == 12
+
+
+def test_the_page_lists_each_with_what_it_does_and_reaches() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\((.+?)\) \| (.+) \| `(.+)` \|$", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    assert rows == [
+        (
+            example.name,
+            f"{example.name}/run.yaml",
+            example.run_file.read_text().splitlines()[0].removeprefix("# "),
+            example.document()["metadata"]["annotations"][REACHES],
+        )
+        for example in EXAMPLES
+    ]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
