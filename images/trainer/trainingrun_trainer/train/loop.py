@@ -18,6 +18,7 @@ import torch
 from trainingrun_trainer import hooks
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.train import recipe_objects
+from trainingrun_trainer.train.learning import Learning
 from trainingrun_trainer.train.session import LoopConfig, Session, Step
 from trainingrun_trainer.train.steps import Stepper, Sums
 
@@ -49,6 +50,8 @@ class Training:
         self._bare_model = getattr(self._model, "module", self._model)
         optimizer = recipe_objects.build_optimizer(recipe, self._bare_model)
         self._scheduler = recipe_objects.build_scheduler(recipe, optimizer)
+        self._learning = Learning(recipe)
+        self._learning.begin([group["lr"] for group in optimizer.param_groups])
         compiled: Any = torch.compile(self._model) if recipe.torch_compile else self._model
         # Dropout must differ between ranks; the weights, made above, must not.
         torch.manual_seed(recipe.seed + 1 + session.rank)
@@ -81,7 +84,10 @@ class Training:
         self._model.train()
         self._stepper.sums = Sums()
         for step in session.train_steps():
-            if self.step(step):
+            has_moved = self.step(step)
+            if session.position.step == 0 and self._stepper.sums.rows == step.rows:
+                self._learning.untrained(self._stepper.sums.means().get("loss", float("nan")))
+            if has_moved:
                 self._moved()
                 if every and session.position.step % every == 0:
                     self._save({})
@@ -106,6 +112,14 @@ class Training:
             metrics |= {f"validation_{name}": value for name, value in self._validate().items()}
         if self._scheduler is not None and self._recipe.scheduler and self._recipe.scheduler.interval == "Epoch":
             self._scheduler.step()
+        for sentence in self._learning.after_epoch(
+            session.position.epoch,
+            steps=session.position.epoch_step,
+            rows=self._stepper.sums.rows,
+            rates=[group["lr"] for group in self._stepper.optimizer.param_groups],
+            metrics=metrics,
+        ):
+            session.reporter.tell("Notice", level="Warning", message=sentence)
         best = self._is_best(metrics)
         session.end_epoch(metrics)
         self._save(metrics, best=best)
