@@ -54,11 +54,11 @@ def _model_parameters(copy: Copy, **parameters: Any) -> None:
 
 
 def _best(copy: Copy) -> None:
-    copy.document["spec"]["storage"]["checkpoints"] = {"best": {"metric": "validation_acuracy"}}
+    copy.document["spec"]["storage"]["checkpoints"] = {"best": {"metric": "validation_accuracy_x"}}
 
 
 def _stopping(copy: Copy) -> None:
-    copy.recipe["earlyStopping"] = {"metric": "validation_acuracy", "patience": 2}
+    copy.recipe["earlyStopping"] = {"metric": "validation_accuracy_x", "patience": 2}
 
 
 def _colour(copy: Copy) -> None:
