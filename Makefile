@@ -11,7 +11,7 @@ DEMO := .trainingrun/demo
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate bench lock sbom clean
+.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations bench lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ format: setup ## Rewrite the code in the project's format
 
 generate: setup ## Generate the CRD and the reference pages from the typed model, and the chart's copies
 	$(BIN)/python -m trainingrun.crd
+
+mutations: setup ## Break the examples in every way that people do, and write what each mistake leads to in docs
+	$(BIN)/python tests/mutations/try_all.py
 
 bench: setup ## Measure the data path, stall, recovery and the operator against baselines in the same run
 	$(BIN)/python -m bench

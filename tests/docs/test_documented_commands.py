@@ -46,6 +46,10 @@ def check_export(words: list[str]) -> None:
     assert all("=$PWD/.trainingrun/cluster" in word for word in words)
 
 
+def check_python(words: list[str]) -> None:
+    assert (ROOT / words[0]).is_file()
+
+
 def check_ray(words: list[str]) -> None:
     from ray.scripts.scripts import cli
 
@@ -61,6 +65,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "export": check_export,
     "helm": check_helm,
     "kubectl": check_kubectl,
+    "python": check_python,
     "ray": check_ray,
 }
 
@@ -92,7 +97,7 @@ def test_commands_in_the_text(document: Path) -> None:
 
 
 def test_files_that_shell_lines_name_are_there() -> None:
-    named = [word for _, words in LINES for word in words if word.startswith(("manifests/", "docs/"))]
+    named = [word for _, words in LINES for word in words if word.startswith(("manifests/", "docs/", "examples/"))]
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
 

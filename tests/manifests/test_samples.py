@@ -12,10 +12,10 @@ from rendering import ROOT, parsed
 
 from trainingrun.cli import main
 
-SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
+SAMPLES = [*sorted((ROOT / "manifests" / "samples").glob("*.yaml")), *sorted((ROOT / "examples").glob("*/run.yaml"))]
 _IMAGES = {"registry.example/trainingrun-trainer:0.1.0", "registry.example/trainingrun-operator:0.1.0"}
 
-pytestmark = pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+pytestmark = pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
 def test_a_sample_is_valid(path: Path) -> None:

@@ -50,6 +50,11 @@ class Learner:
         seed_all(recipe.seed + 1 + session.rank)
 
     @property
+    def rates(self) -> list[float]:
+        """The learning rates of the optimizer's groups, as they are now."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    @property
     def has_begun(self) -> bool:
         """Whether there has been a batch."""
         return self._begun is not None

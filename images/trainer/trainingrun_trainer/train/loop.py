@@ -7,6 +7,7 @@ trained is saved before anything is done with it that may fail: metrics of all r
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +19,12 @@ from trainingrun.spec.storage import VALIDATION_PREFIX
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.train import watched_metrics
+from trainingrun_trainer.train.computation import LOSS
 from trainingrun_trainer.train.early_stopping import Patience, is_better
 from trainingrun_trainer.train.epoch_sums import Sums
 from trainingrun_trainer.train.feed import Batch
 from trainingrun_trainer.train.learner import Learner
+from trainingrun_trainer.train.learning import Learning
 from trainingrun_trainer.train.session import Session, Step
 from trainingrun_trainer.train.steps import autocast
 from trainingrun_trainer.train.teller import Teller, refuse_nothing_learnt
@@ -56,6 +59,8 @@ class Training:
         self._tally = self._learner.tally
         self._teller = Teller(session)
         self._patience = Patience()
+        self._learning = Learning(session.recipe)
+        self._learning.begin(self._learner.rates)
         # Whether the rows of the epoch that `position` names are trained, and only what follows is not done yet.
         self._is_trained = False
 
@@ -100,6 +105,8 @@ class Training:
         has_moved = self._learner.stepper.step(step)
         self._teller.left_out(self._tally)
         if is_first:
+            if self._session.position.step == 0:
+                self._learning.untrained(self._learner.stepper.gathered.means().get(LOSS, math.nan))
             names = self._session.lockstep.gather(sorted(self._learner.stepper.gathered.values))
             watched_metrics.check_first_step(self._session.run, self._counted(dict.fromkeys(set().union(*names), 0.0)))
         return has_moved
@@ -122,7 +129,8 @@ class Training:
 
     def _finish_epoch(self) -> bool:
         session, recipe = self._session, self._recipe
-        metrics = self._counted(self._tally.sums.over_ranks(session.lockstep).means)
+        totals = self._tally.sums.over_ranks(session.lockstep)
+        metrics = self._counted(totals.means)
         refuse_nothing_learnt(session.position, self._tally)
         epochs_done = session.position.epoch + 1
         if epochs_done == recipe.epochs or epochs_done % self._checkpoints.every_epochs == 0:
@@ -137,6 +145,11 @@ class Training:
         watched_metrics.check(session.run, metrics)
         self._learner.schedule.after_epoch(metrics)
         self._keep_if_best(metrics)
+        rows = int(max((rows for _, rows in totals.values.values()), default=0))
+        steps, rates = session.position.epoch_step, self._learner.rates
+        self._teller.learnt(
+            self._learning.after_epoch(session.position.epoch, steps=steps, rows=rows, rates=rates, metrics=metrics)
+        )
         if recipe.early_stopping is not None:
             self._patience = self._patience.after(metrics[recipe.early_stopping.metric], recipe.early_stopping)
         session.end_epoch(metrics)

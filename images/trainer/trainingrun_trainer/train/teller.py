@@ -6,6 +6,7 @@ It must not decide what is done about it, except to end an epoch in which nothin
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from trainingrun_trainer.failures.errors import NonFiniteLoss
 from trainingrun_trainer.train.checkpoint_files import Position
@@ -75,6 +76,11 @@ class Teller:
         dataset = self._session.recipe.dataset
         if dataset.validation is not None and not any(name.startswith("validation_") for name in metrics):
             self._say("spec.recipe.dataset.validation: there are no rows, so nothing was validated")
+
+    def learnt(self, doubts: Sequence[str]) -> None:
+        """What suggests that a training has learnt nothing."""
+        for sentence in doubts:
+            self._say(sentence)
 
     def ended_early(self, patience: Patience) -> None:
         """Training ends before its last epoch."""
