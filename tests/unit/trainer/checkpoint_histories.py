@@ -170,6 +170,8 @@ class History:
             return
         newest = max(file.split("/")[2] for file in files)
         file = self.draw.choice([file for file in files if self.draw.random() < 0.3 or newest in file] or files)
+        if self.best is not None and self.best.name in file:
+            self.best = None  # whoever goes on from an earlier one has that one's best
         content = self.store.files[file]
         kind = self.draw.random()
         if kind < 0.3 or not content:
