@@ -22,6 +22,7 @@ _ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
 _TYPED_PARQUET = {"format": "Parquet", "path": "/x", "schema": {"a": "int64"}}
 _NAMELESS_COLUMN = {"format": "CSV", "path": "/x", "schema": {"": "int64"}}
 _TWICE = ["a", "b", "a"]
+_MEASURED_TWICE = recipe(metric={"function": "a:b"}, metrics=[{"function": "a:c"}])
 _STOPPED_BY_VALIDATION = recipe(earlyStopping={"metric": "validation_loss", "patience": 1})
 _FP16 = recipe(mixedPrecision="FP16")
 _BEST_VALIDATION = {"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}
@@ -64,6 +65,8 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe.dataset.inputColumns", "`inputColumns` must name each column once", dataset(inputColumns=_TWICE)),
     ("spec.recipe.dataset.targetColumns", "`targetColumns` must name each column once", dataset(targetColumns=_TWICE)),
     ("spec.recipe.dataset.columns", "`columns` must name each column once", dataset(columns=_TWICE)),
+    ("spec.recipe", "at most one of `metric`", document(recipe=_MEASURED_TWICE)),
+    ("spec.recipe.metric", "must not be `loss`", document(recipe=recipe(metric={"function": "a:loss"}))),
     ("spec.recipe.earlyStopping.metric", "needs `dataset.validation`", document(recipe=_STOPPED_BY_VALIDATION)),
     ("spec.storage", "exactly one of `uri`", document(storage={})),
     ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),

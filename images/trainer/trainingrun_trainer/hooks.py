@@ -111,15 +111,19 @@ def hook_of(path: str, named: Function, kind: str, **told: Any) -> Hook:
 
 
 def hooks_of(recipe: Recipe) -> Iterator[Hook]:
-    """Every hook that `recipe` names, in the order in which a row meets them."""
+    """The hooks of `recipe` that are sure to be used, in the order in which a row meets them.
+
+    A loop of the author's own may do without model, loss and so on.
+    """
     transform = recipe.transform
     told = {"training": True, "input_columns": recipe.dataset.inputs, "seed": 0}
     yield hook_of("spec.recipe.transform", transform, f"transform ({transform.kind})", **told)
-    for kind in ("collate", "model", "optimizer", "scheduler", "loss", "trainStep", "evalStep", "loop"):
+    ours = () if recipe.loop is not None else ("model", "optimizer", "scheduler", "loss", "trainStep", "evalStep")
+    for kind in ("collate", *ours, "loop"):
         named = getattr(recipe, _FIELDS.get(kind, kind))
         if named is not None:
             yield hook_of(f"spec.recipe.{kind}", named, kind)
-    for path, metric in (recipe.measured or {}).items():
+    for path, metric in (recipe.measured or {}).items() if ours else ():
         yield hook_of(f"spec.recipe.{path}", metric, "metrics")
 
 

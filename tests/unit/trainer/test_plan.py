@@ -155,6 +155,12 @@ def test_a_wrong_hook_is_refused_before_anything_starts(dataset: Path, fields: d
     assert said in str(caught.value)
 
 
+def test_a_hook_that_a_loop_may_never_use_stops_nothing(dataset: Path) -> None:
+    own = {"loop": {"function": "author_functions:any_arguments"}, "model": {"function": "nowhere:model"}}
+    run = run_of(recipe=recipe(dataset, **own))
+    assert plan_of(run, workers_of(run)).recipe.loop is not None
+
+
 def test_a_run_of_a_command_has_no_plan() -> None:
     run = run_of(recipe=None, trainer={"command": ["python", "train.py"]})
     with pytest.raises(InvalidConfiguration, match=r"^spec\.recipe: missing; a run with trainer\.command"):

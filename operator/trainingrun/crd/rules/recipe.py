@@ -91,7 +91,7 @@ RECIPE_RULES = (
         Recipe,
         "recipe.Recipe.broken_rules",
         "!has(self.metric) || (has(self.metric.name) ? self.metric.name != 'loss' : "
-        "!self.metric.function.matches('[:.]loss$'))",
+        "!(self.metric.function.endsWith(':loss') || self.metric.function.endsWith('.loss')))",
         "the name of `metric` must not be `loss`, which is always reported",
         field="metric",
     ),
