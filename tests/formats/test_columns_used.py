@@ -119,7 +119,7 @@ def test_only_columns_that_are_used_are_read(tmp_path: Path) -> None:
     ("columns", "uses", "said"),
     [
         (("image",), Uses(), 'spec.recipe.dataset.columns: found no "label", which is an input or target column'),
-        (("image", "wight"), HOOKS, 'spec.recipe.dataset.columns: column "wight" is in no file of'),
+        (("image", "wages"), HOOKS, 'spec.recipe.dataset.columns: column "wages" is in no file of'),
     ],
 )
 def test_columns_that_cannot_be_meant(tmp_path: Path, columns: tuple[str, ...], uses: Uses, said: str) -> None:

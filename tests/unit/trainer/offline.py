@@ -112,6 +112,7 @@ class Feed:
 
     def __init__(self, plan: Plan, rank: int):
         self.consumed = Consumed()
+        self.is_stopped = False
         self.turn = 0
         self._plan = plan
         self._rank = rank
@@ -121,6 +122,12 @@ class Feed:
             self.turn += 1
             yield self._dealt(self._plan.turns[self.turn - 1], must_stop)
         self.turn = 0
+
+    def account(self) -> Consumed:
+        return self.consumed
+
+    def drain(self) -> None:
+        pass
 
     def validation(self, must_stop: Callable[[], bool]) -> Iterator[Any]:
         for dealt in self._plan.validation:
@@ -163,7 +170,7 @@ class Store:
             name="step",
             directory=Path("/nowhere"),
             position=copy.copy(self._start.position),
-            skipped=(),
+            changes=(),
             state=lambda device: loaded(self._start),
         )
 

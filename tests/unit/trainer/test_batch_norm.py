@@ -33,7 +33,7 @@ def test_one_row_of_one_value_per_channel_is_not_and_others_are() -> None:
     news = News()
     state = trained(4, 2, news)
     assert int(state["norm.num_batches_tracked"]) == 2  # of three steps, the last of which has one row
-    assert news.notices == []
+    assert not any("has learnt nothing" in notice for notice in news.notices)
     assert int(trained(4, 1, news)["norm.num_batches_tracked"]) == 0
     assert any("has learnt nothing: norm;" in notice for notice in news.notices)
 

@@ -13,6 +13,8 @@ import torch
 from offline import VALIDATED, News, Plan, evenly, recipe
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.train import learner
+from trainingrun_trainer.train.dry_run import Findings
 
 VALIDATION = [[[0, 1, 2]], [[3, 4]], [[5]]]
 
@@ -105,6 +107,12 @@ def test_a_stop_saves_an_epoch_that_would_not_have_been_saved() -> None:
 def test_every_so_many_epochs_and_the_last(every: int, expected: list[int]) -> None:
     news = offline.train(plan({"everyEpochs": every}, epochs=5))
     assert [saved.position.epoch for saved in news.saved] == expected
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_tried_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The functions of these tests count their calls: those of the dry run would be among them."""
+    monkeypatch.setattr(learner, "dry_run", lambda *_, **__: Findings())
 
 
 def losses(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
