@@ -108,7 +108,8 @@ class Training:
             if self._session.position.step == 0:
                 self._learning.untrained(self._learner.stepper.gathered.means().get(LOSS, math.nan))
             names = self._session.lockstep.gather(sorted(self._learner.stepper.gathered.values))
-            watched_metrics.check_first_step(self._session.run, self._counted(dict.fromkeys(set().union(*names), 0.0)))
+            reported = self._counted(dict.fromkeys(set().union(*names), 0.0))
+            watched_metrics.check_first_step(self._session.run, reported, self._learner.validation_metrics)
         return has_moved
 
     def _train_rows(self) -> None:
