@@ -8,11 +8,13 @@ import offline
 import pytest
 import torch
 from offline import VALIDATED, News, Plan, evenly, recipe, rows
+from run_samples import run_of
 
 from trainingrun.contract.exits import Exit
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import DataError, NonFiniteLoss, UserCodeError
 from trainingrun_trainer.train import step_failures
+from trainingrun_trainer.train.schedule import Schedule
 
 
 def ended(news: News | None = None, **plan: Any) -> str:
@@ -66,6 +68,16 @@ def test_a_scheduler_that_has_no_more_steps_is_told(interval: str, epochs_saved:
     said = ended(news, recipe=recipe(scheduler={**scheduler, "interval": interval}))
     assert said.startswith(f"spec.recipe.scheduler: failed at a step of interval {interval}: ValueError: Tried to step")
     assert len(news.saved) == epochs_saved
+    assert (interval == "Epoch") == any("the 2 epochs take 2" in notice for notice in news.notices)  # of unknown rows
+
+
+@pytest.mark.parametrize(("steps", "an_epoch", "is_doubted"), [(6, 3, False), (5, 3, True), (5, None, False)])
+def test_a_scheduler_of_too_few_steps_is_doubted_beforehand(steps: int, an_epoch: int | None, is_doubted: bool) -> None:
+    scheduler = {"function": "torch.optim.lr_scheduler:OneCycleLR", "parameters": {"max_lr": 1, "total_steps": steps}}
+    spec = run_of(recipe=recipe(scheduler={**scheduler, "interval": "Step"})).spec
+    assert spec.recipe is not None
+    schedule = Schedule(spec.recipe, torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))]))
+    assert [said.endswith("the 2 epochs take 6") for said in schedule.doubts(an_epoch)] == [True] * is_doubted
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def check_step(before: float, tried: RecipeObjects) -> list[str]:
         return []
     rate = max(float(group["lr"]) for group in tried.optimizer.param_groups)
     return [
-        f"spec.recipe.optimizer: the first step makes the weights {after / before:,.0f} times as large as they were: is "
-        f"the learning rate of {rate:g} meant?"
+        f"spec.recipe.optimizer: the first step makes the weights {after / before:,.0f} times as large as they were: "
+        f"is the learning rate of {rate:g} meant?"
     ]
 
 

@@ -79,6 +79,7 @@ class Learner:
         findings = self._try(step)
         self.computation.decide(findings.decisions)
         self.validation_metrics = findings.validation_metrics
+        findings.doubts = (*findings.doubts, *self.schedule.doubts(self._session.expected_steps))
         replicas = Replicas(
             self.model,
             self.computation.loss_parameters(),

@@ -16,7 +16,20 @@ class Schedule:
 
     def __init__(self, recipe: Recipe, optimizer: torch.optim.Optimizer):
         self.scheduler: Any = recipe_objects.build_scheduler(recipe, optimizer)
+        self._recipe = recipe
         self._interval = recipe.scheduler.interval if recipe.scheduler is not None else None
+
+    def doubts(self, steps_an_epoch: int | None) -> list[str]:
+        """A sentence if the scheduler is made for fewer steps than the run takes, after which it raises."""
+        made_for, epochs = getattr(self.scheduler, "total_steps", None), self._recipe.epochs
+        steps = 1 if self._interval == "Epoch" else steps_an_epoch or 0
+        if not isinstance(made_for, int) or steps * epochs <= made_for:
+            return []
+        each = "epoch" if self._interval == "Epoch" else "batch"
+        return [
+            f"spec.recipe.scheduler: it is made for {made_for} steps and fails after them, but at one step per {each} "
+            f"the {epochs} epochs take {steps * epochs}"
+        ]
 
     def after_step(self, loss: Callable[[], float]) -> None:
         """The optimizer has moved. `loss`, of the step's rows on all ranks, is collective and called only if wanted."""
