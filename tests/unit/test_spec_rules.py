@@ -111,6 +111,14 @@ RULES = [
         {"spec.recipe.metrics[1].name": "b again"},
     ),
     (
+        {"recipe": recipe(metric={"function": "a:b"}, metrics=[])},
+        {"spec.recipe.metric": "metric and metrics"},
+    ),
+    (
+        {"recipe": recipe(metric={"function": "a:B.loss"})},
+        {"spec.recipe.metric.name": "loss, which is always reported"},
+    ),
+    (
         {"recipe": recipe(metrics=[{"function": "a:loss"}])},
         {"spec.recipe.metrics[0].name": "loss, which is always reported"},
     ),

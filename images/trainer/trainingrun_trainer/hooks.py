@@ -119,8 +119,8 @@ def hooks_of(recipe: Recipe) -> Iterator[Hook]:
         named = getattr(recipe, _FIELDS.get(kind, kind))
         if named is not None:
             yield hook_of(f"spec.recipe.{kind}", named, kind)
-    for place, metric in enumerate(recipe.metrics or ()):
-        yield hook_of(f"spec.recipe.metrics[{place}]", metric, "metrics")
+    for path, metric in (recipe.measured or {}).items():
+        yield hook_of(f"spec.recipe.{path}", metric, "metrics")
 
 
 def _find(path: str, reference: str, expected: str) -> Callable[..., Any]:

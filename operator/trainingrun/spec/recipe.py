@@ -135,6 +135,7 @@ class Recipe(Model):
         default=_call("torch.nn:CrossEntropyLoss"),
         description="Returns a callable (outputs, targets) -> scalar loss.",
     )
+    metric: MetricFunction | None = Field(default=None, description="One metric: the list of one, written shorter.")
     metrics: Metrics | None = Field(
         default=None,
         description=(
@@ -189,7 +190,20 @@ class Recipe(Model):
     torch_compile: bool = Field(default=False, description="Whether the model goes through torch.compile.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of every random generator, 0 to 4,294,967,295.")
 
+    @property
+    def measured(self) -> dict[str, MetricFunction] | None:
+        """The metrics to report, by their fields' paths within the recipe; None where the run names none."""
+        if self.metric is not None:
+            return {"metric": self.metric}
+        if self.metrics is None:
+            return None
+        return {f"metrics[{place}]": metric for place, metric in enumerate(self.metrics)}
+
     def broken_rules(self) -> Iterable[Problem]:
         """Refuse no targets where the built-in step would need them."""
         if not self.dataset.targets and self.train_step is None and self.loop is None:
             yield Problem("dataset.targetColumns", "an empty list", "1 column or more, or recipe.trainStep or loop")
+        if self.metric is not None and self.metrics is not None:
+            yield Problem("metric", "metric and metrics", "at most one of them")
+        if self.metric is not None and self.metric.resolved_name == "loss":
+            yield Problem("metric.name", "loss, which is always reported", "another name")

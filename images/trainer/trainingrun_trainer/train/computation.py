@@ -43,10 +43,10 @@ class Computation:
         self.functions: dict[str, OutputsFunction] = {}
         if self.train_step is None:  # which makes a loss by itself
             self.functions[LOSS] = OutputsFunction(hook_of("spec.recipe.loss", recipe.loss, "loss"), device)
-            for place, metric in enumerate(recipe.metrics or ()):
-                hook = hook_of(f"spec.recipe.metrics[{place}]", metric, "metrics")
+            for path, metric in (recipe.measured or {}).items():
+                hook = hook_of(f"spec.recipe.{path}", metric, "metrics")
                 self.functions[metric.resolved_name] = OutputsFunction(hook, device)
-        self.may_default = recipe.metrics is None and self.train_step is None
+        self.may_default = recipe.measured is None and self.train_step is None
 
     def decide(self, decisions: Decisions) -> None:
         """Follow what the dry run has found, from now on."""

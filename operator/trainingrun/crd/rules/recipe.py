@@ -83,6 +83,20 @@ RECIPE_RULES = (
     ),
     Rule(
         Recipe,
+        "recipe.Recipe.broken_rules",
+        "!has(self.metric) || !has(self.metrics)",
+        "at most one of `metric` and `metrics` may be set",
+    ),
+    Rule(
+        Recipe,
+        "recipe.Recipe.broken_rules",
+        "!has(self.metric) || (has(self.metric.name) ? self.metric.name != 'loss' : "
+        "!self.metric.function.matches('[:.]loss$'))",
+        "the name of `metric` must not be `loss`, which is always reported",
+        field="metric",
+    ),
+    Rule(
+        Recipe,
         "rules._early_stopping",
         f"!has(self.earlyStopping) || has(self.dataset.validation)"
         f" || !self.earlyStopping.metric.startsWith('{VALIDATION_PREFIX}')",
