@@ -160,7 +160,7 @@ def one_process() -> Iterator[None]:
 
 
 def _replacements() -> list[tuple[Any, str, Any]]:
-    from trainingrun_trainer.driver import attempt, preemption, torch_trainer
+    from trainingrun_trainer.driver import attempt, preemption, start_watch, torch_trainer
     from trainingrun_trainer.train import reporter
 
     node = SimpleNamespace(get_node_id=lambda: _NODE)
@@ -176,6 +176,8 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (ray.train.torch, "get_device", lambda: torch.device("cpu")),
         (torch_trainer, "TorchTrainer", _Trainer),
         (preemption, "draining_nodes", set),
+        (start_watch.ray._private.state, "available_resources_per_node", dict),
+        (start_watch, "placement_group_table", dict),
         (attempt, "_POLL_SECONDS", _POLL_SECONDS),
         (reporter, "_POLL_SECONDS", _POLL_SECONDS),
     ]

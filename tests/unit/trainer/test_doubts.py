@@ -68,6 +68,11 @@ DOUBTED: dict[str, tuple[dict[str, torch.Tensor], dict[str, Any], str]] = {
         "a batch of one row fails, and an epoch's last batch may be one: mse_loss broadcasts them",
     ),
     "a bias alone": (table(), {"optimizer": call("of_bias")}, "spec.recipe.optimizer: does not hold weight, so"),
+    "a rate for another optimizer": (
+        table(),
+        {"optimizer": call("torch.optim:Adam", lr=100.0)},
+        "spec.recipe.optimizer: the first step makes the weights ",
+    ),
     "metrics beside a step": (
         table(),
         {"trainStep": call("step"), "metrics": [call("is_right")]},

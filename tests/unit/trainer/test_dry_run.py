@@ -29,6 +29,12 @@ def assert_same(found: Any, expected: Any) -> None:
         assert torch.equal(found, expected) if isinstance(expected, torch.Tensor) else found == expected
 
 
+@pytest.mark.parametrize("model", ["Patched", "Hooked"])
+def test_a_model_with_functions_of_its_own_is_no_mistake(model: str) -> None:
+    found = tried(table(), model=call(model))
+    assert found.notices == () and found.unused_parameters == ()
+
+
 def test_a_good_recipe_has_nothing_to_say() -> None:
     found = tried(table())
     assert found.notices == () and found.unused_parameters == ()
@@ -62,6 +68,23 @@ def test_targets_get_the_one_form_that_can_be_meant_and_it_is_said(
     assert len(said) == (form != TargetForm())
     for sentence in said:
         assert str(tuple(targets.shape)) in sentence and f"outputs are float32 (32, {outputs})" in sentence
+
+
+@pytest.mark.parametrize(
+    ("metric", "form"), [("right_classes", TargetForm("Classes")), ("right_in_columns", TargetForm())]
+)
+def test_a_metric_does_not_compare_each_class_with_all_rows(metric: str, form: TargetForm) -> None:
+    targets = table()["y"].reshape(-1, 1)
+    found = tried({"x": table()["x"], "y": targets}, metrics=[call(metric)])
+    assert found.decisions.forms[metric] == form
+    assert not any("each row with all rows" in notice for notice in found.notices)
+
+
+def test_a_metric_that_compares_each_row_with_all_rows_is_doubted() -> None:
+    batch = {**prices(), "y": prices()["y"].reshape(-1, 1)}
+    found = tried(batch, model=linear(1), loss=MSE, metrics=[call("outer_difference")])
+    (doubt,) = (notice for notice in found.notices if "each row with all rows" in notice)
+    assert doubt.startswith("spec.recipe.metrics[0]: sub compares (32,) and (32, 1), each row with all rows")
 
 
 def test_each_function_gets_the_form_that_it_takes() -> None:
@@ -111,7 +134,10 @@ def test_sparse_gradients_are_gradients() -> None:
     assert tried(words, model=call("OfText", sparse=True), optimizer=optimizer).notices == ()
 
 
-@pytest.mark.parametrize(("model", "is_copied"), [("Normed", True), ("CannotBeCopied", False), ("Large", False)])
+@pytest.mark.parametrize(
+    ("model", "is_copied"),
+    [("Normed", True), ("CannotBeCopied", False), ("Patched", False), ("Hooked", False), ("Large", False)],
+)
 @pytest.mark.parametrize("scheduler", ["torch.optim.lr_scheduler:StepLR", "torch.optim.lr_scheduler:ReduceLROnPlateau"])
 def test_nothing_remains_of_a_dry_run(
     model: str, is_copied: bool, scheduler: str, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,7 @@ import pytest
 import torch
 from offline import VALIDATED, News, Plan, evenly, recipe
 
-from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration, UserCodeError
 from trainingrun_trainer.train import learner
 from trainingrun_trainer.train.dry_run import Findings
 
@@ -47,7 +47,7 @@ def test_each_epoch_is_saved_before_validation_and_the_end_once_more() -> None:
 
 def test_a_mistake_in_validation_costs_no_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     news = News()
-    with pytest.raises(ValueError, match="the metric's mistake"):
+    with pytest.raises(UserCodeError, match="the metric's mistake"):
         offline.train(plan(metrics=[{"function": "offline_hooks:broken"}]), news)
     assert steps(news) == [(0, 3)]
 

@@ -70,6 +70,27 @@ class CannotBeCopied(Normed):
         raise TypeError("cannot be copied")
 
 
+class Patched(Normed):
+    """Its forward is a function around this very model, as a copy's then is too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        forward = self.forward
+        self.forward = lambda x: forward(2 * x)  # type: ignore[method-assign]
+
+
+class Hooked(Normed):
+    """Another layer's outputs are made in a hook that keeps to this very model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other = torch.nn.Linear(4, 4)
+        self[0].register_forward_hook(lambda module, inputs, outputs: outputs + self.other(inputs[0]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self[3](self[2](self[1](self[0](x))))
+
+
 class CannotBeLoaded(torch.nn.Linear):
     def __init__(self) -> None:
         super().__init__(4, 2)
@@ -204,3 +225,16 @@ def returned(model: torch.nn.Module, batch: dict[str, torch.Tensor], session: An
         "detached": outputs.mean().detach(),
         "tensor of one": outputs.mean().reshape(1),
     }[what]
+
+
+def right_classes(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Of targets of shape (rows, 1) it compares each row's with those of all rows, without an error."""
+    return (outputs.argmax(dim=1) == targets).float().mean()
+
+
+def right_in_columns(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return (outputs.argmax(dim=1, keepdim=True) == targets).float().mean()
+
+
+def outer_difference(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return (outputs.squeeze(1) - targets).abs().mean()

@@ -43,14 +43,17 @@ class CallWatch(TorchFunctionMode):
     """A context in which torch's calls are looked at. Raises Mistake; `notices` are sentences about doubtful calls.
 
     With `outputs` and `targets`, a call that compares tensors of their shapes by broadcasting is a Broadcast if its
-    result is larger than both, and a notice otherwise.
+    result is larger than both, and a notice otherwise. `outer` are sentences about calls that compare targets of shape
+    (rows, 1, ...) with (rows, ...), such as classes made of outputs: each row's with those of all rows.
     """
 
     def __init__(self, outputs: Any = None, targets: Any = None):
         super().__init__()
         self.notices: list[str] = []
+        self.outer: list[str] = []
         self.is_class_loss = False
         are_tensors = isinstance(outputs, torch.Tensor) and isinstance(targets, torch.Tensor)
+        self._column = targets.shape if are_tensors and _is_column(targets) else None
         self._shapes = {outputs.shape, targets.shape} if are_tensors and outputs.shape != targets.shape else None
         self._said = f"outputs {shape_of(outputs)}, targets {shape_of(targets)}"
 
@@ -67,13 +70,17 @@ class CallWatch(TorchFunctionMode):
         elif func in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits):
             self._check_shares(func, *_bound(func, args, kwargs)[:2])
         result = func(*args, **kwargs)
-        if self._shapes is not None:
+        if self._shapes is not None or self._column is not None:
             self._check_shapes(func, args, kwargs, result)
         return result
 
     def _check_shapes(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         pair = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)][:2]
-        if len(pair) < 2 or {pair[0].shape, pair[1].shape} != self._shapes:
+        if len(pair) < 2:
+            return
+        shapes = {pair[0].shape, pair[1].shape}
+        is_column = self._column is not None and shapes == {self._column, self._column[:1] + self._column[2:]}
+        if shapes != self._shapes and not is_column:
             return
         name = getattr(func, "__name__", str(func))
         try:
@@ -86,9 +93,13 @@ class CallWatch(TorchFunctionMode):
         count = made.numel()
         is_outer = count > max(pair[0].numel(), pair[1].numel()) or pair[0].numel() == pair[1].numel()
         sentence = f"{name} broadcasts them against each other to {tuple(made)}: {self._said}"
-        if is_outer or is_compared:
+        if shapes != self._shapes:
+            found = " and ".join(str(tuple(each.shape)) for each in pair)
+            self.outer.append(f"{name} compares {found}, each row with all rows: {self._said}")
+        elif is_outer or is_compared:
             raise Broadcast(f"{sentence}; allowed: targets of the outputs' shape")
-        self.notices.append(sentence)
+        else:
+            self.notices.append(sentence)
 
     def _check_classes(self, func: Any, scores: Any, targets: Any, ignored: Any) -> None:
         if not isinstance(targets, torch.Tensor) or targets.numel() == 0:
@@ -159,6 +170,10 @@ def shape_of(value: Any) -> str:
         listed = ", ".join(shape_of(each) for each in value[:4])
         return f"{type(value).__name__}({listed}{', …' if len(value) > 4 else ''})"
     return type(value).__name__
+
+
+def _is_column(targets: torch.Tensor) -> bool:
+    return targets.ndim > 1 and targets.shape[0] > 1 == targets.shape[1]
 
 
 def _check_ids(ids: Any, weights: torch.Tensor) -> None:

@@ -19,18 +19,23 @@ from trainingrun_trainer.train.outputs_function import OutputsFunction
 from trainingrun_trainer.train.target_form import Decisions, TargetForm
 
 LOSS = "loss"
+_MODEL = "spec.recipe.model"
 _AS_IT_IS = TargetForm()
 _ACCURACY = MetricFunction(function="trainingrun_trainer.vision:accuracy")
 
 
 class Computation:
-    """See the module. `decisions` are those of the dry run; until then, targets stay as they are."""
+    """See the module. `decisions` are those of the dry run; until then, targets stay as they are.
+
+    `calling` is the field of the hook that was called last, for who tells of what it raises.
+    """
 
     def __init__(self, recipe: Recipe, device: torch.device):
         """Load what the recipe names; a loss that is a module is moved to `device`. Raises InvalidConfiguration."""
         self.recipe = recipe
         self.device = device
         self.decisions = Decisions()
+        self.calling = _MODEL
         self.train_step = (
             hook_of("spec.recipe.trainStep", recipe.train_step, "trainStep") if recipe.train_step else None
         )
@@ -70,6 +75,7 @@ class Computation:
         """The model's outputs: inputs go by name where its forward has parameters of their names, else by position."""
         columns = self.recipe.dataset.inputs
         values = [self._column(batch, name, "inputColumns") for name in columns]
+        self.calling = _MODEL
         if _goes_by_name(model, columns):
             return model(**dict(zip(columns, values, strict=True)))
         return model(*values)
@@ -83,14 +89,18 @@ class Computation:
     def training(self, model: torch.nn.Module, batch: Mapping[str, Any], session: Any) -> dict[str, torch.Tensor]:
         """`loss`, which has a gradient, and metrics, which have none. Raises InvalidConfiguration."""
         if self.train_step is not None:
+            self.calling = self.train_step.path
             means = self._returned(self.train_step, self.train_step.call(model, batch, session))
             return {name: value if name == LOSS else value.detach() for name, value in means.items()}
-        return self.measured(self.outputs(model, batch), self.targets(batch))
+        means = self.measured(self.outputs(model, batch), self.targets(batch))
+        self.calling = self.functions[LOSS].hook.path  # whose backward pass comes next
+        return means
 
     def evaluation(self, model: torch.nn.Module, batch: Mapping[str, Any], session: Any) -> dict[str, torch.Tensor]:
         """Means over the rows of a batch of validation data. The caller switches gradients off."""
         step = self.eval_step or self.train_step
         if step is not None:
+            self.calling = step.path
             return self._returned(step, step.call(model, batch, session))
         return self.measured(self.outputs(model, batch), self.targets(batch))
 
@@ -101,6 +111,7 @@ class Computation:
     def measure(self, name: str, outputs: Any, targets: Any) -> torch.Tensor:
         """What one function, by its metric's name or `loss`, makes of outputs and targets."""
         function = self.functions[name]
+        self.calling = function.hook.path
         targets = self.decisions.forms.get(name, _AS_IT_IS).of(outputs, targets)
         with torch.set_grad_enabled(torch.is_grad_enabled() and name == LOSS):
             return self._scalar(function.hook, name, function(outputs, targets))

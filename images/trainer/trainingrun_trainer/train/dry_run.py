@@ -34,7 +34,8 @@ class Findings:
     """What the first batch has shown; it travels from the rank that has tried it to the others.
 
     `said` are the decisions in words, `doubts` sentences about what is allowed and seldom meant. `model_gets` and
-    `loss_gets` are types and shapes by name. `metrics` are the names that training reports, among them `loss`.
+    `loss_gets` are types and shapes by name. `metrics` are the names that training reports, among them `loss`, and
+    `validation_metrics` those of validation, without their prefix; none where it was not tried.
     """
 
     decisions: Decisions = field(default_factory=Decisions)
@@ -42,6 +43,7 @@ class Findings:
     doubts: tuple[str, ...] = ()
     unused_parameters: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    validation_metrics: tuple[str, ...] = ()
     model_gets: dict[str, str] = field(default_factory=dict)
     loss_gets: dict[str, str] = field(default_factory=dict)
 
@@ -157,8 +159,10 @@ class _DryRun:
             loss.backward()
         self._findings.unused_parameters, doubts = gradient_check.check(self._tried, self._loss_path)
         self.doubts += doubts
+        before = gradient_check.weights_norm(self._tried)
         with told("spec.recipe.optimizer", "at its first step"):
             self._tried.optimizer.step()
+        self.doubts += gradient_check.check_step(before, self._tried)
 
     def _evaluate(self) -> None:
         step = self._computation.eval_step or self._computation.train_step
@@ -169,7 +173,8 @@ class _DryRun:
             self._autocast(),
             self._watched(path, f"in validation on the first batch, called with {shape_of(dict(self._batch))}"),
         ):
-            self._computation.evaluation(self._tried.model, self._batch, self._session)
+            means = self._computation.evaluation(self._tried.model, self._batch, self._session)
+        self._findings.validation_metrics = tuple(means)
         self._tried.model.train()
 
     def _step_scheduler(self) -> None:

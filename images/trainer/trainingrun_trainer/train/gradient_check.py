@@ -1,4 +1,6 @@
-"""What the dry run's backward pass tells: which parameters learn, and whether the optimizer holds them."""
+"""What the dry run's backward pass and step tell: which parameters learn, whether the optimizer holds them, and how far
+it moves them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.train.recipe_objects import RecipeObjects
 
 _SHOWN = 5
+# A step that makes the weights so many times as large leaves nothing of how they were made.
+_GROWTH = 10
 
 
 def check_optimizer(tried: RecipeObjects) -> list[str]:
@@ -71,6 +75,24 @@ def check(tried: RecipeObjects, field: str) -> tuple[tuple[str, ...], list[str]]
     if wrong:
         said.append(f"{field}: the gradient of the first batch is NaN or infinite in {_listed(wrong)}")
     return unused, said
+
+
+def weights_norm(tried: RecipeObjects) -> float:
+    """The norm of all weights together."""
+    weights = [p.detach() for p in tried.parameters() if p.is_floating_point()]
+    return float(torch.nn.utils.get_total_norm(weights))
+
+
+def check_step(before: float, tried: RecipeObjects) -> list[str]:
+    """After the optimizer's first step: a sentence where it has made weights of norm `before` another order of size."""
+    after = weights_norm(tried)
+    if not 0 < before * _GROWTH < after:
+        return []
+    rate = max(float(group["lr"]) for group in tried.optimizer.param_groups)
+    return [
+        f"spec.recipe.optimizer: the first step makes the weights {after / before:,.0f} times as large as they were: "
+        f"is the learning rate of {rate:g} meant?"
+    ]
 
 
 def _values(parameter: torch.nn.Parameter) -> torch.Tensor:

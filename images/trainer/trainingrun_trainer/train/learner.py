@@ -45,6 +45,8 @@ class Learner:
         self.transform = trainer_transform(recipe, training=True)
         self.validation_transform = trainer_transform(recipe, training=False)
         self.tally = Tally()
+        # The names that the dry run has found, if it could.
+        self.validation_metrics: tuple[str, ...] = ()
         self._begun: tuple[Replicas, Stepper] | None = None
         # Dropout must differ between ranks; the weights, made above, must not.
         seed_all(recipe.seed + 1 + session.rank)
@@ -76,6 +78,8 @@ class Learner:
         """
         findings = self._try(step)
         self.computation.decide(findings.decisions)
+        self.validation_metrics = findings.validation_metrics
+        findings.doubts = (*findings.doubts, *self.schedule.doubts(self._session.expected_steps))
         replicas = Replicas(
             self.model,
             self.computation.loss_parameters(),

@@ -18,7 +18,7 @@ import torch
 from trainingrun.spec.storage import VALIDATION_PREFIX
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.hooks import hook_of
-from trainingrun_trainer.train import watched_metrics
+from trainingrun_trainer.train import step_failures, watched_metrics
 from trainingrun_trainer.train.computation import LOSS
 from trainingrun_trainer.train.early_stopping import Patience, is_better
 from trainingrun_trainer.train.epoch_sums import Sums
@@ -108,7 +108,8 @@ class Training:
             if self._session.position.step == 0:
                 self._learning.untrained(self._learner.stepper.gathered.means().get(LOSS, math.nan))
             names = self._session.lockstep.gather(sorted(self._learner.stepper.gathered.values))
-            watched_metrics.check_first_step(self._session.run, self._counted(dict.fromkeys(set().union(*names), 0.0)))
+            reported = self._counted(dict.fromkeys(set().union(*names), 0.0))
+            watched_metrics.check_first_step(self._session.run, reported, self._learner.validation_metrics)
         return has_moved
 
     def _train_rows(self) -> None:
@@ -169,11 +170,21 @@ class Training:
         for turn in session.validation_steps():
             step = self._begun(turn, learner.validation_transform)
             if step.batch is not None:
-                with torch.no_grad(), autocast(self._recipe, session.device):
-                    model = learner.replicas.for_evaluation()
-                    sums.add(step.rows, learner.computation.evaluation(model, step.batch, session))
+                sums.add(step.rows, self._evaluated(step.batch))
         learner.model.train()
         return {} if session.should_stop else sums.over_ranks(session.lockstep).means
+
+    def _evaluated(self, batch: Batch) -> dict[str, torch.Tensor]:
+        session, learner = self._session, self._learner
+        model = learner.replicas.for_evaluation()
+        try:
+            with torch.no_grad(), autocast(self._recipe, session.device):
+                return learner.computation.evaluation(model, batch, session)
+        except Exception as error:
+            step_failures.tell(
+                error, learner.computation.calling, f"in validation after epoch {session.position.epoch}", batch
+            )
+            raise
 
     def _begun(self, step: Step, transform: Callable[[Batch], Batch]) -> Step:
         """The step with its batch as the model gets it; the first one also makes what is needed for any."""

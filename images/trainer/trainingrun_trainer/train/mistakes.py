@@ -20,7 +20,8 @@ class OtherRanksNeeded(Exception):
     """A hook exchanges values with other ranks, which take no part in the dry run."""
 
 
-_THROUGH = (InvalidConfiguration, DataError, OtherRanksNeeded, torch.OutOfMemoryError)
+# What is no mistake of a hook's, or has a sentence already.
+THROUGH = (InvalidConfiguration, DataError, OtherRanksNeeded, torch.OutOfMemoryError)
 # What torch says, and what its reader can do about it.
 _ADVICE = (
     (r"missing \d+ required positional argument", "list every column that goes in in spec.recipe.dataset.inputColumns"),
@@ -42,6 +43,19 @@ _ADVICE = (
         r"(unsigned char|Byte|Long|long|Int|Char).*(bias|weight) type|must have the same dtype|same dtype, but got",
         "a transform must make the inputs float32, as the model's weights are",
     ),
+    (
+        r"Target -?\d+ is out of bounds|Class values must be",
+        "classes count from 0, one for each of the model's outputs: ignore_index of the loss leaves rows out",
+    ),
+    (r"index out of range in self", "ids must be below the embedding's number of rows"),
+    (
+        r"device-side assert",
+        "a class number or an id is most likely out of range; CUDA_LAUNCH_BLOCKING=1 in spec.env shows the line",
+    ),
+    (
+        r"Tried to step \d+ times",
+        "it must be made for all epochs; with interval Epoch it steps once an epoch, with Step once a batch",
+    ),
     (r"all tensors to be on the same device", "make tensors on the device of those that the hook gets"),
     (r"more than 1 value per channel", "batch normalisation needs more rows: raise spec.recipe.globalBatchSize"),
     (
@@ -56,7 +70,7 @@ def told(field: str, doing: str) -> Iterator[None]:
     """Raise InvalidConfiguration for what is raised within: `field` names the hook, `doing` when."""
     try:
         yield
-    except _THROUGH:
+    except THROUGH:
         raise
     except Exception as error:
         if outage_of(error) is not None:
@@ -66,12 +80,17 @@ def told(field: str, doing: str) -> Iterator[None]:
 
 def refusal(field: str, doing: str, error: Exception) -> InvalidConfiguration:
     """The refusal of `field` for an error of its hook."""
+    return InvalidConfiguration(sentence(field, doing, error))
+
+
+def sentence(field: str, doing: str, error: Exception) -> str:
+    """What an error of the hook in `field` was, when, and what to do; then the author's lines, if there are any."""
     said = f"{type(error).__name__}: {error}".strip()
     advice = next((words for pattern, words in _ADVICE if re.search(pattern, said)), None)
     text = f"{field}: failed {doing}: {said}" + (f" ({advice})" if advice else "")
     lines = user_traceback(error)
     # Without a frame of the author's there is nothing in the traceback that is theirs to change.
-    return InvalidConfiguration(f"{text}\n{lines}" if _has_user_frames(lines) else text)
+    return f"{text}\n{lines}" if _has_user_frames(lines) else text
 
 
 def _has_user_frames(lines: str) -> bool:

@@ -56,7 +56,7 @@ class Step:
 class Session:
     """A worker's view of the run. Attributes: `run`, `recipe`, `rank`, `world_size`, `device` and `position`.
 
-    `total_rows` is None where only reading tells.
+    `total_rows`, and `expected_steps` of an epoch, are None where only reading tells.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class Session:
         self._node = node
         self._feed = feed
         self._saver = saver
-        steps = -(-total_rows // self.recipe.global_batch_size) if total_rows else None
-        self._meter = Meter(self.recipe.epochs, steps)
+        self.expected_steps = -(-total_rows // self.recipe.global_batch_size) if total_rows else None
+        self._meter = Meter(self.recipe.epochs, self.expected_steps)
         self._timer = StallTimer()
         self._causes: dict[str, float] = {}
         self._must_stop = False

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from trainingrun.spec.recipe import Recipe
+from trainingrun_trainer.train import step_failures
 from trainingrun_trainer.train.computation import Computation
 from trainingrun_trainer.train.epoch_sums import Sums, Tally
 from trainingrun_trainer.train.feed import Batch
@@ -63,7 +64,7 @@ class Stepper:
         self._is_exchanged = self._replicas.exchanges(is_last=is_last, all_have_rows=all_have_rows)
         with self.norms.during(step.rows, step.ranks_with_rows):
             if step.batch is not None:
-                self._learn(step.batch, step.rows)
+                self._learn_or_tell(step.batch, step.rows)
         if step.ranks_with_rows[0] != 0:
             # Rank 0, whose statistics are everybody's and are saved, has not seen these rows.
             self._replicas.share_buffers(source=step.ranks_with_rows[0])
@@ -100,6 +101,16 @@ class Stepper:
     def settle(self) -> None:
         """Wait until it is known that every step taken was finite. Raises NonFiniteLoss."""
         self._finiteness.settle()
+
+    def _learn_or_tell(self, batch: Batch, rows: int) -> None:
+        try:
+            self._learn(batch, rows)
+        except Exception as error:
+            position = self._session.position
+            step_failures.tell(
+                error, self._computation.calling, f"in step {position.step + 1} (epoch {position.epoch})", batch
+            )
+            raise
 
     def _learn(self, batch: Batch, rows: int) -> None:
         """Forward and backward. DDP takes the mean over ranks, so that each rank's share is scaled by their number."""

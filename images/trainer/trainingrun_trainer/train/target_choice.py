@@ -1,6 +1,7 @@
 """Finds, on the first batch, the form of targets that each loss and metric takes.
 
-A form is chosen only where targets as they are raise an error or are broadcast, and another form is not.
+A form is chosen only where targets as they are raise an error or are broadcast, and another form is not: metrics that
+compare classes made of outputs get the targets in the shape that the loss takes.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def choose(computation: Computation, outputs: Any, targets: Any) -> Choice:
 def _form(computation: Computation, name: str, outputs: Any, targets: Any, choice: Choice) -> TargetForm:
     hook = computation.functions[name].hook
     errors: list[Exception] = []
+    taken: tuple[TargetForm, list[str]] | None = None
     for form in possible_forms(outputs, targets):
         computation.decide(Decisions({name: form}))
         watch = CallWatch(outputs, form.of(outputs, targets))
@@ -68,9 +70,15 @@ def _form(computation: Computation, name: str, outputs: Any, targets: Any, choic
             if isinstance(error, Mistake) and not isinstance(error, Broadcast):
                 break
             continue
-        choice.doubts += [f"{hook.path}: {said}" for said in watch.notices]
-        choice.doubts += [str(warning.message) for warning in caught]
-        return form
+        said = [f"{hook.path}: {notice}" for notice in (*watch.notices, *watch.outer)]
+        said += [str(warning.message) for warning in caught]
+        if taken is None or not watch.outer:
+            taken = form, said
+        if not watch.outer:
+            break
+    if taken is not None:
+        choice.doubts += taken[1]
+        return taken[0]
     if isinstance(errors[0], Mistake):
         raise InvalidConfiguration(f"{hook.path}: {errors[0]}") from errors[0]
     doing = f"on the first batch, called with outputs {shape_of(outputs)} and targets {shape_of(targets)}"

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import functools
 import random
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,6 +50,8 @@ class NoExchange(TorchDispatchMode):
 
 def _copied(made: RecipeObjects) -> RecipeObjects | None:
     """Copies whose optimizer holds the copied model's parameters; None where that cannot be had."""
+    if _keeps_to_itself(made.model):
+        return None
     tensors = [*made.model.parameters(), *made.model.buffers()]
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > MOST_COPIED_BYTES:
         return None
@@ -58,6 +61,27 @@ def _copied(made: RecipeObjects) -> RecipeObjects | None:
         return None
     copied = RecipeObjects(made.recipe, *parts)
     return copied if _held_of_own(copied) == _held_of_own(made) else None
+
+
+def _keeps_to_itself(model: torch.nn.Module) -> bool:
+    """Whether a copy would go on with parts of `model`: a function that was put on it is copied as it is."""
+    own = {id(part) for part in (*model.modules(), *model.parameters(), *model.buffers())}
+    for module in model.modules():
+        held = vars(module)
+        if isinstance(held.get("forward"), types.FunctionType):
+            return True
+        hooks = (hook for each in held.values() if isinstance(each, dict) for hook in each.values())
+        if any(id(value) in own for function in (*held.values(), *hooks) for value in _around(function)):
+            return True
+    return False
+
+
+def _around(function: Any) -> list[Any]:
+    """What a plain function has of the place where it was made."""
+    if not isinstance(function, types.FunctionType):
+        return []
+    cells = (cell for cell in function.__closure__ or () if cell != types.CellType())
+    return [*(function.__defaults__ or ()), *(cell.cell_contents for cell in cells)]
 
 
 def _held_of_own(made: RecipeObjects) -> int:

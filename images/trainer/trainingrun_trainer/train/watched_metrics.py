@@ -1,6 +1,6 @@
 """Refuses a run that is to watch a metric which it does not report: for its best checkpoint, or to end early.
 
-Pure. Names are known after the first step, but for those of an `evalStep`.
+Pure. Names are known after the first step: those of an `evalStep` from the dry run, unless it could not be tried.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ def check(run: Run, names: Collection[str]) -> None:
             )
 
 
-def check_first_step(run: Run, names: Collection[str]) -> None:
-    """The same as soon as a step has reported metrics: validation reports them too, unless it has a step of its own."""
+def check_first_step(run: Run, names: Collection[str], validation_names: Collection[str]) -> None:
+    """The same as soon as a step has reported metrics: validation reports them too, unless it has a step of its own.
+
+    `validation_names` are those of validation, without their prefix, or none where they are not known yet.
+    """
     recipe = run.spec.recipe
     if recipe is None:
         return
     foreseen = {*names}
     if recipe.dataset.validation is not None:
-        foreseen |= {f"{VALIDATION_PREFIX}{name}" for name in names}
-        if recipe.eval_step is not None:
+        foreseen |= {f"{VALIDATION_PREFIX}{name}" for name in validation_names or names}
+        if recipe.eval_step is not None and not validation_names:
             foreseen |= {metric for _, metric in _watched(run) if metric.startswith(VALIDATION_PREFIX)}
     check(run, foreseen)
 
