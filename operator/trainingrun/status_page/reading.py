@@ -27,7 +27,6 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
     data, trainer_status = mapping_of(spec.get("data")), mapping_of(status.get("trainerStatus"))
     data_status = mapping_of(status.get("dataStatus"))
     data_nodes = integer_of(data.get("numNodes")) or 1
-    generation, observed = integer_of(metadata.get("generation")), integer_of(status.get("observedGeneration"))
     metrics = numbers_in(texts_by_name(trainer_status.get("metrics")))
     return RunView(
         namespace=_text(metadata.get("namespace")),
@@ -35,7 +34,7 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         uid=_text(metadata.get("uid")),
         created=time_of(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
-        is_seen=observed is not None and observed >= (generation or 0),
+        is_seen=_is_seen(metadata, status),
         state=_text(status.get("state")) or "Pending",
         suspend=spec.get("suspend") is True,
         queue=_text(mapping_of(metadata.get("labels")).get(QUEUE_KEY)),
@@ -62,6 +61,11 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         checkpoint=_text(mapping_of(status.get("outputs")).get("checkpointURI")),
         dashboard=_text(mapping_of(status.get("links")).get("dashboardURL")),
     )
+
+
+def _is_seen(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    generation, observed = integer_of(metadata.get("generation")), integer_of(status.get("observedGeneration"))
+    return observed is not None and observed >= (generation or 0)
 
 
 def _attempt(entry: Mapping[str, Any]) -> AttemptView:

@@ -14,7 +14,8 @@ import random
 from typing import Any
 
 import torch
-from faulty_store import ROOT, Fault, FaultyStorage, FaultyStore, Killed, on_ranks
+from faulty_store import ROOT, Fault, FaultyStorage, FaultyStore, Killed
+from rank_turns import on_ranks
 
 from trainingrun_trainer.data.consumed import Consumed, Piece, row_ids
 from trainingrun_trainer.failures.errors import StorageUnavailable

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import offline
+import offline_parts
 import pytest
 import torch
-from offline import News, Plan, evenly, recipe
+from offline_parts import News, Plan, evenly, recipe
 from torch import nn
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
@@ -19,7 +20,7 @@ def trained(channels: int, batch: int, news: News | None = None) -> dict[str, to
     news = news or News()
     model = {"function": "offline_hooks:Normalised", "parameters": {"channels": channels}}
     offline.train(Plan(recipe(model=model, epochs=1, globalBatchSize=batch), evenly(5, batch)), news)
-    state: dict[str, torch.Tensor] = offline.loaded(news.saved[-1])["model"]
+    state: dict[str, torch.Tensor] = offline_parts.loaded(news.saved[-1])["model"]
     return state
 
 

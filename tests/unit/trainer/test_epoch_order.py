@@ -8,9 +8,10 @@ from typing import Any
 
 import offline
 import offline_hooks
+import offline_parts
 import pytest
 import torch
-from offline import VALIDATED, News, Plan, evenly, recipe
+from offline_parts import VALIDATED, News, Plan, evenly, recipe
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration, UserCodeError
 from trainingrun_trainer.train import learner
@@ -22,7 +23,7 @@ VALIDATION = [[[0, 1, 2]], [[3, 4]], [[5]]]
 def plan(checkpoints: dict[str, Any] | None = None, **changes: Any) -> Plan:
     return Plan(
         recipe(**{"dataset": VALIDATED, **changes}),
-        evenly(offline.ROWS, 8),
+        evenly(offline_parts.ROWS, 8),
         checkpoints=checkpoints or {},
         validation=VALIDATION,
     )
@@ -206,14 +207,14 @@ def test_reduce_on_plateau_gets_a_loss(monkeypatch: pytest.MonkeyPatch, interval
         "interval": interval,
     }
     news = offline.train(plan(scheduler=scheduler, epochs=4, **EVALUATED))
-    (group,) = offline.loaded(news.saved[-1])["optimizer"]["param_groups"]
+    (group,) = offline_parts.loaded(news.saved[-1])["optimizer"]["param_groups"]
     steps_taken = 4 if interval == "Epoch" else 12
     assert group["lr"] == pytest.approx(0.05 * 0.5 ** (steps_taken - 1))
 
 
 def assert_same_model(one: SimpleNamespace, other: SimpleNamespace) -> None:
-    for name, value in offline.loaded(one)["model"].items():
-        torch.testing.assert_close(value, offline.loaded(other)["model"][name], msg=name)
+    for name, value in offline_parts.loaded(one)["model"].items():
+        torch.testing.assert_close(value, offline_parts.loaded(other)["model"][name], msg=name)
 
 
 def test_a_resumed_run_trains_what_an_unbroken_one_does() -> None:
@@ -224,15 +225,15 @@ def test_a_resumed_run_trains_what_an_unbroken_one_does() -> None:
         resumed = offline.train(steady, start=start)
         last = resumed.saved[-1] if resumed.saved else start
         assert_same_model(last, whole.saved[-1])
-        assert offline.loaded(last)["loss"]["scale"].tolist() == pytest.approx(
-            offline.loaded(whole.saved[-1])["loss"]["scale"].tolist()
+        assert offline_parts.loaded(last)["loss"]["scale"].tolist() == pytest.approx(
+            offline_parts.loaded(whole.saved[-1])["loss"]["scale"].tolist()
         )
 
 
 def test_a_checkpoint_from_before_there_were_sums_still_loads() -> None:
     whole = offline.train(plan())
     start = whole.saved[0]
-    state = offline.loaded(start)
+    state = offline_parts.loaded(start)
     for name in ("loss", "epoch", "early_stopping"):
         del state[name]
     start.turn = 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import offline
+import offline_parts
 import pytest
 import torch
-from offline import Plan, evenly, recipe
+from offline_parts import Plan, evenly, recipe
 
-ALONE = evenly(offline.ROWS, 8)
+ALONE = evenly(offline_parts.ROWS, 8)
 
 
 def dealt(world: int, accumulation: int) -> list[list[list[int]]]:
@@ -27,7 +28,7 @@ def dealt(world: int, accumulation: int) -> list[list[list[int]]]:
 
 def weights_alone(**changes: Any) -> dict[str, torch.Tensor]:
     news = offline.train(Plan(recipe(**changes), ALONE))
-    return offline.loaded(news.saved[-1])["model"]
+    return offline_parts.loaded(news.saved[-1])["model"]
 
 
 def check(world: int, accumulation: int, turns: list[list[list[int]]], before: Any = None, **changes: Any) -> None:
@@ -151,7 +152,7 @@ def test_an_overflow_on_one_rank_costs_all_ranks_the_step(accumulation: int) -> 
 
 
 def test_statistics_are_rank_0s_when_they_are_validated_and_saved() -> None:
-    validated = {"dataset": offline.VALIDATED, "evalStep": {"function": "offline_hooks:running_mean"}}
+    validated = {"dataset": offline_parts.VALIDATED, "evalStep": {"function": "offline_hooks:running_mean"}}
     turns = [[turn[0][:3], turn[0][3:]] for turn in evenly(16, 8)]
     plan = Plan(
         recipe(model={"function": "offline_hooks:normalised_model"}, epochs=1, **validated),
@@ -160,14 +161,14 @@ def test_statistics_are_rank_0s_when_they_are_validated_and_saved() -> None:
     )
     one, other = offline.ranks(2, plan)
     assert not one.error, one.error
-    saved = offline.loaded(one.news.saved[-1])["model"]
+    saved = offline_parts.loaded(one.news.saved[-1])["model"]
     assert one.news.epochs[0]["metrics"]["validation_loss"] == pytest.approx(float(saved["0.running_mean"].sum()))
     assert torch.equal(other.weights["0.running_mean"], saved["0.running_mean"])
     assert int(saved["0.num_batches_tracked"]) == 2
 
 
 def test_metrics_are_known_from_any_rank_that_has_had_rows() -> None:
-    turns = [[[], turn[0]] for turn in evenly(offline.ROWS, 8)]
+    turns = [[[], turn[0]] for turn in evenly(offline_parts.ROWS, 8)]
     one, _ = offline.ranks(2, Plan(recipe(), turns))
     assert not one.error, one.error
     alone = offline.train(Plan(recipe(), ALONE))

@@ -7,22 +7,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import offline
+import offline_parts
 import pytest
 import torch
-from offline import News, Plan, evenly, recipe
+from offline_parts import News, Plan, evenly, recipe
 
 from trainingrun.contract.exits import Exit
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import NonFiniteLoss
 from trainingrun_trainer.train import finiteness
 
-STEPS = evenly(offline.ROWS, 8)
+STEPS = evenly(offline_parts.ROWS, 8)
 BAD_STEP = 2
 
 
 def spoilt(row: int = 9) -> dict[str, torch.Tensor]:
     """A row of the second step is not a number."""
-    rows = offline.rows()
+    rows = offline_parts.rows()
     rows["image"][row, 0] = math.nan
     return rows
 
@@ -43,7 +44,7 @@ def test_fail_names_the_step_and_keeps_the_checkpoint_before_it() -> None:
 def test_a_finite_loss_with_a_gradient_that_is_none_is_one_too() -> None:
     news = News()
     with pytest.raises(NonFiniteLoss, match="the gradient is NaN or infinite in step 1"):
-        offline.train(plan("Fail", offline.rows(), loss={"function": "offline_hooks:root_of_zero"}), news)
+        offline.train(plan("Fail", offline_parts.rows(), loss={"function": "offline_hooks:root_of_zero"}), news)
     assert news.saved == []
 
 
@@ -56,8 +57,8 @@ def test_skip_trains_as_if_the_step_were_not_there(accumulation: int) -> None:
     news = offline.train(skipping)
     without = [turn for turn in turns if not {8, 9, 10, 11, 12, 13, 14, 15} & {*turn[0]}]
     expected = offline.train(Plan(recipe(**settings), without, data=spoilt()))
-    for name, value in offline.loaded(expected.saved[-1])["model"].items():
-        assert torch.equal(offline.loaded(news.saved[-1])["model"][name], value)
+    for name, value in offline_parts.loaded(expected.saved[-1])["model"].items():
+        assert torch.equal(offline_parts.loaded(news.saved[-1])["model"][name], value)
     for one, other in zip(news.epochs, expected.epochs, strict=True):
         assert one["metrics"] == pytest.approx(other["metrics"] | {"nonFiniteSteps": 1.0})
         assert one["step"] == other["step"]
@@ -72,7 +73,7 @@ def test_the_count_survives_a_restart() -> None:
 
 
 def test_an_epoch_of_which_every_step_is_left_out_ends_the_run() -> None:
-    rows = offline.rows()
+    rows = offline_parts.rows()
     rows["image"][:] = math.nan
     with pytest.raises(NonFiniteLoss, match="every step of epoch 0 was left out"):
         offline.train(plan("Skip", rows))

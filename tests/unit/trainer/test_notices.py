@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 
 import offline
+import offline_parts
 import torch
-from offline import Plan, evenly, recipe
+from offline_parts import Plan, evenly, recipe
 
 from trainingrun_trainer.train.notices import WarningsToNotices
 
@@ -52,6 +53,6 @@ def test_what_was_told_already_is_left_out() -> None:
 
 
 def test_a_training_tells_them_once() -> None:
-    training = Plan(recipe(trainStep={"function": "offline_hooks:broadcasting"}), evenly(offline.ROWS, 8))
+    training = Plan(recipe(trainStep={"function": "offline_hooks:broadcasting"}), evenly(offline_parts.ROWS, 8))
     news = offline.train(training)
     assert sum(notice.startswith("Using a target size (torch.Size([8]))") for notice in news.notices) == 1

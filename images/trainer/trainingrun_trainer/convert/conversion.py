@@ -82,15 +82,12 @@ def convert(
     Raises UsageError for wrong arguments, ConvertError or LayoutError for data that cannot be converted.
     """
     _require_positive(rows_per_file=rows_per_file, row_group_rows=row_group_rows, limit=limit)
-    if mode not in {None, "L", "RGB"}:
-        raise UsageError(f"--mode: found {mode}, allowed: L, RGB")
-    if size is not None and min(size) < 1:
-        raise UsageError(f"--size: found {size[0]},{size[1]}, allowed: 1 pixel or more each")
+    _require_picture_format(size, mode)
     require_hold_out(hold_out_percent, split)
     target = open_destination(os.fspath(destination), overwrite=overwrite)
     naming = Naming(input_column, target_column, PictureFormat(size, mode))
     access = Access(split if hold_out_percent is None else TRAIN, root, download, options or {}, classes_from)
-    wanted = {name: _type(name, text) for name, text in (types or {}).items()}
+    wanted = _types(types or {})
     opened = settled(open_source(source, access, naming), naming, wanted)
     if hold_out_percent is not None:
         opened = hold_out(opened, hold_out_percent, split, seed)
@@ -98,15 +95,10 @@ def convert(
     started = time.monotonic()
     arranged = arrange(opened, shuffle=shuffle, seed=seed, limit=limit)
     written = _write(arranged, target, opened.classes, rows_per_file, row_group_rows, on_progress)
-    return Converted(
-        target.path,
-        written.rows,
-        len(written.files),
-        written.size,
-        time.monotonic() - started,
-        _dataset(target.path, split, naming),
-        _notes(target, opened.notes, arranged, written, naming),
-    )
+    seconds = time.monotonic() - started
+    notes = _notes(target, opened.notes, arranged, written, naming)
+    dataset = _dataset(target.path, split, naming)
+    return Converted(target.path, written.rows, len(written.files), written.size, seconds, dataset, notes)
 
 
 def _write(
@@ -158,11 +150,21 @@ def _notes(
     return tuple(notes)
 
 
-def _type(name: str, text: str) -> pa.DataType:
-    try:
-        return arrow_type(text)
-    except ValueError as error:
-        raise UsageError(f"--type {name}={text}: allowed: {TYPE_WORDS}") from error
+def _types(texts: Mapping[str, str]) -> dict[str, pa.DataType]:
+    types: dict[str, pa.DataType] = {}
+    for name, text in texts.items():
+        try:
+            types[name] = arrow_type(text)
+        except ValueError as error:
+            raise UsageError(f"--type {name}={text}: allowed: {TYPE_WORDS}") from error
+    return types
+
+
+def _require_picture_format(size: tuple[int, int] | None, mode: str | None) -> None:
+    if mode not in {None, "L", "RGB"}:
+        raise UsageError(f"--mode: found {mode}, allowed: L, RGB")
+    if size is not None and min(size) < 1:
+        raise UsageError(f"--size: found {size[0]},{size[1]}, allowed: 1 pixel or more each")
 
 
 def _require_positive(**numbers: int | None) -> None:

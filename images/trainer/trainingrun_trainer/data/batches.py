@@ -84,7 +84,7 @@ def tensor_of(column: pa.ChunkedArray, layout: ArrayLayout | None, name: str) ->
     if layout is None and pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if layout is None and nested_lists.is_list_of_numbers(column.type):
-        layout = _layout_of_lists(column, name)
+        layout = _infer_list_layout(column, name)
     if layout is not None:
         return _array(name, to_numpy(column, layout, name=name))
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
@@ -113,7 +113,7 @@ def as_lists(table: pa.Table) -> pa.Table:
     return table
 
 
-def _layout_of_lists(column: pa.ChunkedArray, name: str) -> ArrayLayout:
+def _infer_list_layout(column: pa.ChunkedArray, name: str) -> ArrayLayout:
     kind = column.type
     while hasattr(kind, "value_type"):
         kind = kind.value_type
