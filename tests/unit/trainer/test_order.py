@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -188,19 +187,16 @@ def test_equal_pieces_are_shared_out_evenly() -> None:
     assert group([], 4) == []
 
 
-def test_the_account_of_a_hundred_million_rows_is_small_and_quick() -> None:
-    """Half of 100,000 row groups are used, and six are being read: what a checkpoint waits for."""
+def test_the_account_of_many_rows_is_small() -> None:
+    """Half of 20,000 row groups are used, and six are being read: what a checkpoint waits for."""
     generator = np.random.default_rng(0)
     consumed = Consumed()
-    for piece in generator.permutation(100_000)[:50_000].tolist():
+    for piece in generator.permutation(20_000)[:10_000].tolist():
         consumed.add(row_ids(Piece(piece, ("x",), 1), 0, 1000))
-    for piece in range(100_000, 100_006):
+    for piece in range(20_000, 20_006):
         consumed.add(row_ids(Piece(piece, ("x",), 1), 0, 1000)[generator.random(1000) < 0.5])
-    began = time.perf_counter()
     written = consumed.to_bytes()
-    seconds = time.perf_counter() - began
-    assert len(written) < 64 << 10, len(written)
-    assert seconds < 1, "it took 10 s when each piece had a bitmap"
+    assert len(written) < 13 << 10, "a bitmap for each piece took 200 bytes"
     again = Consumed.from_bytes(written)
     assert again.rows() == consumed.rows()
     assert again.to_bytes() == written

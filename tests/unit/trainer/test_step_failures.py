@@ -7,7 +7,7 @@ from typing import Any
 import offline
 import pytest
 import torch
-from offline import VALIDATED, News, Plan, evenly, recipe, rows
+from offline_parts import VALIDATED, News, Plan, evenly, recipe, rows
 from run_samples import run_of
 
 from trainingrun.contract.exits import Exit

@@ -6,7 +6,7 @@ from typing import Any
 
 import offline
 import pytest
-from offline import VALIDATED, News, Plan, evenly, recipe
+from offline_parts import VALIDATED, News, Plan, evenly, recipe
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
