@@ -78,8 +78,8 @@ def check(tried: RecipeObjects, field: str) -> tuple[tuple[str, ...], list[str]]
 
 
 def weights_norm(tried: RecipeObjects) -> float:
-    """The norm of all weights together."""
-    weights = [p.detach() for p in tried.parameters() if p.is_floating_point()]
+    """The norm of all weights that may be trained."""
+    weights = [p.detach() for p in tried.parameters() if p.requires_grad and p.is_floating_point()]
     return float(torch.nn.utils.get_total_norm(weights))
 
 
