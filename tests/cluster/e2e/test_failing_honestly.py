@@ -20,9 +20,14 @@ from trainingrun.contract.records import EpochEnded
 # From the moment at which the cause can be known.
 _SOON = 30.0
 _GPU = {"limits": {"nvidia.com/gpu": 1}}
-# An author's own module, with a mistake in its second line.
-_MISTAKEN = """def step(model, batch, state):
-    return model(batch["picture"])
+# An author's own module, with a mistake in its sixth line that the trial before the first step does not reach.
+_MISTAKEN = """import torch
+
+
+def step(model, batch, session):
+    if session.position.step == 2:
+        return model(batch["picture"])
+    return torch.nn.functional.cross_entropy(model(batch["image"]), batch["label"])
 """
 # Takes more and more memory, slowly enough for Ray to see it before the kernel does.
 _GREEDY = """import time
@@ -115,7 +120,7 @@ def test_a_gpu_that_no_node_has_is_named_while_the_run_waits(stuck: Runs, timing
 
 
 def test_an_exception_of_the_author_ends_the_run(mistaken: Runs, timings: Timings) -> None:
-    words = ('code/mistaken.py", line 2, in step', "KeyError: 'picture'")
+    words = ("spec.recipe.trainStep", 'code/mistaken.py", line 6, in step', "KeyError: 'picture'")
     attempt = _fails(mistaken["exception"], timings, "UserError", *words)
     assert attempt["exitCode"] == 13
 
