@@ -34,7 +34,7 @@ demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about t
 	$(BIN)/python docs/demo/check.py $(DEMO)/digits 95
 
 # The other folders start servers, Ray or programs that Go builds.
-unit: setup ## Run the tests that need no server and no Ray, in about a minute
+unit: setup ## Run the tests that need no server and no Ray, in two to three minutes
 	$(BIN)/pytest -m "not extended" --numprocesses 2 --dist loadfile \
 	  tests/unit tests/golden tests/crd tests/fuzz tests/machine
 
