@@ -161,13 +161,12 @@ class Dataset(Model):
 
     def broken_rules(self) -> Iterable[Problem]:
         """Refuse two ways to say one thing, and no inputs at all."""
-        for one, many in (("inputColumn", "inputColumns"), ("targetColumn", "targetColumns")):
-            if getattr(self, _snake(one)) is not None and getattr(self, _snake(many)) is not None:
-                yield Problem(one, f"{one} and {many}", "at most one of them")
-        for name in ("inputColumns", "columns"):
-            if getattr(self, _snake(name)) == ():
+        for name, one, many in (
+            ("inputColumn", self.input_column, self.input_columns),
+            ("targetColumn", self.target_column, self.target_columns),
+        ):
+            if one is not None and many is not None:
+                yield Problem(name, f"{name} and {name}s", "at most one of them")
+        for name, columns in (("inputColumns", self.input_columns), ("columns", self.columns)):
+            if columns == ():
                 yield Problem(name, "an empty list", "1 column or more")
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -33,12 +33,6 @@ class Listing:
         return sum(piece.size_bytes for piece in self.pieces)
 
     @property
-    def row_bytes(self) -> int:
-        """Bytes of one decoded row, from the sample."""
-        sample = self.inspection.sample
-        return max(1, int(sample.nbytes) // int(sample.num_rows))
-
-    @property
     def rows(self) -> int | None:
         """Rows of the dataset, or None where only reading tells."""
         counts = [piece.rows for piece in self.pieces]

@@ -71,11 +71,14 @@ def _sparse_mean(parameter: torch.nn.Parameter, lockstep: Lockstep) -> torch.Ten
 def _buckets(tensors: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
     """Groups of one type and device, none much larger than _BUCKET_BYTES."""
     open_buckets: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
+    filled: dict[tuple[torch.dtype, torch.device], int] = {}
     for tensor in tensors:
-        bucket = open_buckets.setdefault((tensor.dtype, tensor.device), [])
-        bucket.append(tensor)
-        if sum(member.nbytes for member in bucket) >= _BUCKET_BYTES:
-            yield open_buckets.pop((tensor.dtype, tensor.device))
+        kind = tensor.dtype, tensor.device
+        open_buckets.setdefault(kind, []).append(tensor)
+        filled[kind] = filled.get(kind, 0) + tensor.nbytes
+        if filled[kind] >= _BUCKET_BYTES:
+            del filled[kind]
+            yield open_buckets.pop(kind)
     yield from open_buckets.values()
 
 
