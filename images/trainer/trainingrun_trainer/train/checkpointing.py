@@ -184,12 +184,14 @@ class Saver:
         """Have the folder `best` hold checkpoint `name`, if that is the best one: its state, and how good it is.
 
         File by file, each at once: whenever this is interrupted there is a state, and a resumed run does it again.
+        Never beside metrics of another one, which would be believed when training goes on from an earlier checkpoint.
         """
         if not manifest.is_best:
             return
         metrics = json.dumps({"checkpoint": name, "metrics": manifest.metrics}, indent=1)
         if self._storage.read_text(_BEST_METRICS) == metrics:
             return
+        self._storage.delete_file(_BEST_METRICS)
         self._storage.copy_file(f"{name}/{STATE_FILE}", f"{BEST}/{STATE_FILE}")
         self._storage.write_text(_BEST_METRICS, metrics)
 
