@@ -173,14 +173,15 @@ def run_length(labels: np.ndarray) -> float:
     return len(labels) / (1 + np.count_nonzero(np.diff(labels)))
 
 
-@pytest.mark.parametrize("classes", [10, 100])
+# A group has a quarter of the files, and so a quarter of a hundred classes.
+@pytest.mark.parametrize(("classes", "bar"), [(10, 1.02), (100, 1.05)])
 @pytest.mark.parametrize("rows", [60, 600, 6000])
-def test_sorted_files_are_mixed_nearly_as_well_as_by_a_full_permutation(rows: int, classes: int) -> None:
+def test_sorted_files_are_mixed_nearly_as_well_as_by_a_full_permutation(rows: int, classes: int, bar: float) -> None:
     layout = [(rows * i, rows) for i in range(100)]
     total = 100 * rows
     order = order_of(layout, 792, Epoch(0, 5, shuffle=True))
     assert np.array_equal(np.sort(order), np.arange(total))
     labels = np.arange(total) * classes // total
     full = np.random.default_rng(1).permutation(labels)
-    assert run_length(labels[order]) <= 1.05 * run_length(full)
-    assert abs(np.corrcoef(order, np.arange(total))[0, 1]) < 0.1
+    assert run_length(labels[order]) <= bar * run_length(full)
+    assert abs(np.corrcoef(order, np.arange(total))[0, 1]) < 0.05
