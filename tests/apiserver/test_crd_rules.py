@@ -20,7 +20,6 @@ _GREY_CSV = {"format": "CSV", "path": "/x", "imageMode": "L"}
 _ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
 _ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
 _STEP = {"function": "a:b", "kind": "Batch"}
-_DATA_LAST = recipe(transforms=[{**_STEP, "runOn": "Trainer"}, {**_STEP, "runOn": "Data"}])
 _TYPED_PARQUET = {"format": "Parquet", "path": "/x", "schema": {"a": "int64"}}
 _NAMELESS_COLUMN = {"format": "CSV", "path": "/x", "schema": {"": "int64"}}
 _TWICE = ["a", "b", "a"]
@@ -71,7 +70,6 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe.transforms[0].resources.memory", "`memory` must be more", _NO_MEMORY),
     ("spec.recipe.transforms[0].resources.gpu", "`gpu` must be more", step(kind="Class", resources={"gpu": "0"})),
     ("spec.recipe.transforms[0].resources.gpu", "must be a whole number", step(kind="Class", resources={"gpu": "1.5"})),
-    ("spec.recipe.transforms", "steps with `runOn: Data` must come", document(recipe=_DATA_LAST)),
     ("spec.recipe", "needs a GPU in `data", step(kind="Class", resources={"gpu": 1})),
     ("spec.recipe.dataset.train", "`schema` may only", dataset(train=_TYPED_PARQUET)),
     ("spec.recipe.dataset.train.schema", "keys must be names of columns", dataset(train=_NAMELESS_COLUMN)),

@@ -103,10 +103,8 @@ class Transform(Function):
 
 
 def _data_comes_first(steps: tuple[Transform, ...]) -> tuple[Transform, ...]:
-    on_trainer = [place for place, step in enumerate(steps) if step.run_on == "Trainer"]
-    wrong = [
-        place for place, step in enumerate(steps) if on_trainer and step.run_on == "Data" and place > on_trainer[0]
-    ]
+    places = [step.run_on for step in steps]
+    wrong = [place for place, where in enumerate(places) if where == "Data" and "Trainer" in places[:place]]
     if wrong:
         raise rules_error(
             Problem(f"[{place}].runOn", "Data after a step on the Trainer", "Trainer, or a place before it")

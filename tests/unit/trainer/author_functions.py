@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from trainingrun_trainer import on_trainer
+from trainingrun_trainer import PARENT, on_trainer
 
 NOT_A_FUNCTION = 3
 
@@ -101,8 +101,8 @@ def counted_pictures(batch: dict[str, Any]) -> dict[str, Any]:
     return {"label": batch["label"], "image": np.zeros((ROWS_MADE[-1], 4096, 4095), np.uint8)}
 
 
-def draws(batch: dict[str, Any], *, seed: int, training: bool) -> dict[str, Any]:
-    return {"label": batch["label"], "drawn": np.random.default_rng(seed).integers(0, 1 << 30, len(batch["label"]))}
+def draws(batch: dict[str, Any], *, seeds: Any, training: bool) -> dict[str, Any]:
+    return {"label": batch["label"], "drawn": seeds}
 
 
 def draws_by_row(row: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -157,7 +157,108 @@ def told_by_batch(batch: dict[str, Any], training: bool, scale: float = 1.0) -> 
 
 def keep_even(batch: dict[str, Any]) -> dict[str, Any]:
     kept = batch["label"] % 2 == 0
-    return {name: values[kept] for name, values in batch.items()}
+    return {**{name: values[kept] for name, values in batch.items()}, PARENT: np.flatnonzero(kept)}
+
+
+def keep_even_and_say_nothing(batch: dict[str, Any]) -> dict[str, Any]:
+    return {name: values for name, values in keep_even(batch).items() if name != PARENT}
+
+
+def keep_even_rows(row: dict[str, Any]) -> dict[str, Any] | None:
+    return row if row["label"] % 2 == 0 else None
+
+
+def keep_even_in_arrow(table: pa.Table) -> pa.Table:
+    kept = np.flatnonzero(table.column("label").to_numpy() % 2 == 0)
+    return table.take(kept).append_column(PARENT, pa.array(kept))
+
+
+def as_often_as_labelled(row: dict[str, Any]) -> Any:
+    """Row 0 never, row 1 once, row 2 twice, …"""
+    for copy in range(int(row["label"])):
+        yield {"label": row["label"], "copy": copy}
+
+
+def draws_of_copies(row: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {**row, "drawn": seed}
+
+
+def chunks(batch: dict[str, Any]) -> dict[str, Any]:
+    """What as_often_as_labelled does, as tokenizers return it, and backwards."""
+    parents = np.repeat(np.arange(len(batch["label"])), batch["label"])[::-1]
+    return {"label": batch["label"][parents], PARENT: parents}
+
+
+def wrong_parents(batch: dict[str, Any], *, parents: list[float]) -> dict[str, Any]:
+    return {"label": batch["label"][: len(parents)], PARENT: np.array(parents)}
+
+
+def returns_an_empty_list(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return []
+
+
+def wants_one_seed(batch: dict[str, Any], *, seed: int = 0) -> dict[str, Any]:
+    return batch
+
+
+def add(batch: dict[str, Any], *, amount: int) -> dict[str, Any]:
+    return {**batch, "label": batch["label"] + amount}
+
+
+class Counter:
+    """Counts what it is built and called, and says whether it is training."""
+
+    built = 0
+
+    def __init__(self, start: int = 0):
+        type(self).built += 1
+        if start < 0:
+            raise ValueError(f"start {start} is negative")
+        self.calls = start
+
+    def __call__(self, batch: dict[str, Any], training: bool, seeds: Any) -> dict[str, Any]:
+        self.calls += 1
+        rows = len(batch["label"])
+        return {**batch, "call": np.full(rows, self.calls), "told": np.full(rows, training), "drawn": seeds}
+
+
+class Unreachable:
+    """A client of a database that is down."""
+
+    built = 0
+
+    def __init__(self) -> None:
+        type(self).built += 1
+        raise ConnectionRefusedError("no database")
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return batch
+
+
+class TakesNoBatch:
+    def __call__(self) -> None:
+        """Nothing."""
+
+
+class WantsOneSeed:
+    def __call__(self, batch: dict[str, Any], seed: int = 3) -> dict[str, Any]:
+        return batch
+
+
+class NotCallable:
+    """An instance that cannot be called."""
+
+
+def make_counter(start: int) -> Counter:
+    return Counter(start)
+
+
+def make_number() -> int:
+    return 3
+
+
+def looks_nothing_up(batch: dict[str, Any]) -> dict[str, Any]:
+    raise ConnectionResetError("no database any more")
 
 
 def keep_none(batch: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainingrun.crd.rules.recipe import RECIPE_RULES
-from trainingrun.crd.rules.transforms import SOME_STEP_WANTS_GPU, TRANSFORM_RULES
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
+from trainingrun.crd.rules.transforms import SOME_STEP_WANTS_GPU, TRANSFORM_RULES
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
 from trainingrun.spec.model import LABEL_PATTERN

@@ -68,13 +68,6 @@ TRANSFORM_RULES = (
     ),
     Rule(
         Recipe,
-        "transforms._data_comes_first",
-        "self.filter(t, has(t.runOn)).map(t, t.runOn).isSorted()",
-        "steps with `runOn: Data` must come before steps with `runOn: Trainer`",
-        at="transforms",
-    ),
-    Rule(
-        Recipe,
         "recipe.Recipe.broken_rules",
         "!has(self.transform) || !has(self.transforms)",
         "at most one of `transform` and `transforms` may be set",
