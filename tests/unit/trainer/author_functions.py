@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections import UserDict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torchvision.transforms import Compose, Normalize, ToTensor
+from torchvision.transforms import Compose, Normalize, ToTensor, v2
 
 from trainingrun_trainer import PARENT, on_trainer
 
@@ -109,6 +110,17 @@ def draws_by_row(row: dict[str, Any], seed: int) -> dict[str, Any]:
     return {"label": row["label"], "drawn": seed}
 
 
+CROP = v2.Compose([v2.ToImage(), v2.RandomCrop((3, 4)), v2.RandomHorizontalFlip()])
+
+
+def crops_as_a_notebook_does(row: dict[str, Any]) -> dict[str, Any]:
+    return {"image": CROP(row["image"]), "label": row["label"]}
+
+
+def jitters_with_every_generator(row: dict[str, Any]) -> dict[str, Any]:
+    return {"a": random.random(), "b": np.random.random(), "c": float(torch.rand(()))}
+
+
 def text_labels(batch: dict[str, Any]) -> dict[str, Any]:
     return {**batch, "label": [str(label) for label in batch["label"]]}
 
@@ -177,6 +189,15 @@ def as_often_as_labelled(row: dict[str, Any]) -> Any:
     """Row 0 never, row 1 once, row 2 twice, …"""
     for copy in range(int(row["label"])):
         yield {"label": row["label"], "copy": copy}
+
+
+def copies_below(batch: dict[str, Any], *, most: int) -> dict[str, Any]:
+    kept = np.flatnonzero(batch["copy"] < most)
+    return {**{name: values[kept] for name, values in batch.items()}, PARENT: kept}
+
+
+def type_of_its_own(row: dict[str, Any]) -> dict[str, Any]:
+    return {"label": "text" if row["label"] == 3 else row["label"]}
 
 
 def draws_of_copies(row: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -308,6 +329,19 @@ class Model(torch.nn.Module):
 @on_trainer
 def on_the_trainer(batch: dict[str, Any]) -> dict[str, Any]:
     return batch
+
+
+class OnTrainer:
+    built = 0
+
+    def __init__(self) -> None:
+        type(self).built += 1
+
+    def __call__(self, batch: dict[str, Any], training: bool) -> dict[str, Any]:
+        return {**batch, "told": training}
+
+
+on_class = OnTrainer
 
 
 class Difference(torch.nn.Module):

@@ -29,6 +29,15 @@ def columns_of(table: pa.Table) -> dict[str, np.ndarray]:
     return columns
 
 
+def words_of(table: pa.Table) -> dict[str, str]:
+    """Type and shape of a row's columns in words, by name; of what is no array the type that is stored."""
+    words = {}
+    for name, array in columns_of(table).items():
+        shape = f" {array.shape[1:]}" if array.ndim > 1 else ""
+        words[name] = str(table.schema.field(name).type) if array.dtype.hasobject else f"{array.dtype}{shape}"
+    return words
+
+
 def table_of(columns: dict[str, Any]) -> pa.Table:
     """The inverse of `columns_of`; tensors, arrays, and lists of anything are accepted. Types stay as they are."""
     return table_with([column_of(name, values) for name, values in columns.items()])

@@ -85,16 +85,16 @@ class Step:
 
     def check(self) -> None:
         """Raise InvalidConfiguration unless the function is there, takes the parameters, and asks for what it gets."""
-        called = self.hook.function
+        function = called = self.hook.function
+        if self.kind == "Class" and not inspect.isclass(function):
+            return  # What a function makes, and what that takes, is only known when it is there.
         if self.kind == "Class":
-            called = called.__call__ if inspect.isclass(called) else called
+            called = next((vars(one)["__call__"] for one in function.__mro__ if "__call__" in vars(one)), _no_call)
             told = {name: None for name in self._names if accepts(called, name)}
-            # Only of a class is it known before it is built what its instances take.
-            problem = mismatch(signature_of(called), 2, told) if called is not self.hook.function else None
-            if problem is not None:
+            if (problem := mismatch(signature_of(called), 2, told)) is not None:
                 raise InvalidConfiguration(
-                    f"{self.path}.function: instances of {self.function} cannot be called with a batch, since "
-                    f"__call__{signature_of(called)} has {problem}; expected __call__(self, batch)"
+                    f"{self.path}.function: instances of {self.function} cannot be called with a batch: {problem}; "
+                    "expected __call__(self, batch) -> batch"
                 )
         if self.kind != "Row" and not self.is_on_trainer and self._wants(called, "seed"):
             raise InvalidConfiguration(
@@ -169,3 +169,7 @@ class Step:
     def _wants(self, function: Callable[..., Any], name: str) -> bool:
         """Whether the function is to be told `name`; one among the run's parameters stays."""
         return accepts(function, name) and (self.kind == "Class" or name not in self.parameters)
+
+
+def _no_call() -> None:
+    """In place of the method that instances of a class are called by, where it has none."""
