@@ -15,6 +15,8 @@ import numpy as np
 
 # A row is known by its piece and its place in the piece, packed into one int64 that travels with the row.
 ROW_ID = "__trainingrun_row"
+# In place of an id: this row was made of the same row as another one, which has the id and counts for both.
+NO_ROW = -1
 _ROW_BITS = 40
 _NONE = np.zeros(0, dtype=bool)
 # After how many rows of all ranks together they hand their marks over. A rank alone knows only its own share of a
@@ -54,8 +56,8 @@ class Consumed:
         self._masks: dict[int, np.ndarray] = {}
 
     def add(self, ids: np.ndarray) -> None:
-        """Mark rows by their ids, int64 of any length."""
-        ids = np.sort(ids)
+        """Mark rows by their ids, int64 of any length; NO_ROW marks none."""
+        ids = np.sort(ids[ids != NO_ROW])
         pieces = ids >> _ROW_BITS
         cuts = np.flatnonzero(np.diff(pieces)) + 1
         places = np.split(ids & ((1 << _ROW_BITS) - 1), cuts)
