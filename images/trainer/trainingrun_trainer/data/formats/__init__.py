@@ -28,7 +28,10 @@ class Format(Protocol):
         """
 
     def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
-        """The rows of `piece`, in its order, with the types of the found `source`. Raises DataError naming the file."""
+        """The rows of `piece`, in its order, with the types of the found `source`. Raises DataError naming the file.
+
+        Nothing is decoded: pictures are as they are stored, or the paths of their files.
+        """
 
 
 def format_of(source: Source) -> Format:

@@ -94,7 +94,7 @@ def _schemas(known: list[tuple[str, pq.FileMetaData]]) -> Iterator[FileSchema]:
 
 def _refuse_nulls(source: Source, known: list[tuple[str, pq.FileMetaData]]) -> None:
     """Raise InvalidConfiguration where a footer says that a column without which there is no training has nulls."""
-    footers = with_leaves((footer for _, footer in known), source.required)
+    footers = with_leaves((footer for _, footer in known), source.without_nulls)
     for (path, _), (footer, places) in zip(known, footers, strict=True):
         for place, name in places:
             for group in map(footer.row_group, range(footer.num_row_groups)):
