@@ -87,7 +87,7 @@ def read_rows(
     """
     for piece in pieces:
         first = 0
-        for table in stored_tables(source, piece, layouts):
+        for table in stored_tables(source, piece, layouts, READ_BYTES):
             rows = table.num_rows
             chosen = _chosen(piece, first, rows, epoch, consumed)
             numbered = table.append_column(ROW_ID, pa.array(row_ids(piece, first, rows)))
@@ -102,13 +102,16 @@ def read_rows(
                     yield prepared
 
 
-def stored_tables(source: Source, piece: Piece, layouts: dict[str, ArrayLayout]) -> Iterator[pa.Table]:
-    """The rows of `piece` in its order, without ids: array columns as fixed-size binary, pictures as they are stored.
+def stored_tables(
+    source: Source, piece: Piece, layouts: dict[str, ArrayLayout], table_bytes: int
+) -> Iterator[pa.Table]:
+    """The rows of `piece` in its order, without ids, in tables of about `table_bytes` bytes.
 
-    Pictures are what `prepare_rows` decodes. Raises DataError naming the file.
+    Array columns come as fixed-size binary, and pictures as they are stored: `prepare_rows` decodes them. Raises
+    DataError naming the file.
     """
     first = 0
-    for stored in format_of(source).read(source, piece):
+    for stored in format_of(source).read(source, piece, table_bytes):
         table = carried(source, piece.paths[0], stored, first)
         yield _as_binary(source, piece, table, layouts, first)
         first += table.num_rows
