@@ -71,6 +71,7 @@ def test_only_scalars_and_empty_objects_are_filled_in():
     assert objects == {
         ".spec.trainer": {},
         ".spec.data": {},
+        ".spec.recipe.dataset.onBadRow": {},
         ".spec.storage.checkpoints": {},
         ".spec.clusterTTLSecondsAfterFinished": {},
         ".status": {"observedGeneration": -1},

@@ -13,7 +13,7 @@ import pytest
 from dataset_files import pictures, read_epoch, refused_at_start, rows_of, source_of
 from PIL import Image
 
-from trainingrun_trainer.data import pictures as pictures_module
+from trainingrun_trainer.data import reading
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.source import Uses
 from trainingrun_trainer.failures.errors import DataError
@@ -38,7 +38,7 @@ def write(path: Path, images: list[Any], kind: pa.DataType = HUGGING_FACE) -> No
 def test_an_input_column_of_pictures_is_arrays(
     tmp_path: Path, kind: pa.DataType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures_module, "READ_BYTES", 60)  # two pictures at a time
+    monkeypatch.setattr(reading, "READ_BYTES", 60)  # two pictures at a time
     write(tmp_path / "a.parquet", [Image.fromarray(image) for image in pictures(40)], kind)
     rows = rows_of(source_of("Parquet", tmp_path))
     assert rows["image"].dtype == np.uint8 and (rows["image"] == pictures(40)).all()
@@ -73,14 +73,15 @@ def test_a_later_file_of_another_mode_says_the_same(tmp_path: Path) -> None:
     write(tmp_path / "b.parquet", [Image.fromarray(image).convert("RGB") for image in pictures(3)])
     list_dataset(source_of("Parquet", tmp_path))
     with pytest.raises(
-        DataError, match=r"b\.parquet.*found uint8 of shape 4x6x3, expected uint8 of shape 4x6 .*imageMode"
+        DataError,
+        match=r"b\.parquet: column image, row \d: found an image of shape \(4, 6, 3\), others have \(4, 6\).*imageMode",
     ):
         read_epoch(source_of("Parquet", tmp_path))
 
 
 def test_a_row_without_a_picture_and_bytes_that_are_none(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", [Image.new("L", (6, 4)), None])
-    assert "column image, row 1: found no picture, expected the bytes of one" in refused_at_start(
+    assert "column image, row 1: found no picture, expected the bytes or the path of one" in refused_at_start(
         source_of("Parquet", tmp_path)
     )
     pq.write_table(pa.table({"image": [b"abc"], "label": [1]}), tmp_path / "a.parquet")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from dataset_files import CLASSES, FORMATS, pieces_of, read_epoch, source_of
 
-from trainingrun_trainer.data import pictures, reading
+from trainingrun_trainer.data import reading
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import format_of, text, webdataset
 from trainingrun_trainer.data.listing import list_dataset
@@ -34,7 +34,6 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
 def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every format cut its pieces into several tables, as it does with large data."""
     monkeypatch.setattr(reading, "READ_BYTES", 100)
-    monkeypatch.setattr(pictures, "READ_BYTES", 500)
     monkeypatch.setattr(text, "BLOCK_BYTES", 2000)
     monkeypatch.setattr(webdataset, "_ROWS_PER_TABLE", 7)
 

@@ -15,6 +15,7 @@ from trainingrun_trainer.data.consumed import ROW_ID, Consumed, row_ids
 from trainingrun_trainer.data.formats import format_of, text, webdataset
 from trainingrun_trainer.data.listing import Listing, list_dataset
 from trainingrun_trainer.data.mixing import bundles_of
+from trainingrun_trainer.data.preparing import prepare_rows
 from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.slabs import Bundle, SlabReader
 from trainingrun_trainer.data.source import Source
@@ -101,7 +102,8 @@ def test_slabs_have_every_row_that_is_left_once(
     by_id = dict(zip(expected.ids.tolist(), zip(expected.numbers, expected.labels, strict=True), strict=True))
     for bundles in layouts_of_bundles(listing):
         tables = read_all(listing, bundles, consumed, most_open=most_open)
-        read = reading_of([table for table in tables if table.num_rows])
+        layouts = listing.inspection.layouts
+        read = reading_of([prepare_rows(listing.source, layouts, table)[0] for table in tables if table.num_rows])
         assert len(tables) > len(bundles)
         assert sorted(read.ids.tolist()) == sorted(expected.ids.tolist())
         assert dict(zip(read.ids.tolist(), zip(read.numbers, read.labels, strict=True), strict=True)) == by_id

@@ -88,8 +88,12 @@ RULES = [
         {"spec.recipe.transform.batchFormat": "batchFormat with kind Row"},
     ),
     (
-        {"recipe": {"dataset": {"train": {"format": "CSV", "path": "/x", "imageSize": {"height": 1, "width": 1}}}}},
-        {"spec.recipe.dataset.train.imageSize": "imageSize with format CSV"},
+        of_dataset(onBadRow={"maxShare": "0.01"}),
+        {"spec.recipe.dataset.onBadRow.maxShare": "maxShare with action Fail"},
+    ),
+    (
+        of_dataset(onBadRow={"action": "Skip", "maxShare": "1.5"}),
+        {"spec.recipe.dataset.onBadRow.maxShare": '"1.5"'},
     ),
     (
         {"recipe": recipe(transform={"function": "a:b", "kind": "Row", "batchSize": 8})},

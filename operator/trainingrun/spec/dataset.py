@@ -17,7 +17,6 @@ COLUMN_LENGTH = 253
 COLUMN_PATTERN = r"[^\x00]+"
 COLUMN_KEYS = keys_match(COLUMN_PATTERN, COLUMN_LENGTH, f"1 to {COLUMN_LENGTH} characters")
 Format = Literal["Parquet", "Images", "CSV", "JSON", "WebDataset"]
-PICTURE_FORMATS: tuple[Format, ...] = ("Parquet", "Images", "WebDataset")
 TEXT_FORMATS: tuple[Format, ...] = ("CSV", "JSON")
 DEFAULT_INPUT = "image"
 DEFAULT_TARGET = "label"
@@ -54,8 +53,14 @@ Path = Annotated[
 ]
 
 
+DEFAULT_MAX_SHARE = "0.001"
+Share = Annotated[
+    str, text(12, pattern=r"^(0(\.[0-9]+)?|1(\.0+)?)$", words="a decimal number from 0 to 1 in quotes, such as '0.001'")
+]
+
+
 class ImageSize(Model):
-    """The size that images are resized to while they are read."""
+    """The size that images are resized to."""
 
     height: int = Field(ge=1, le=65535, description="Height in pixels, 1 to 65535.")
     width: int = Field(ge=1, le=65535, description="Width in pixels, 1 to 65535.")
@@ -69,13 +74,13 @@ class Source(Model):
     image_size: ImageSize | None = Field(
         default=None,
         description=(
-            "Resize images to this size while reading; with the formats Images and WebDataset, and with Parquet for "
-            "input columns that hold encoded pictures."
+            "Resize images to this size; with Parquet, CSV and JSON those in input columns that hold encoded pictures, "
+            "or in the first one if it holds their paths."
         ),
     )
     image_mode: Literal["L", "RGB"] | None = Field(
         default=None,
-        description="Convert while reading: L has one channel, RGB three; with the formats that allow imageSize.",
+        description="Convert the same images: L has one channel, RGB three.",
     )
     column_types: ColumnTypes | None = Field(
         default=None,
@@ -87,15 +92,35 @@ class Source(Model):
     )
 
     def broken_rules(self) -> Iterable[Problem]:
-        """Refuse picture settings for formats without pictures, and types for formats that name them."""
+        """Refuse types for formats that name them."""
         if self.format not in TEXT_FORMATS and self.column_types is not None:
             yield Problem("schema", f"schema with format {self.format}", "only with format CSV or JSON")
-        if self.format not in PICTURE_FORMATS:
-            for name, value in (("imageSize", self.image_size), ("imageMode", self.image_mode)):
-                if value is not None:
-                    yield Problem(
-                        name, f"{name} with format {self.format}", "only with format Parquet, Images or WebDataset"
-                    )
+
+
+class OnBadRow(Model):
+    """What is done about a row whose picture cannot be fetched or decoded."""
+
+    action: Literal["Fail", "Skip"] = Field(
+        default="Fail",
+        description="Fail ends the run at the first such row and names it; Skip leaves the row out and counts it.",
+    )
+    max_share: Share | None = Field(
+        default=None,
+        description=(
+            "With Skip, the share of the rows of a pass through the data that may be left out, as text such as "
+            f"`0.001`; more end the run. {DEFAULT_MAX_SHARE} if not given."
+        ),
+    )
+
+    @property
+    def share(self) -> float:
+        """The share of rows that may be left out, 0 to 1."""
+        return 0.0 if self.action == "Fail" else float(self.max_share or DEFAULT_MAX_SHARE)
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """Refuse a share of rows to leave out where none is left out."""
+        if self.action == "Fail" and self.max_share is not None:
+            yield Problem("maxShare", "maxShare with action Fail", "only with action Skip")
 
 
 class Dataset(Model):
@@ -143,6 +168,9 @@ class Dataset(Model):
             "Rows for each trainer that are shuffled together at least, 0 to 100,000,000; 0: as many as 64 MiB hold, "
             "from up to 32 files or row groups."
         ),
+    )
+    on_bad_row: OnBadRow = Field(
+        default=OnBadRow(), description="What is done about a row whose picture cannot be fetched or decoded."
     )
     prefetch_batches: int = Field(
         default=2, ge=0, le=1000, description="Batches that each trainer fetches ahead, 0 to 1000."

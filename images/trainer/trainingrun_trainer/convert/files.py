@@ -23,7 +23,7 @@ from trainingrun_trainer.data.formats import format_of, formats
 from trainingrun_trainer.data.formats.images import SPLITS
 from trainingrun_trainer.data.found import Found
 from trainingrun_trainer.data.layout import layouts_of, to_numpy
-from trainingrun_trainer.data.pictures import is_encoded
+from trainingrun_trainer.data.picture_columns import carried, is_carried, is_encoded, pictures_of
 from trainingrun_trainer.data.source import Source as Dataset
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
@@ -100,13 +100,12 @@ class _Pictures:
 
 
 def _found(path: str, format_name: str, naming: Naming, classes: tuple[str, ...] | None = None) -> Found:
-    size, mode = (naming.pictures.size, naming.pictures.mode) if format_name == "WebDataset" else (None, None)
     source = Dataset(
         FIELD,
         format_name,
         path,
-        image_size=size,
-        image_mode=mode,
+        image_size=naming.pictures.size,
+        image_mode=naming.pictures.mode,
         inputs=(naming.input_column,),
         targets=(naming.target_column,),
         classes=classes,
@@ -119,8 +118,11 @@ def _found(path: str, format_name: str, naming: Naming, classes: tuple[str, ...]
 
 def _tables(found: Found) -> Iterator[pa.Table]:
     for piece in found.pieces:
+        first = 0
         try:
-            yield from format_of(found.source).read(found.source, piece)
+            for table in format_of(found.source).read(found.source, piece):
+                yield carried(found.source, piece.paths[0], table, first)
+                first += table.num_rows
         except DataError as error:
             raise _refused(error) from error
 
@@ -132,19 +134,24 @@ def _decoded(tables: Iterator[pa.Table], naming: Naming) -> Iterator[pa.Table]:
     row = 0
     for table in tables:
         is_array = name in layouts_of(table.schema)
-        if name not in table.column_names or not (naming.pictures.given or is_encoded(table.schema.field(name).type)):
+        kind = table.schema.field(name).type if name in table.column_names else None
+        if kind is None or not (naming.pictures.given or is_encoded(kind)):
             yield table
             row += table.num_rows
             continue
         start, rows = 0, 1
         while start < table.num_rows:
             part = table.slice(start, rows)
-            values = _arrays(part, name) if is_array else part.column(name).to_pylist()
+            values = _arrays(part, name) if is_array else _values(part.column(name))
             place = part.schema.get_field_index(name)
             part = part.set_column(place, *stacker.column(name, values, range(row, row + part.num_rows)))
             yield part
             start, row = start + part.num_rows, row + part.num_rows
             rows = rows_within(DECODED_BYTES, part, at_most=table.num_rows)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    return list(pictures_of(column)) if is_carried(column.type) else column.to_pylist()
 
 
 def _arrays(table: pa.Table, name: str) -> list[np.ndarray[Any, Any]]:

@@ -5,6 +5,7 @@ Bytes of pictures stay 8 bits wide: training turns them into floats on the GPU's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from trainingrun_trainer.convert.errors import ConvertError
 from trainingrun_trainer.data import pictures
+from trainingrun_trainer.data.picture_columns import Encoded
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError
 
@@ -49,6 +51,8 @@ def as_input(value: Any, wanted: PictureFormat, where: str) -> Any:
 
     Raises ConvertError when the bytes are not an image, or `wanted` is given for something that is not one.
     """
+    if isinstance(value, Encoded):
+        return _decoded(value.content, wanted, value.where)
     if isinstance(value, dict) and "bytes" in value:
         value = value["bytes"]
         if value is None:
@@ -66,8 +70,12 @@ def decode_picture(data: bytes, wanted: PictureFormat, where: str) -> np.ndarray
 
     Training decodes with the same function. Raises ConvertError when the bytes are not an image.
     """
+    return _decoded(lambda: data, wanted, where)
+
+
+def _decoded(content: Callable[[], bytes], wanted: PictureFormat, where: str) -> np.ndarray[Any, np.dtype[Any]]:
     try:
-        return pictures.decode(wanted.source, where, data, keeps_wide=True)
+        return pictures.decode(wanted.source, where, content(), keeps_wide=True)
     except DataError as error:
         raise ConvertError(str(error)) from error
 

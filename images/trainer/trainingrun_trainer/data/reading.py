@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer.data import READ_BYTES
+from trainingrun_trainer.data.bad_rows import BadRow
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import (
@@ -24,7 +25,9 @@ from trainingrun_trainer.data.layout import (
 )
 from trainingrun_trainer.data.nested_lists import refuse_null_rows
 from trainingrun_trainer.data.order import row_order
-from trainingrun_trainer.data.pictures import decoded, decoded_sample, picture_advice
+from trainingrun_trainer.data.picture_columns import carried, carried_columns, is_carried
+from trainingrun_trainer.data.pictures import picture_advice
+from trainingrun_trainer.data.preparing import prepare_rows, sample_of
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.tensor_rules import refusal
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError
@@ -70,11 +73,17 @@ def inspect(source: Source, pieces: list[Piece]) -> Inspection:
 
 
 def read_rows(
-    source: Source, pieces: Iterable[Piece], layouts: dict[str, ArrayLayout], epoch: Epoch, consumed: Consumed
+    source: Source,
+    pieces: Iterable[Piece],
+    layouts: dict[str, ArrayLayout],
+    epoch: Epoch,
+    consumed: Consumed,
+    bad: list[BadRow] | None = None,
 ) -> Iterator[pa.Table]:
     """The rows of `pieces` that are not consumed, in the epoch's order, each with its id in column `ROW_ID`.
 
-    Array columns come as fixed-size binary, whatever the files hold. Raises DataError naming the file.
+    Array columns come as fixed-size binary, whatever the files hold, and pictures decoded. Rows that are left out for
+    want of a picture are added to `bad`. Raises DataError naming the file.
     """
     for piece in pieces:
         first = 0
@@ -85,22 +94,35 @@ def read_rows(
             first += rows
             if chosen is not None:
                 numbered = numbered.take(pa.array(chosen))
-            if numbered.num_rows:
-                yield numbered
+            for part in _parts(numbered, layouts):
+                prepared, left_out = prepare_rows(source, layouts, part)
+                if bad is not None:
+                    bad.extend(left_out)
+                if prepared.num_rows:
+                    yield prepared
 
 
 def stored_tables(
     source: Source, piece: Piece, layouts: dict[str, ArrayLayout], table_bytes: int
 ) -> Iterator[pa.Table]:
-    """The rows of `piece` in its order, array columns as fixed-size binary, in tables of about `table_bytes` bytes.
+    """The rows of `piece` in its order, without ids, in tables of about `table_bytes` bytes.
 
-    They have no ids. Raises DataError naming the file.
+    Array columns come as fixed-size binary, and pictures as they are stored: `prepare_rows` decodes them. Raises
+    DataError naming the file.
     """
     first = 0
     for stored in format_of(source).read(source, piece, table_bytes):
-        for table in decoded(source, piece.paths[0], stored, first):
-            yield _as_binary(source, piece, table, layouts, first)
-            first += table.num_rows
+        table = carried(source, piece.paths[0], stored, first)
+        yield _as_binary(source, piece, table, layouts, first)
+        first += table.num_rows
+
+
+def _parts(table: pa.Table, layouts: dict[str, ArrayLayout]) -> Iterator[pa.Table]:
+    """The table in parts that are of bounded size when their pictures are decoded."""
+    row_bytes = sum(layouts[field.name].row_bytes for field in table.schema if is_carried(field.type))
+    rows = max(1, READ_BYTES // row_bytes) if row_bytes else max(1, table.num_rows)
+    for start in range(0, table.num_rows, rows):
+        yield table.slice(start, rows)
 
 
 def _chosen(piece: Piece, first: int, rows: int, epoch: Epoch, consumed: Consumed) -> np.ndarray | None:
@@ -116,11 +138,13 @@ def _as_binary(source: Source, piece: Piece, table: pa.Table, layouts: dict[str,
     for name in table.column_names:
         place = table.schema.get_field_index(name)
         try:
+            if is_carried(table.schema.field(place).type):
+                continue
             if name in layouts:
                 _require_same(name, table.schema, layouts[name])
                 field, array = from_numpy(name, to_numpy(table.column(place), layouts[name], name=name))
                 table = table.set_column(place, field, array)
-            elif name in source.required:
+            elif name in source.without_nulls:
                 refuse_null_rows(table.column(place), name, 0)
         except LayoutError as error:
             advice = picture_advice(source) if name in source.picture_columns else ""
@@ -137,7 +161,9 @@ def _require_same(name: str, schema: pa.Schema, layout: ArrayLayout) -> None:
 
 def _inspected(source: Source, piece: Piece, table: pa.Table) -> Inspection:
     path = piece.paths[0]
-    sample = decoded_sample(source, path, table).slice(0, SAMPLE_ROWS)
+    stored = carried(source, path, table, 0)
+    _refuse_no_pictures(source, stored)
+    sample = sample_of(source, stored).slice(0, SAMPLE_ROWS)
     layouts = layouts_of(sample.schema)
     for name in table.column_names:
         if name in layouts:
@@ -145,7 +171,7 @@ def _inspected(source: Source, piece: Piece, table: pa.Table) -> Inspection:
         try:
             # Every row that was read is looked at, not only the sample.
             found = infer_list_layout(table.column(name), name=name)
-            if name in source.required:
+            if name in source.without_nulls:
                 refuse_null_rows(table.column(name), name, 0)
         except LayoutError as error:
             # To a hook these are lists like others.
@@ -158,6 +184,18 @@ def _inspected(source: Source, piece: Piece, table: pa.Table) -> Inspection:
         elif name in source.required:
             _refuse_no_tensor(source, name, table.schema.field(name).type)
     return Inspection(layouts, _as_binary(source, piece, sample, layouts, 0), table.schema)
+
+
+def _refuse_no_pictures(source: Source, table: pa.Table) -> None:
+    if source.path_column is not None and not carried_columns(table):
+        setting = "imageSize" if source.image_size is not None else "imageMode"
+        found = ", ".join(
+            f"{name} is {table.schema.field(name).type}" for name in source.inputs if name in table.column_names
+        )
+        raise InvalidConfiguration(
+            f"{source.field}.{setting}: found no input column with pictures ({found or 'no input column'}); allowed: "
+            "with encoded pictures (binary) in input columns, or their paths (string) in the first one"
+        )
 
 
 def _refuse_no_tensor(source: Source, name: str, kind: pa.DataType) -> None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from trainingrun.spec.dataset import Dataset
     from trainingrun.spec.dataset import Source as DatasetSource
 
+# Formats whose files hold nothing but pictures and their classes.
+_OF_PICTURES = ("Images", "WebDataset")
+
 
 @dataclass(frozen=True)
 class Uses:
@@ -44,6 +47,8 @@ class Source:
     columns: tuple[str, ...] | None = None  # to read; None: all
     column_types: Mapping[str, str] | None = None  # as the run gives them
     uses: Uses = Uses(gets_rows=True)
+    # Whether rows whose picture cannot be had are left out; otherwise the first one is an error.
+    skips_bad_rows: bool = False
 
     # Of an image folder: the training data's, so that validation labels mean the same. None: the folder's own.
     classes: tuple[str, ...] | None = None
@@ -69,6 +74,7 @@ class Source:
             columns=dataset.columns or (None if any_column else _each_once(dataset.inputs + dataset.targets)),
             column_types=source.column_types,
             uses=uses,
+            skips_bad_rows=dataset.on_bad_row.action == "Skip",
         )
 
     @property
@@ -83,10 +89,26 @@ class Source:
         return () if no_need else _each_once(self.inputs + self.targets)
 
     @property
+    def without_nulls(self) -> tuple[str, ...]:
+        """The columns that must have a value in every row, as they are stored."""
+        pictures = self.picture_columns if self.skips_bad_rows else ()
+        return tuple(name for name in self.required if name not in pictures)
+
+    @property
     def picture_columns(self) -> tuple[str, ...]:
         """The columns in which encoded pictures are decoded: inputs, unless a hook gets the rows as they are."""
-        is_asked = self.image_size is not None or self.image_mode is not None
-        return self.inputs if is_asked or not self.uses.gets_rows else ()
+        if self.format in _OF_PICTURES:
+            return self.inputs[:1]
+        return self.inputs if self._is_asked or not self.uses.gets_rows else ()
+
+    @property
+    def path_column(self) -> str | None:
+        """The column whose texts are paths of pictures: the first input, where the run says what they are to be."""
+        return self.inputs[0] if self._is_asked and self.format not in _OF_PICTURES else None
+
+    @property
+    def _is_asked(self) -> bool:
+        return self.image_size is not None or self.image_mode is not None
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:

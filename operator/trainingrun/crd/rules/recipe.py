@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from trainingrun.crd.rules.rule import Rule
-from trainingrun.spec.dataset import COLUMN_LENGTH, COLUMN_PATTERN, PICTURE_FORMATS, TEXT_FORMATS, Dataset, Source
+from trainingrun.spec.dataset import COLUMN_LENGTH, COLUMN_PATTERN, TEXT_FORMATS, Dataset, OnBadRow, Source
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import VALIDATION_PREFIX
 
-_PICTURES = " || ".join(f"self.format == '{name}'" for name in PICTURE_FORMATS)
 _TEXTS = " || ".join(f"self.format == '{name}'" for name in TEXT_FORMATS)
 _TEXTS_WORDS = " or ".join(f"`{name}`" for name in TEXT_FORMATS)
-_PICTURES_WORDS = ", ".join(f"`{name}`" for name in PICTURE_FORMATS)
 
 RECIPE_RULES = (
     Rule(
-        Source,
-        "dataset.Source.broken_rules",
-        f"{_PICTURES} || !(has(self.imageSize) || has(self.imageMode))",
-        f"`imageSize` and `imageMode` may only be set with the formats {_PICTURES_WORDS}",
+        OnBadRow,
+        "dataset.OnBadRow.broken_rules",
+        "self.action == 'Skip' || !has(self.maxShare)",
+        "`maxShare` may only be set with the action `Skip`",
+        field="maxShare",
     ),
     Rule(
         Source,

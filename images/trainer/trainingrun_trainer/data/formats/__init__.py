@@ -32,6 +32,7 @@ class Format(Protocol):
         """The rows of `piece`, in its order, with the types of the found `source`. Raises DataError naming the file.
 
         A table has about `table_bytes` bytes where the format can cut that small, and always the same rows.
+        Nothing is decoded: pictures are as they are stored, or the paths of their files.
         """
 
 

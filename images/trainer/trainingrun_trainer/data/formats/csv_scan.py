@@ -101,7 +101,7 @@ def _add(source: Source, found: CsvFile, batch: pa.RecordBatch, first_row: int) 
         if source.columns is not None and name not in source.columns:
             continue
         values = batch.column(place)
-        if values.null_count and name in source.required:
+        if values.null_count and name in source.without_nulls:
             row = first_row + pc.index(pc.is_null(values), True).as_py()
             raise InvalidConfiguration(
                 f'{source.field}: {found.path}: column "{name}", row {row}: found an empty field, expected a value; '

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer.data import READ_BYTES, layout
+from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import Piece
-from trainingrun_trainer.data.files import File, find_files, open_file, root_of
+from trainingrun_trainer.data.files import File, find_files, root_of
 from trainingrun_trainer.data.found import Found
-from trainingrun_trainer.data.pictures import decode, same_shape
+from trainingrun_trainer.data.picture_columns import column_of
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 # Folders of these names hold classes of their own: nobody trains to tell a training set from a test set.
@@ -55,11 +55,8 @@ class Images:
         return Found(dataclasses.replace(source, classes=classes), pieces)
 
     def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
-        """The decoded images as uint8 (height, width) or (height, width, 3), with their labels."""
-        rows = ((path, decode(source, path, _bytes_of(path))) for path in piece.paths)
-        labels = iter(piece.labels)
-        for images in same_shape(source, rows, most_rows=_FILES_PER_PIECE):
-            yield table_of(source, images, [next(labels) for _ in images])
+        """The paths of the images, which are fetched where they are decoded, with their labels."""
+        yield table_of(source, column_of(piece.paths, paths=piece.paths), piece.labels)
 
 
 def _classes_of(source: Source, files: list[File]) -> list[str]:
@@ -94,16 +91,7 @@ def _class_names(source: Source, of_file: list[str]) -> tuple[str, ...]:
     return classes
 
 
-def table_of(source: Source, images: list[np.ndarray], labels: list[int]) -> pa.Table:
-    """Images of one shape and their labels as a table of the source's two columns."""
-    field, array = layout.from_numpy(source.inputs[0], np.stack(images))
-    target = pa.field(source.targets[0] if source.targets else "label", pa.int64())
-    return pa.table([array, pa.array(labels, pa.int64())], schema=pa.schema([field, target]))
-
-
-def _bytes_of(path: str) -> bytes:
-    try:
-        with open_file(path) as file:
-            return file.read()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+def table_of(source: Source, images: pa.Array, labels: Sequence[int]) -> pa.Table:
+    """Images, as they are carried, and their labels as a table of the source's two columns."""
+    target = source.targets[0] if source.targets else "label"
+    return pa.table({source.inputs[0]: images, target: pa.array(labels, pa.int64())})

@@ -93,7 +93,7 @@ def _without(block: bytes, name: str) -> bytes:
 
 
 def _refuse_nulls(source: Source, path: str, table: pa.Table, first_row: int) -> None:
-    for name in source.required:
+    for name in source.without_nulls:
         if name in table.column_names and table.column(name).null_count:
             row = first_row + pc.index(pc.is_null(table.column(name)), True).as_py()
             raise InvalidConfiguration(

@@ -90,7 +90,7 @@ def _refuse_nulls(source: Source, known: list[tuple[str, FileFacts]]) -> None:
     """Raise InvalidConfiguration where a footer says that a column without which there is no training has nulls."""
     for path, facts in known:
         for name, count in facts.nulls.items():
-            if name in source.required:
+            if name in source.without_nulls:
                 raise InvalidConfiguration(
                     f'{source.field}: {path}: column "{name}" has {count} nulls in a row '
                     "group, allowed: none; fill them, or leave these rows out, in a transform on the data group"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer.data import READ_BYTES
@@ -14,7 +13,7 @@ from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import find_files, open_file
 from trainingrun_trainer.data.formats.images import SUFFIXES, table_of
 from trainingrun_trainer.data.found import Found
-from trainingrun_trainer.data.pictures import decode, same_shape
+from trainingrun_trainer.data.picture_columns import column_of
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 
@@ -39,25 +38,36 @@ class WebDataset:
         return Found(source, [Piece(index=i, paths=(f.path,), size_bytes=f.size_bytes) for i, f in enumerate(files)])
 
     def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
-        """The samples of a shard in its order."""
+        """The samples of a shard in its order, their images as they are stored."""
         if piece.size_bytes % _TAR_BLOCK:
             # A reader of tar files takes half a header for the end, and the rows behind it would be lost in silence.
             raise DataError(
                 f"{piece.paths[0]}: not a readable WebDataset shard: it is cut off, {piece.size_bytes} bytes are not "
                 f"a multiple of tar's block size of {_TAR_BLOCK}"
             )
-        labels: list[int] = []
-        for images in same_shape(source, _rows(source, piece.paths[0], labels), most_rows=_ROWS_PER_TABLE):
-            yield table_of(source, images, labels[: len(images)])
-            del labels[: len(images)]
+        rows: list[_Row] = []
+        size = 0
+        for sample in _samples(piece.paths[0]):
+            rows.append(_row(piece.paths[0], sample))
+            size += len(rows[-1].image)
+            if size >= table_bytes or len(rows) == _ROWS_PER_TABLE:
+                yield _table_of(source, rows)
+                rows, size = [], 0
+        if rows:
+            yield _table_of(source, rows)
 
 
-def _rows(source: Source, path: str, labels: list[int]) -> Iterator[tuple[str, np.ndarray]]:
-    """The shard's images by name; their labels are appended to `labels`."""
-    for sample in _samples(path):
-        image, label = _row(source, path, sample)
-        labels.append(label)
-        yield f"{path}:{sample['__key__']}", image
+class _Row(NamedTuple):
+    """A sample: what names it, its image as it is stored, and its class."""
+
+    where: str
+    image: bytes
+    label: int
+
+
+def _table_of(source: Source, rows: list[_Row]) -> pa.Table:
+    images = column_of([row.where for row in rows], data=[row.image for row in rows])
+    return table_of(source, images, [row.label for row in rows])
 
 
 def _samples(path: str) -> Iterator[dict[str, Any]]:
@@ -75,7 +85,7 @@ def _samples(path: str) -> Iterator[dict[str, Any]]:
         yield from webdataset.tariterators.group_by_keys(files, handler=fail)
 
 
-def _row(source: Source, path: str, sample: dict[str, Any]) -> tuple[np.ndarray, int]:
+def _row(path: str, sample: dict[str, Any]) -> _Row:
     image = next((sample[suffix[1:]] for suffix in SUFFIXES if suffix[1:] in sample), None)
     target = next((sample[name] for name in _TARGETS if name in sample), None)
     if image is None or target is None:
@@ -85,6 +95,6 @@ def _row(source: Source, path: str, sample: dict[str, Any]) -> tuple[np.ndarray,
             f"expected an image ({', '.join(SUFFIXES[:3])}, …) and one of .{', .'.join(_TARGETS)}"
         )
     try:
-        return decode(source, f"{path}:{sample['__key__']}", image), int(target)
+        return _Row(f"{path}:{sample['__key__']}", image, int(target))
     except ValueError as error:
         raise DataError(f"{path}: sample {sample['__key__']}: the class must be a whole number: {error}") from error
