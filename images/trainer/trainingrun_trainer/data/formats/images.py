@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -49,6 +50,7 @@ class Images:
                 labels=tuple(index[of_file[i]] for i in group),
                 rows=len(group),
                 size_bytes=sum(files[i].size_bytes for i in group),
+                stamp=_stamp([files[i] for i in group]),
             )
             for number, group in enumerate(groups)
         ]
@@ -60,6 +62,11 @@ class Images:
         labels = iter(piece.labels)
         for images in same_shape(source, rows, most_rows=_FILES_PER_PIECE):
             yield table_of(source, images, [next(labels) for _ in images])
+
+
+def _stamp(files: list[File]) -> str:
+    """One short text for the sizes and versions of many files."""
+    return hashlib.sha256(repr([(file.size_bytes, file.stamp) for file in files]).encode()).hexdigest()[:32]
 
 
 def _classes_of(source: Source, files: list[File]) -> list[str]:

@@ -40,6 +40,7 @@ class Parquet:
             footers = list(pool.map(lambda file: _footer(source, file), files))
         paths = [file.path for file in files]
         known = list(zip(paths, footers, strict=True))
+        stamps = {file.path: file.stamp for file in files}
         root = root_of(source.path)
         schema, notices = joined(source, with_partitions(_schemas(known), paths, root))
         _refuse_nulls(source, known)
@@ -56,6 +57,7 @@ class Parquet:
                         row_group=number,
                         rows=group.num_rows,
                         size_bytes=group.total_byte_size,
+                        stamp=stamps[path],
                     )
                 )
         return Found(dataclasses.replace(source, schema=schema, ragged=ragged), pieces, notices)
