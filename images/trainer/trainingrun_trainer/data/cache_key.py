@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import hashlib
 import importlib.util
 import json
@@ -104,8 +105,14 @@ def _code_of(module: str) -> tuple[dict[str, str], dict[str, str]]:
         found = set(_imports(code, name, is_package=path.name == "__init__.py")) - seen
         seen |= found
         waiting += sorted(found)
-    named = packages_distributions()
+    named = _distributions()
     return sources, {top: _version(named[top][0]) for top in sorted(tops & named.keys())}
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Looked up once: the environment stays, and every package has to be opened."""
+    return packages_distributions()
 
 
 def _imports(code: bytes, module: str, *, is_package: bool) -> Iterator[str]:
