@@ -1,6 +1,6 @@
 """What a cached epoch costs: its data CPU over that of the epoch that prepares every row and keeps it.
 
-Photographs are decoded and resized to 224 x 224 by a Row transform, in one process without Ray: slabs are read, prepared
+Photographs are decoded and resized to 224 x 224 by a transform, in one process without Ray: slabs are read, prepared
 and kept, or found, and every window's rows are gathered. Timed is the CPU of the whole process.
 """
 
@@ -32,38 +32,46 @@ _HEIGHT, _WIDTH, _SIZE = 375, 500, 224
 _SLAB_BYTES = 4 << 20
 
 
-def decode(row: dict[str, Any]) -> dict[str, Any]:
-    """The transform: pixels, uint8 (224, 224, 3), in place of the encoded photograph."""
+def decode_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The Row transform: pixels, uint8 (224, 224, 3), in place of the encoded photograph."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(row["image"])).convert("RGB").resize((_SIZE, _SIZE))
     return {**row, "image": np.asarray(image)}
 
 
+def decode(batch: dict[str, Any]) -> dict[str, Any]:
+    """The same as a Batch transform."""
+    return {**batch, "image": np.stack([decode_row({"image": image})["image"] for image in batch["image"]])}
+
+
 def measure(rounds: int, workspace: Workspace) -> Result:
     """In each round an empty cache, an epoch that fills it, the next epoch, and the first one of another run."""
     listing = _listing(workspace)
-    seconds: dict[str, list[float]] = {"first": [], "next": [], "otherRun": []}
-    for number in range(rounds):
-        folder = workspace.folder / f"cache-{number}"
-        cache = _caching(listing, folder)
-        seconds["first"].append(_epoch(listing, cache))
-        seconds["next"].append(_epoch(listing, cache))
-        seconds["otherRun"].append(_epoch(listing, _caching(listing, folder)))
-    measures = [
-        Measure(
-            name, title, "% of the first", [100 * each / first for each, first in zip(seconds[key], seconds["first"])]
-        )
-        for name, title, key in (
-            ("cache_next_epoch", "data CPU of a run's next epoch, all rows cached", "next"),
-            ("cache_other_run", "data CPU of another run's first epoch, all rows cached", "otherRun"),
-        )
-    ]
-    return Result("cache_hit", measures, {"rows": listing.rows, "cpuSeconds": seconds})
+    measures: list[Measure] = []
+    raw: dict[str, Any] = {"rows": listing.rows}
+    for kind, name, words in (("Batch", "cache", ""), ("Row", "cache_row", ", Row transform, which makes lists")):
+        epochs = [_epochs(listing, kind, workspace.folder / f"{name}-{number}") for number in range(rounds)]
+        measures += [
+            Measure(f"{name}_{place}", f"{title}{words}", "% of filling", [100 * each[at] / each[0] for each in epochs])
+            for at, place, title in (
+                (1, "next_epoch", "data CPU of a run's next epoch, all rows cached"),
+                (2, "other_run", "data CPU of another run's epoch, all rows cached"),
+            )
+        ]
+        raw[name] = {"cpuSeconds": epochs}
+    return Result("cache_hit", measures, raw)
 
 
-def _caching(listing: Listing, folder: Path) -> Caching:
-    steps = Chain((Step("bench.figures.cache_hit:decode", "Row"),))
+def _epochs(listing: Listing, kind: str, folder: Path) -> list[float]:
+    """CPU seconds of an epoch that fills the cache, the next one, and one of another run."""
+    cache = _caching(listing, kind, folder)
+    return [_epoch(listing, cache), _epoch(listing, cache), _epoch(listing, _caching(listing, kind, folder))]
+
+
+def _caching(listing: Listing, kind: str, folder: Path) -> Caching:
+    function = "decode" if kind == "Batch" else "decode_row"
+    steps = Chain((Step(f"bench.figures.cache_hit:{function}", kind),))
     layouts = listing.inspection.layouts
     return caching_of(str(folder), listing.source, layouts, steps, can_write=True, slab_bytes=_SLAB_BYTES)[0]
 

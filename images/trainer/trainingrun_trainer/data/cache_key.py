@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import json
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -33,6 +32,8 @@ _KEY_LENGTH = 32
 # Where a dataset is named and found says nothing of its rows: every slab's name has its files.
 _NOT_OF_ROWS = ("field", "path")
 _OWN_PACKAGE = "trainingrun_trainer"
+# Folders that installed packages lie in.
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def contents_of(
@@ -96,9 +97,10 @@ def _code_of(module: str) -> tuple[dict[str, str], dict[str, str]]:
     waiting, seen = [module], {module}
     while waiting:
         name = waiting.pop()
-        path = _file_of(name)
-        if path is None or _is_installed(path) or (sources and name.partition(".")[0] == _OWN_PACKAGE):
-            tops.add(name.partition(".")[0])
+        top = name.partition(".")[0]
+        path = None if _is_installed(top) or (sources and top == _OWN_PACKAGE) else _file_of(name)
+        if path is None:
+            tops.add(top)
             continue
         code = path.read_bytes()
         sources[name] = hashlib.sha256(code).hexdigest()
@@ -133,16 +135,23 @@ def _file_of(module: str) -> Path | None:
     """The .py file of a module; None for what has none or is no module."""
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):
+    except Exception:  # it imports the packages that the module is in, whose code may raise anything
         return None
     origin = spec.origin if spec is not None else None
     return Path(origin) if origin is not None and origin.endswith(".py") and Path(origin).is_file() else None
 
 
-def _is_installed(path: Path) -> bool:
-    """Whether a file belongs to Python or to an installed package, whose version says enough."""
-    folders = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    return any(path.is_relative_to(folder) for folder in folders)
+@functools.cache
+def _is_installed(top: str) -> bool:
+    """Whether a module without dots is Python's or an installed package's, of which the version says enough."""
+    if top in sys.stdlib_module_names:
+        return True
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    places = [spec.origin, *(spec.submodule_search_locations or ())] if spec is not None else []
+    return any(not _INSTALLED.isdisjoint(Path(place).parts) for place in places if place)
 
 
 def _version(package: str) -> str:
