@@ -20,6 +20,7 @@ FIGURES = (
     "data_path_600k",
     "unmodified",
     "loader",
+    "cache_hit",
     "stall",
     "efficiency",
     "first_batch",

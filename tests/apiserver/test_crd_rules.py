@@ -61,6 +61,7 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe.dataset.train", "`imageMode` may only", document(recipe={"dataset": {"train": _GREY_CSV}})),
     ("spec.recipe.transform", "`batchFormat` may only", document(recipe=recipe(transform=_ROWS_IN_BATCHES))),
     ("spec.recipe.transform", "`batchSize` may only", document(recipe=recipe(transform=_ROWS_OF_A_BATCH))),
+    ("spec.recipe.dataset.cache.path", "`path` must be set unless", dataset(cache={"mode": "ReadOnly"})),
     ("spec.recipe", "at most one of `transform`", document(recipe=recipe(transform=_STEP, transforms=[_STEP]))),
     ("spec.recipe.transforms[0]", "`concurrency` may only", step(concurrency=2)),
     ("spec.recipe.transforms[0]", "`resources` may only", step(resources={})),

@@ -28,6 +28,9 @@ def resources(**amounts: object) -> dict[str, object]:
 
 
 RULES = [
+    (of_dataset(cache={}), {"spec.recipe.dataset.cache.path": "no path with mode ReadWrite"}),
+    (of_dataset(cache={"mode": "ReadOnly"}), {"spec.recipe.dataset.cache.path": "no path with mode ReadOnly"}),
+    (of_dataset(cache={"mode": "On", "path": "/c"}), {"spec.recipe.dataset.cache.mode": '"On"'}),
     ({"recipe": None}, {"spec": "neither recipe nor trainer.command"}),
     ({"trainer": {"command": ["python"]}}, {"spec": "both recipe and trainer.command"}),
     (

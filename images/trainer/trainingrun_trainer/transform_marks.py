@@ -1,4 +1,4 @@
-"""Marks by which a transform says where it wants to run, and what its rows were made from.
+"""Marks by which a transform says where it wants to run, whether it may be cached, and what its rows were made from.
 
 Must stay free of imports: user modules import it, also in processes that only read data.
 """
@@ -11,6 +11,7 @@ PARENT = "__parent__"
 
 Function = TypeVar("Function", bound=Callable[..., object])
 _ATTRIBUTE = "__trainingrun_on_trainer__"
+_UNCACHED = "__trainingrun_uncached__"
 
 
 def on_trainer(function: Function) -> Function:
@@ -26,3 +27,18 @@ def on_trainer(function: Function) -> Function:
 def runs_on_trainer(function: object) -> bool:
     """Whether `function` carries the mark of `on_trainer`."""
     return bool(getattr(function, _ATTRIBUTE, False))
+
+
+def uncached(function: Function) -> Function:
+    """Mark a transform, a function or a class, whose results may not be kept in the dataset's cache.
+
+    For what is random without asking for a seed, or depends on anything but its row and parameters, such as a file or
+    a service. The steps before it are cached, this one and those behind it are not.
+    """
+    setattr(function, _UNCACHED, True)
+    return function
+
+
+def is_uncached(function: object) -> bool:
+    """Whether `function` carries the mark of `uncached`."""
+    return bool(getattr(function, _UNCACHED, False))

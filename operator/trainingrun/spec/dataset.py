@@ -123,6 +123,32 @@ class OnBadRow(Model):
             yield Problem("maxShare", "maxShare with action Fail", "only with action Skip")
 
 
+class Cache(Model):
+    """Where prepared rows are kept, so that later epochs and runs need not prepare them again."""
+
+    mode: Literal["ReadWrite", "ReadOnly", "Off"] = Field(
+        default="ReadWrite",
+        description="ReadOnly uses what is kept and adds nothing; Off prepares every row in every epoch.",
+    )
+    path: Path | None = Field(
+        default=None,
+        description=(
+            "Directory or URI that every data pod can read, and write with mode ReadWrite, 1 to 4096 characters; "
+            "required unless mode is Off. Runs may share it."
+        ),
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether prepared rows are looked for."""
+        return self.mode != "Off"
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """Refuse a cache that is nowhere."""
+        if self.is_on and self.path is None:
+            yield Problem("path", f"no path with mode {self.mode}", "a directory or URI, or mode Off")
+
+
 class Dataset(Model):
     """The rows to train on, and how they are fed."""
 
@@ -157,6 +183,13 @@ class Dataset(Model):
         description=(
             "Columns to read, 1 to 256. If not given: input and target columns where no hook of the recipe could use "
             "others, every column where one could."
+        ),
+    )
+    cache: Cache | None = Field(
+        default=None,
+        description=(
+            "Keep what the steps on the data group make of rows, decoding of pictures included, up to the first step "
+            "that is random; no cache if not given."
         ),
     )
     shuffle: bool = Field(default=True, description="Whether the order of rows changes every epoch.")

@@ -29,6 +29,7 @@ class Piece:
     """A part of a dataset that is read in one go: a row group, a file, or a group of image files.
 
     `index` is its place in the dataset's sorted listing and never changes. `rows` is None where only reading tells.
+    `stamp` changes when any of its files is written again, as far as the store tells.
     """
 
     index: int
@@ -37,11 +38,17 @@ class Piece:
     rows: int | None = None
     row_group: int | None = None
     labels: tuple[int, ...] = ()
+    stamp: str = ""
 
 
 def row_ids(piece: Piece, first: int, count: int) -> np.ndarray:
     """The ids, int64 of shape (count,), of `count` rows from place `first` on."""
     return (piece.index << _ROW_BITS) + np.arange(first, first + count, dtype=np.int64)
+
+
+def piece_of(ids: np.ndarray) -> np.ndarray:
+    """The indices of the pieces that rows with these ids are in, int64 of the same shape."""
+    return ids >> _ROW_BITS
 
 
 class Consumed:
@@ -91,6 +98,13 @@ class Consumed:
         used = mask[behind - start : max(0, first + count - start)]
         wanted[behind - first : behind - first + len(used)] &= ~used
         return wanted
+
+    def are_left(self, piece: Piece, ids: np.ndarray) -> np.ndarray:
+        """Which rows of `piece` with these ids are not used yet: bool of the ids' shape."""
+        places = ids & ((1 << _ROW_BITS) - 1)
+        first = int(places.min())
+        left: np.ndarray = self.remaining(piece, first, int(places.max()) + 1 - first)[places - first]
+        return left
 
     def is_complete(self, piece: Piece) -> bool:
         """Whether every row of `piece` is used. A piece of unknown length never is."""

@@ -22,14 +22,20 @@ _GLOB = re.compile(r"[*?\[]")
 # What table formats keep beside their files. Files there may be deleted ones, which only the format's log tells.
 _TABLE_LOGS = {"_delta_log": "a Delta Lake", ".hoodie": "a Hudi"}
 _ICEBERG = ".metadata.json"
+# What stores call a file's version, surest first: S3, Google Cloud, Azure, disks, and others.
+_STAMPS = ("ETag", "etag", "md5Hash", "mtime", "last_modified", "LastModified", "created")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file with its length. `path` can be given to `open_file` in any process."""
+    """A file with its length. `path` can be given to `open_file` in any process.
+
+    `stamp` changes when the file is written again; it is empty where the store tells nothing of the kind.
+    """
 
     path: str
     size_bytes: int
+    stamp: str = ""
 
 
 def find_files(field: str, path: str, suffixes: tuple[str, ...]) -> list[File]:
@@ -53,7 +59,10 @@ def find_files(field: str, path: str, suffixes: tuple[str, ...]) -> list[File]:
         raise InvalidConfiguration(
             f'{field}: found nothing at "{path}"; allowed: a file, a folder with {"/".join(suffixes)} files, or a glob'
         )
-    return [File(path=_name(filesystem, name), size_bytes=size) for name, size in sorted(found.items())]
+    return [
+        File(path=_name(filesystem, name), size_bytes=int(info["size"] or 0), stamp=_stamp(info))
+        for name, info in sorted(found.items())
+    ]
 
 
 def root_of(path: str) -> str:
@@ -96,7 +105,12 @@ def _refuse_table_formats(names: Iterable[str]) -> None:
             raise _TableFormat("an Iceberg")
 
 
-def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str, int]:
+def _stamp(info: dict[str, Any]) -> str:
+    """What tells two contents of a file of one name and length apart: what the store calls its version, or its time."""
+    return next((f"{name}={info[name]}" for name in _STAMPS if info.get(name)), "")
+
+
+def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     if filesystem.isdir(root):
         details = filesystem.find(root, detail=True)
         _refuse_table_formats("/" + name.removeprefix(root).lstrip("/") for name in details)
@@ -113,7 +127,7 @@ def _listing(filesystem: Any, root: str, suffixes: tuple[str, ...]) -> dict[str,
         asked = [part for part in PurePosixPath(root).parts if part.startswith(_MARKERS)]
         details = filesystem.glob(root, detail=True)
         details = {name: info for name, info in details.items() if not _is_marker(name.removeprefix(fixed), asked)}
-    return {name: int(info["size"] or 0) for name, info in details.items() if info["type"] == "file"}
+    return {name: info for name, info in details.items() if info["type"] == "file"}
 
 
 def _is_marker(below: str, asked: Iterable[str] = ()) -> bool:

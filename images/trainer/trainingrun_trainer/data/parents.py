@@ -59,10 +59,15 @@ def settled(given: pa.Table, made: pa.Table) -> pa.Table:
         marked = np.full(len(ids), NO_ROW, np.int64)
         marked[last] = ids[last]
         made = made.set_column(made.column_names.index(ROW_ID), made.schema.field(ROW_ID), pa.array(marked))
-    vanished = np.setdiff1d(before, backwards)
-    if not len(vanished):
-        return made
-    return made.replace_schema_metadata({**(made.schema.metadata or {}), _VANISHED: vanished.tobytes()})
+    return with_vanished(made, np.setdiff1d(before, backwards))
+
+
+def with_vanished(table: pa.Table, ids: Places) -> pa.Table:
+    """The table with these ids, int64 of any length, among those that `vanished_of` tells."""
+    if not len(ids):
+        return table
+    told = np.concatenate([vanished_of(table), ids.astype(np.int64)])
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _VANISHED: told.tobytes()})
 
 
 def vanished_of(table: pa.Table) -> Places:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainingrun.crd.rules.rule import Rule
-from trainingrun.spec.dataset import COLUMN_LENGTH, COLUMN_PATTERN, TEXT_FORMATS, Dataset, OnBadRow, Source
+from trainingrun.spec.dataset import COLUMN_LENGTH, COLUMN_PATTERN, TEXT_FORMATS, Cache, Dataset, OnBadRow, Source
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import VALIDATION_PREFIX
 
@@ -23,6 +23,13 @@ RECIPE_RULES = (
         "dataset.Source.broken_rules",
         f"{_TEXTS} || !has(self.schema)",
         f"`schema` may only be set with the format {_TEXTS_WORDS}",
+    ),
+    Rule(
+        Cache,
+        "dataset.Cache.broken_rules",
+        "has(self.path) || self.mode == 'Off'",
+        "`path` must be set unless the mode is `Off`",
+        field="path",
     ),
     *(
         Rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -49,6 +50,7 @@ class Images:
                 labels=tuple(index[of_file[i]] for i in group),
                 rows=len(group),
                 size_bytes=sum(files[i].size_bytes for i in group),
+                stamp=_stamp([files[i] for i in group]),
             )
             for number, group in enumerate(groups)
         ]
@@ -57,6 +59,11 @@ class Images:
     def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
         """The paths of the images, which are fetched where they are decoded, with their labels."""
         yield table_of(source, column_of(piece.paths, paths=piece.paths), piece.labels)
+
+
+def _stamp(files: list[File]) -> str:
+    """One short text for the sizes and versions of many files."""
+    return hashlib.sha256(repr([(file.size_bytes, file.stamp) for file in files]).encode()).hexdigest()[:32]
 
 
 def _classes_of(source: Source, files: list[File]) -> list[str]:

@@ -47,6 +47,7 @@ class Parquet:
             facts = list(facts_of(itertools.chain.from_iterable(footers), used))
         paths = [file.path for file in files]
         known = list(zip(paths, facts, strict=True))
+        stamps = {file.path: file.stamp for file in files}
         root = root_of(source.path)
         schema, notices = joined(source, with_partitions(_schemas(known), paths, root))
         _refuse_nulls(source, known)
@@ -54,7 +55,7 @@ class Parquet:
         schema = with_nulls(schema, _with_nulls(facts, set(schema.names) - set(partition_types(paths, root))))
         groups = ((path, *group) for path, file in known for group in enumerate(file.groups))
         pieces = [
-            Piece(index=index, paths=(path,), row_group=number, rows=rows, size_bytes=size)
+            Piece(index=index, paths=(path,), row_group=number, rows=rows, size_bytes=size, stamp=stamps[path])
             for index, (path, number, (rows, size)) in enumerate(groups)
         ]
         return Found(dataclasses.replace(source, schema=schema, ragged=ragged), pieces, notices)

@@ -127,7 +127,7 @@ def _found(
     schema, notices = joined(source, with_partitions(schemas, [f.path for f in files], root_of(source.path)))
     schema = with_declared(schema, source.column_types or {})
     pieces = [
-        Piece(index=index, paths=(file.path,), size_bytes=file.size_bytes, rows=count)
+        Piece(index=index, paths=(file.path,), size_bytes=file.size_bytes, rows=count, stamp=file.stamp)
         for index, (file, count) in enumerate(zip(files, rows, strict=True))
     ]
     return Found(dataclasses.replace(source, schema=schema, ragged=ragged), pieces, notices)

@@ -35,7 +35,8 @@ class WebDataset:
                 "install trainingrun[webdataset] or choose another format"
             )
         files = find_files(source.field + ".path", source.path, self.suffixes)
-        return Found(source, [Piece(index=i, paths=(f.path,), size_bytes=f.size_bytes) for i, f in enumerate(files)])
+        pieces = [Piece(i, (file.path,), file.size_bytes, stamp=file.stamp) for i, file in enumerate(files)]
+        return Found(source, pieces)
 
     def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
         """The samples of a shard in its order, their images as they are stored."""

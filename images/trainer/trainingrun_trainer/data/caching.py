@@ -1,0 +1,156 @@
+"""What a data worker does with a slab where a dataset has a cache: look for it, or prepare it and keep it.
+
+Rows that come from the cache are, with their ids, those that would have been prepared. No Ray; in which order slabs are
+wanted, and by whom, is the schedule's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from trainingrun_trainer.data.cache import Cache
+from trainingrun_trainer.data.cache_entry import BadRow, Entry
+from trainingrun_trainer.data.cache_key import contents_of, key_of
+from trainingrun_trainer.data.cached_steps import applied, refuse_random
+from trainingrun_trainer.data.consumed import ROW_ID, Consumed, piece_of
+from trainingrun_trainer.data.layout import ArrayLayout
+from trainingrun_trainer.data.parents import with_vanished
+from trainingrun_trainer.data.slabs import Bundle, SlabReport
+from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.failures.errors import InvalidConfiguration
+
+# Work of a slab: enough that a file is worth it, little enough that all data CPUs have some.
+_SLAB_SECONDS = 1.0
+_LEAST_SLAB_BYTES = 64 << 10
+# Rows of each slab that are prepared once more, of so many.
+_CHECKED_OF = 50
+
+
+class LeftOut(Protocol):
+    """A row that reading or decoding has left out. With `is_outage` it may be there next time."""
+
+    @property
+    def row(self) -> int:
+        """Its id."""
+
+    @property
+    def text(self) -> str:
+        """What is wrong with it."""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether what it was to be read from could not be reached."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A prepared slab. `bad` are the rows that were left out of it when it was prepared."""
+
+    report: SlabReport
+    table: pa.Table
+    bad: tuple[BadRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Caching:
+    """A dataset's cache and the steps whose results it keeps; every data worker gets a copy. See `caching_of`."""
+
+    cache: Cache
+    steps: Chain
+
+    def load(self, bundle: Bundle, slab: int, slab_bytes: int, consumed: Consumed) -> Loaded | None:
+        """The rows of a kept slab that are not consumed, prepared; None on a miss."""
+        began = time.perf_counter()
+        entry = self.cache.load(bundle, slab, slab_bytes)
+        if entry is None:
+            return None
+        table = _left(entry.table, bundle, consumed)
+        seconds = time.perf_counter() - began
+        return Loaded(SlabReport(entry.rows, table.num_rows, table.nbytes, entry.has_more, seconds), table, entry.bad)
+
+    def prepare(
+        self,
+        bundle: Bundle,
+        slab: int,
+        slab_bytes: int,
+        read: SlabReport,
+        rows: pa.Table,
+        left_out: Sequence[LeftOut] = (),
+    ) -> Loaded:
+        """Put the rows of a slab, as they were read and decoded, through the kept steps, and keep it if it is whole.
+
+        `read` is what reading reported, `left_out` the rows that are missing in `rows` since. Raises what steps do.
+        """
+        began = time.perf_counter()
+        table = with_vanished(applied(self.steps, rows), np.array([row.row for row in left_out], np.int64))
+        bad = tuple(BadRow(row.row, row.text) for row in left_out)
+        # Of a slab of which rows were used, or could not be fetched, only a part is here.
+        is_whole = read.kept == read.rows and not any(row.is_outage for row in left_out)
+        if is_whole and self.cache.is_writing:
+            self._check(rows.slice(0, max(1, rows.num_rows // _CHECKED_OF)))
+            self.cache.store(bundle, slab, slab_bytes, Entry(table, read.rows, read.has_more, bad))
+        seconds = time.perf_counter() - began
+        return Loaded(SlabReport(read.rows, table.num_rows, table.nbytes, read.has_more, seconds), table, bad)
+
+    def _check(self, rows: pa.Table) -> None:
+        """Look at some rows of each slab for what is random so rarely that a sample did not show it."""
+        try:
+            refuse_random(self.steps, rows)
+        except InvalidConfiguration as error:
+            self.cache.refuse(str(error))
+            raise
+
+
+def caching_of(
+    path: str,
+    source: Source,
+    layouts: Mapping[str, ArrayLayout],
+    steps: Chain,
+    *,
+    can_write: bool,
+    slab_bytes: int,
+) -> tuple[Caching, int]:
+    """The cache for a dataset whose kept steps are `steps`, opened, and the bytes of its slabs.
+
+    `slab_bytes` is what they have if this run is the first: see `slab_bytes_for`. Raises InvalidConfiguration.
+    """
+    contents = contents_of(source, layouts, steps.steps, training=steps.training)
+    cache = Cache(path, key_of(contents), can_write=can_write)
+    return Caching(cache, steps), cache.open(contents, slab_bytes)
+
+
+def slab_bytes_for(most: int, row_bytes: int, rows_per_second: float) -> int:
+    """Bytes, a power of two, of slabs that take a CPU about a second to prepare: at most `most`, and 64 KiB or more.
+
+    A row takes `row_bytes` as it is read, and `rows_per_second` of one CPU are prepared; 0 where that is not known.
+    """
+    if not rows_per_second:
+        return most
+    work = _SLAB_SECONDS * rows_per_second * row_bytes
+    return min(most, max(_LEAST_SLAB_BYTES, 1 << max(0, int(work).bit_length() - 1)))
+
+
+def _left(table: pa.Table, bundle: Bundle, consumed: Consumed) -> pa.Table:
+    if not consumed.rows():
+        return table
+    ids = table.column(ROW_ID).to_numpy()
+    wanted = np.ones(len(ids), bool)
+    pieces = piece_of(ids)
+    for piece in bundle.pieces:
+        its = np.flatnonzero(pieces == piece.index)
+        if len(its):
+            wanted[its] = consumed.are_left(piece, ids[its])
+    return table if wanted.all() else table.filter(pa.array(wanted))
+
+
+def cache_word(outcomes: Iterable[bool]) -> str | None:
+    """Hit, Miss or Partial for the slabs of an epoch, each found or not; None for none."""
+    found = set(outcomes)
+    return {frozenset({True}): "Hit", frozenset({False}): "Miss"}.get(frozenset(found), "Partial" if found else None)
