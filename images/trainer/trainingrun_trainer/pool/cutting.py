@@ -45,9 +45,7 @@ class Cost:
             self.most_rows = max(self.most_rows, rows)
 
 
-def rows_of_unit(
-    cost: Cost, *, units: int, workers: int, known_rows: int, rest: int, bytes_per_row: float
-) -> int:
+def rows_of_unit(cost: Cost, *, units: int, workers: int, known_rows: int, rest: int, bytes_per_row: float) -> int:
     """Rows of the next unit, at least 1 and at most `rest`, which is what its rank still has in the window.
 
     `units` were cut in this pass before, `known_rows` can be cut now by all ranks together, and `bytes_per_row` is

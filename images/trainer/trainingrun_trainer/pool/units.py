@@ -23,8 +23,20 @@ class UnitState(enum.Enum):
 class Unit:
     """Rows at `positions` of a rank's share of a window."""
 
-    __slots__ = ("deaths", "error", "is_counted", "is_taken", "losses", "number", "object", "positions", "rank")
-    __slots__ += ("size_bytes", "state", "window")
+    __slots__ = (
+        "deaths",
+        "error",
+        "is_counted",
+        "is_taken",
+        "losses",
+        "number",
+        "object",
+        "positions",
+        "rank",
+        "size_bytes",
+        "state",
+        "window",
+    )
 
     def __init__(self, window: Window, rank: int, number: int, positions: range):
         self.window = window
@@ -48,10 +60,12 @@ class RankUnits:
         self.rank = rank
         self.window = 0
         self.offset = 0
+        self.share = range(0)
         self.cut = 0
         self.taken = 0
         self.is_all_cut = False
         self.error: Exception | None = None
+        self.has_failed = False
         self.units: dict[int, Unit] = {}
         self._given = 0
         self._again: set[int] = set()
@@ -107,7 +121,7 @@ class RankUnits:
             self._again.add(number)
 
     def restart(self) -> None:
-        """Give everything once more, from the first unit on."""
+        """Give everything once more, from the first unit on. All of its units must be there."""
         self._given, self.taken = 0, 0
         self._again.clear()
         for unit in self.units.values():

@@ -30,7 +30,19 @@ class SlabState(enum.Enum):
 class Slab:
     """One slab. `report` is that of the read task, `kept` counts its rows as units get them."""
 
-    __slots__ = ("deaths", "error", "kept", "losses", "object", "place", "report", "size_bytes", "state", "window")
+    __slots__ = (
+        "counted",
+        "deaths",
+        "error",
+        "is_known",
+        "kept",
+        "object",
+        "place",
+        "report",
+        "size_bytes",
+        "state",
+        "window",
+    )
 
     def __init__(self, window: Window, place: int):
         self.window = window
@@ -40,8 +52,9 @@ class Slab:
         self.size_bytes = 0
         self.kept: int | None = None
         self.report: SlabReport | None = None
+        self.counted = 0  # rows by which it counts as read ahead
+        self.is_known = False  # whether it has been ready once
         self.deaths = 0
-        self.losses = 0
         self.error: Exception | None = None
 
     @property
@@ -53,8 +66,20 @@ class Slab:
 class Window:
     """The k-th slabs of a group. `seq` counts windows of the pass in order, once it is known whole."""
 
-    __slots__ = ("error", "group", "lost", "number", "open_shares", "seq", "size_bytes", "slabs", "unmade", "untaken")
-    __slots__ += ("missing", "rows")
+    __slots__ = (
+        "error",
+        "group",
+        "lost",
+        "missing",
+        "number",
+        "open_shares",
+        "rows",
+        "seq",
+        "size_bytes",
+        "slabs",
+        "unmade",
+        "untaken",
+    )
 
     def __init__(self, group: Group, number: int):
         self.group = group
@@ -80,6 +105,9 @@ class Window:
         slabs = (self.slabs[place] for place in sorted(self.slabs))
         return tuple(slab.object for slab in slabs if slab.object is not None)
 
+    def __lt__(self, other: Window) -> bool:
+        return self.seq < other.seq
+
     def complete(self, seq: int, ranks: int) -> None:
         """All slabs are there. With one that failed, the window's rows are none and its error that of the first."""
         self.seq, self.open_shares = seq, ranks
@@ -97,7 +125,6 @@ class Group:
         self.bundles = bundles
         self.windows: list[Window] = []
         self.ahead = 0
-        self.slabs_ahead = 0
         # The worker that has each bundle open where its next slab begins.
         self.readers: dict[int, str] = {}
         self._wanted = [(0, place) for place in range(len(bundles))]
