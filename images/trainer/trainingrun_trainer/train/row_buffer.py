@@ -9,7 +9,7 @@ from collections import deque
 
 import pyarrow as pa
 
-from trainingrun_trainer.failures.errors import DataError
+from trainingrun_trainer.data.joining import joined
 
 
 class RowBuffer:
@@ -38,27 +38,17 @@ class RowBuffer:
 
     def take_first(self, rows: int) -> pa.Table:
         """Remove the `rows` rows that came first; there must be as many, and at least one."""
-        return self._taken(rows, is_first=True)
-
-    def take_last(self, rows: int) -> pa.Table:
-        """Remove the `rows` rows that came last, in their order; there must be as many, and at least one."""
-        return self._taken(rows, is_first=False)
-
-    def _taken(self, rows: int, *, is_first: bool) -> pa.Table:
         parts: list[pa.Table] = []
         missing = rows
         while missing:
-            table = self._tables.popleft() if is_first else self._tables.pop()
+            table = self._tables.popleft()
             count = min(missing, table.num_rows)
-            rest = table.num_rows - count
-            parts.append(table.slice(0, count) if is_first else table.slice(rest))
-            if rest and is_first:
+            parts.append(table.slice(0, count))
+            if count < table.num_rows:
                 self._tables.appendleft(table.slice(count))
-            elif rest:
-                self._tables.append(table.slice(0, rest))
             missing -= count
         self.rows -= rows
-        return _joined(parts if is_first else parts[::-1])
+        return joined(parts)
 
 
 def packed(table: pa.Table) -> bytes:
@@ -73,21 +63,3 @@ def unpacked(data: bytes | bytearray) -> pa.Table:
     """The inverse of `packed`, without copying `data`."""
     with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
         return reader.read_all()
-
-
-def _joined(parts: list[pa.Table]) -> pa.Table:
-    if len(parts) == 1:
-        return parts[0]
-    try:
-        return pa.concat_tables(parts, promote_options="default")
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        first, second = next((a, b) for a in parts for b in parts if not a.schema.equals(b.schema))
-        raise DataError(f"blocks of one dataset differ: {_difference(first.schema, second.schema)}") from None
-
-
-def _difference(first: pa.Schema, second: pa.Schema) -> str:
-    for field in first:
-        place = second.get_field_index(field.name)
-        if place >= 0 and second.field(place).type != field.type:
-            return f'column "{field.name}" is {field.type} in one and {second.field(place).type} in another'
-    return f"one has the columns {', '.join(first.names)}, another {', '.join(second.names)}"
