@@ -81,9 +81,7 @@ class Dispatcher:
         self._run(self._crew.keep())
         self._run(self._hand_out())
 
-    async def probe(
-        self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str
-    ) -> Probe | Trouble:
+    async def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
         """Try the dataset's transform on `sample`, in the first worker that is there."""
         answer = asyncio.get_running_loop().create_future()
         self._probing = ((sample, dataset, needed, input_column), answer)
