@@ -128,6 +128,6 @@ def create_hub(pool: Pool | None = None, ahead: tuple[PassKey, Epoch] | None = N
         "max_concurrency": 10_000,
         "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False),
     }
-    hub = ray.remote(Hub).options(**options).remote(pool)
+    hub: Any = ray.remote(Hub).options(**options).remote(pool)
     hub.start.remote(ahead)
     return hub

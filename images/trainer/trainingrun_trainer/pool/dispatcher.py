@@ -83,7 +83,7 @@ class Dispatcher:
 
     async def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
         """Try the dataset's transform on `sample`, in the first worker that is there."""
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Probe | Trouble] = asyncio.get_running_loop().create_future()
         self._probing = ((sample, dataset, needed, input_column), answer)
         return await answer
 

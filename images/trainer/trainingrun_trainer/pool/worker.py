@@ -95,10 +95,8 @@ class DataWorker:
 
     def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
         """Try the transform on `sample`: see transform_check."""
-        transform = self._works[dataset].transform
-        assert transform is not None, "there is nothing to try"
         try:
-            return probe(sample, transform, needed, input_column)
+            return probe(sample, self._works[dataset].transform, needed, input_column)
         except Exception as error:
             return Trouble(portable(error))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import ray
 import torch
 
@@ -100,11 +101,16 @@ class Feed:
     ) -> Iterator[Turn]:
         recipe = self._recipe
         rows = PassRows(self._hub, key, self._lockstep.rank)
-        if self._lockstep.rank == 0:
-            # The others may ask before: they are answered once this has come.
-            ray.get(self._hub.begin_pass.remote(key, epoch, consumed, ahead))
+
+        def tables() -> Iterator[pa.Table]:
+            # In the thread that fetches, so that all that it takes to get the first rows is waiting for data.
+            if self._lockstep.rank == 0:
+                # The others may ask before: they are answered once this has come.
+                ray.get(self._hub.begin_pass.remote(key, epoch, consumed, ahead))
+            yield from rows.tables()
+
         supply = Supply(
-            rows.tables,
+            tables,
             wanted=functools.partial(
                 wanted_rows, recipe.global_batch_size, recipe.gradient_accumulation_steps, self._lockstep.world_size
             ),
