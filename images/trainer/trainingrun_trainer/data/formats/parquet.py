@@ -60,7 +60,7 @@ class Parquet:
                 )
         return Found(dataclasses.replace(source, schema=schema, ragged=ragged), pieces, notices)
 
-    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
+    def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
         """The row group in tables of bounded size."""
         path = piece.paths[0]
         constants = partition_values(path, root_of(source.path))
@@ -70,13 +70,13 @@ class Parquet:
                 names = names if source.schema is None else names & set(source.schema.names)
                 # One thread: a data task is given one CPU, and the others run tasks of their own.
                 batches = file.iter_batches(
-                    batch_size=_rows_at_once(file.metadata, piece.row_group, names),
+                    batch_size=_rows_at_once(file.metadata, piece.row_group, names, table_bytes),
                     row_groups=[piece.row_group],
                     columns=sorted(names),
                     use_threads=False,
                 )
                 tables = (conform(pa.Table.from_batches([b]), source.schema, path, constants) for b in batches)
-                yield from _of_bounded_size(tables)
+                yield from _of_bounded_size(tables, table_bytes)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path}: row group {piece.row_group} cannot be read: {error}") from error
 
@@ -137,27 +137,27 @@ def _ragged(footers: Iterable[pq.FileMetaData], names: Collection[str]) -> froze
     return frozenset(name for name, found in lengths.items() if len(found) > 1 or any(n % 1 for n in found))
 
 
-def _rows_at_once(footer: pq.FileMetaData, number: int | None, names: Collection[str]) -> int:
-    """How many rows take about `READ_BYTES` in memory, where a number has its width however few bits the file uses."""
+def _rows_at_once(footer: pq.FileMetaData, number: int | None, names: Collection[str], table_bytes: int) -> int:
+    """How many rows take about `table_bytes` in memory, where a number has its width however few bits the file uses."""
     group = footer.row_group(number)
     ((_, places),) = with_leaves([footer], names)
     columns = [group.column(place) for place, _ in places]
     size = sum(max(c.total_uncompressed_size, c.num_values * _WIDTHS.get(c.physical_type, 0)) for c in columns)
-    rows: int = max(1, READ_BYTES // max(1, size // max(1, group.num_rows)))
+    rows: int = max(1, table_bytes // max(1, size // max(1, group.num_rows)))
     is_sure = not any(c.physical_type in _SIZELESS and c.dictionary_page_offset is not None for c in columns)
     most: int = max(1, group.num_rows)
     return min(rows if is_sure else min(rows, _UNSURE_ROWS), most)
 
 
-def _of_bounded_size(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of at most about `READ_BYTES`: small ones are put together, large ones are cut."""
+def _of_bounded_size(tables: Iterable[pa.Table], most_bytes: int) -> Iterator[pa.Table]:
+    """The same rows in tables of at most about `most_bytes`: small ones are put together, large ones are cut."""
     gathered: list[pa.Table] = []
     size = 0
     for table in tables:
-        rows = max(1, table.num_rows * READ_BYTES // max(table.nbytes, READ_BYTES))
+        rows = max(1, table.num_rows * most_bytes // max(table.nbytes, most_bytes))
         for start in range(0, table.num_rows, rows):
             part = table.slice(start, rows)
-            if gathered and size + part.nbytes > READ_BYTES:
+            if gathered and size + part.nbytes > most_bytes:
                 yield pa.concat_tables(gathered).combine_chunks()
                 gathered, size = [], 0
             gathered.append(part)
