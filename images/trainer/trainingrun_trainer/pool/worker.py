@@ -73,8 +73,8 @@ class DataWorker:
     def ready(self) -> None:
         """Nothing; its answer says that this process is there."""
 
-    @ray.method(num_returns=2)
     @_troubles_told
+    @ray.method(num_returns=2)
     def read(self, dataset: str, bundle: Bundle, slab: int, slab_bytes: int, consumed: bytes) -> Outcome:
         """The rows of a slab that are not `consumed`, an account in bytes, as they are stored."""
         if dataset not in self._readers:
@@ -83,8 +83,8 @@ class DataWorker:
         used = Consumed.from_bytes(consumed) if consumed else Consumed()
         return self._readers[dataset].read(bundle, slab, slab_bytes, used)
 
-    @ray.method(num_returns=2)
     @_troubles_told
+    @ray.method(num_returns=2)
     def make(self, dataset: str, window: WindowId, epoch: Epoch, positions: range, *slabs: pa.Table) -> Outcome:
         """The rows at `positions` of the window that `slabs` are, transformed."""
         began = time.perf_counter()
