@@ -52,11 +52,12 @@ class Trouble:
 Outcome: TypeAlias = tuple[SlabReport | UnitReport | Trouble, pa.Table | None]
 
 
-def _troubles_told(task: Callable[..., Outcome]) -> Callable[..., Outcome]:
+def _troubles_told(task: Any) -> Callable[..., Outcome]:
     @functools.wraps(task)
     def told(self: DataWorker, *arguments: Any) -> Outcome:
         try:
-            return task(self, *arguments)
+            outcome: Outcome = task(self, *arguments)
+            return outcome
         except Exception as error:  # whatever the author's code or the data's reader raises
             return Trouble(portable(error)), None
 
