@@ -5,11 +5,11 @@ Nothing is started here but the check of the transform, which a data worker does
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.data.steps import looks_at_inputs_only, trainer_steps
+from trainingrun_trainer.data.transform import worker_options
 from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.placement import data_store_bytes, live_nodes
 from trainingrun_trainer.pool.dispatcher import Pool
@@ -26,7 +26,8 @@ def pool_of(plan: Plan) -> Pool:
         datasets={name: _dataset(plan, name) for name in plan.listings},
         world_size=plan.workers.count,
         budget_bytes=int(_STORE_SHARE * data_store_bytes(live_nodes())),
-        options={"num_cpus": 1},
+        options=worker_options(plan.transform),
+        most_workers=plan.transform.concurrency if plan.transform is not None else None,
     )
 
 
@@ -44,7 +45,8 @@ def start_probe(plan: Plan, hub: Any) -> Any:
     recipe, dataset = plan.recipe, plan.recipe.dataset
     sample = plan.listings["train"].inspection.sample
     # With these hooks only the author knows which columns are needed, and as what.
-    is_theirs = recipe.collate is not None or recipe.train_step is not None or recipe.loop is not None
+    is_made_later = not all(looks_at_inputs_only(step) for step in trainer_steps(recipe))
+    is_theirs = is_made_later or recipe.collate is not None or recipe.train_step is not None or recipe.loop is not None
     needed = () if is_theirs else (*dataset.inputs, *dataset.targets)
     return hub.probe.remote(sample, "train", needed, dataset.inputs[0])
 
@@ -53,12 +55,8 @@ def _dataset(plan: Plan, name: str) -> Dataset:
     is_train, dataset = name == "train", plan.recipe.dataset
     return dataset_of(
         plan.listings[name],
-        _transform(plan.transform, is_train=is_train),
+        plan.transform.for_training(is_train) if plan.transform is not None else None,
         shuffle=is_train and dataset.shuffle,
         rows_together=dataset.shuffle_buffer_rows * plan.workers.count,
         is_kept=not is_train,
     )
-
-
-def _transform(transform: Transform | None, *, is_train: bool) -> Transform | None:
-    return dataclasses.replace(transform, training=is_train) if transform is not None else None

@@ -21,7 +21,7 @@ from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.pool.client import Given
-from trainingrun_trainer.pool.crew import Crew, Member
+from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
 from trainingrun_trainer.pool.pass_plans import Dataset, plan_of
 from trainingrun_trainer.pool.schedule import Schedule
 from trainingrun_trainer.pool.tasks import (
@@ -48,13 +48,15 @@ _ANSWER_SECONDS = 10.0
 class Pool:
     """What a run's pool of data workers is to do: its datasets by name, and for how many ranks.
 
-    `budget_bytes` is what objects may take in the data nodes' stores, `options` what Ray reserves for a worker.
+    `budget_bytes` is what objects may take in the data nodes' stores, `options` what Ray reserves for a worker, and
+    `most_workers` how many of them the run's author allows at most, None for as many as there is room for.
     """
 
     datasets: Mapping[str, Dataset]
     world_size: int
     budget_bytes: int
     options: Mapping[str, Any]
+    most_workers: int | None = None
 
 
 class Dispatcher:
@@ -65,7 +67,8 @@ class Dispatcher:
         self._pool = pool
         self._schedule = Schedule(pool.budget_bytes, has_kept=any(each.is_kept for each in pool.datasets.values()))
         works = {name: dataset.work for name, dataset in pool.datasets.items()}
-        self._crew = Crew(works, pool.options, self._joined, self._left)
+        most = min(MOST_WORKERS, pool.most_workers or MOST_WORKERS)
+        self._crew = Crew(works, pool.options, most, joined=self._joined, left=self._left)
         self._tables: dict[TaskId, Any] = {}
         self._made: dict[TaskId, tuple[str, int]] = {}
         self._given: dict[tuple[PassKey, int, int], TaskId] = {}
@@ -186,8 +189,9 @@ class Dispatcher:
             (arguments, answer), self._probing = self._probing, None
             try:
                 answer.set_result(await member.handle.probe.remote(*arguments))
-            except ray.exceptions.RayError as error:
-                answer.set_exception(error)
+            except ray.exceptions.RayError:
+                # Whatever has ended this worker, the rows themselves will show it, and in their place.
+                answer.set_result(Probe(0.0, None))
                 self._crew.lose(member.name)
                 return
         self._schedule.worker_joined(member.name, member.node)
@@ -251,7 +255,7 @@ class Dispatcher:
         for changed in self._changes.values():
             changed.set()
         if self._probing is not None:
-            self._probing[1].set_exception(self._broken)
+            self._probing[1].set_result(Trouble(portable(self._broken)))
             self._probing = None
 
 

@@ -9,7 +9,7 @@ from trainingrun_trainer.data.listing import Listing
 from trainingrun_trainer.data.mixing import Mixing, bundles_of, groups_of, mixing_of, row_bytes_of
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import Bundle
-from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.pool.tasks import PassPlan
 from trainingrun_trainer.pool.worker import Work
 
@@ -25,7 +25,7 @@ class Dataset:
 
 
 def dataset_of(
-    listing: Listing, transform: Transform | None, *, shuffle: bool, rows_together: int, is_kept: bool = False
+    listing: Listing, transform: Chain | None, *, shuffle: bool, rows_together: int, is_kept: bool = False
 ) -> Dataset:
     """The dataset that was found as `listing`; with `shuffle` at least `rows_together` rows are mixed."""
     bundles = bundles_of(listing.pieces)

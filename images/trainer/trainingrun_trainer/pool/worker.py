@@ -20,9 +20,10 @@ from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.layout import ArrayLayout
 from trainingrun_trainer.data.mixing import gather
 from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.data.seeds import EPOCH_SEED, epoch_seed
 from trainingrun_trainer.data.slabs import Bundle, SlabReader, SlabReport
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.data.transform import EPOCH_SEED, Transform, epoch_seed
+from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.data.transform_check import Probe, probe
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError, UserCodeError
 from trainingrun_trainer.failures.outages import outage_of
@@ -39,7 +40,7 @@ class Work:
 
     source: Source
     layouts: Mapping[str, ArrayLayout]
-    transform: Transform | None
+    transform: Chain | None
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,15 @@ class DataWorker:
         self._works = works
         self._readers: dict[str, SlabReader] = {}
 
-    def ready(self) -> None:
-        """Nothing; its answer says that this process is there."""
+    def ready(self) -> Trouble | None:
+        """Build what the author's classes build once in a process; trouble in it is the run's end."""
+        try:
+            for work in self._works.values():
+                if work.transform is not None:
+                    work.transform.build()
+        except Exception as error:
+            return Trouble(portable(error))
+        return None
 
     @_troubles_told
     @ray.method(num_returns=2)
@@ -90,19 +98,22 @@ class DataWorker:
         """The rows at `positions` of the window that `slabs` are, transformed."""
         began = time.perf_counter()
         rows = gather(slabs, window, epoch, positions)
-        made = _transformed(self._works[dataset].transform, rows, epoch)
+        transform = self._works[dataset].transform
+        made = _transformed(transform, rows, epoch)
         seconds = time.perf_counter() - began
-        return UnitReport(rows.num_rows, made.num_rows, made.nbytes, seconds), made
+        by_step = transform.seconds_by_step if transform is not None else {}
+        return UnitReport(rows.num_rows, made.num_rows, made.nbytes, seconds, by_step), made
 
     def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
         """Try the transform on `sample`: see transform_check."""
         try:
-            return probe(sample, self._works[dataset].transform, needed, input_column)
+            transform = self._works[dataset].transform
+            return probe(sample, transform, needed, input_column) if transform is not None else Probe(0.0, None)
         except Exception as error:
             return Trouble(portable(error))
 
 
-def _transformed(transform: Transform | None, rows: pa.Table, epoch: Epoch) -> pa.Table:
+def _transformed(transform: Chain | None, rows: pa.Table, epoch: Epoch) -> pa.Table:
     if transform is None:
         return rows
     if transform.takes_seed:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray
 import torch
@@ -15,6 +16,7 @@ import torch
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.batches import Collate
 from trainingrun_trainer.data.consumed import Consumed
+from trainingrun_trainer.data.parents import vanished_of, without_vanished
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.pool.client import PassRows
@@ -101,13 +103,17 @@ class Feed:
     ) -> Iterator[Turn]:
         recipe = self._recipe
         rows = PassRows(self._hub, key, self._lockstep.rank)
+        # Rows of which transforms have made nothing: making them again would give nothing again.
+        vanished: deque[np.ndarray] = deque()
 
         def tables() -> Iterator[pa.Table]:
             # In the thread that fetches, so that all that it takes to get the first rows is waiting for data.
             if self._lockstep.rank == 0:
                 # The others may ask before: they are answered once this has come.
                 ray.get(self._hub.begin_pass.remote(key, epoch, consumed, ahead))
-            yield from rows.tables()
+            for table in rows.tables():
+                vanished.append(vanished_of(table))
+                yield without_vanished(table)
 
         supply = Supply(
             tables,
@@ -124,6 +130,8 @@ class Feed:
             if key.dataset == "train":
                 # Counted before the step: a checkpoint within the step's turn must include its rows.
                 self.consumed.add(portion.ids)
+                while vanished:
+                    self.consumed.add(vanished.popleft())
             causes = {**_by_cause(supply.waited_for_rows, rows.waited), "Collate": supply.waited_for_collate}
             yield Turn(portion.batch, portion.agreement, is_first, causes)
             is_first = False

@@ -9,7 +9,7 @@ from collections import deque
 
 import pyarrow as pa
 
-from trainingrun_trainer.data.joining import joined
+from trainingrun_trainer.failures.errors import DataError
 
 
 class RowBuffer:
@@ -48,7 +48,7 @@ class RowBuffer:
                 self._tables.appendleft(table.slice(count))
             missing -= count
         self.rows -= rows
-        return joined(parts)
+        return _joined(parts)
 
 
 def packed(table: pa.Table) -> bytes:
@@ -63,3 +63,21 @@ def unpacked(data: bytes | bytearray) -> pa.Table:
     """The inverse of `packed`, without copying `data`."""
     with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
         return reader.read_all()
+
+
+def _joined(parts: list[pa.Table]) -> pa.Table:
+    if len(parts) == 1:
+        return parts[0]
+    try:
+        return pa.concat_tables(parts, promote_options="default")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        first, second = next((a, b) for a in parts for b in parts if not a.schema.equals(b.schema))
+        raise DataError(f"blocks of one dataset differ: {_difference(first.schema, second.schema)}") from None
+
+
+def _difference(first: pa.Schema, second: pa.Schema) -> str:
+    for field in first:
+        place = second.get_field_index(field.name)
+        if place >= 0 and second.field(place).type != field.type:
+            return f'column "{field.name}" is {field.type} in one and {second.field(place).type} in another'
+    return f"one has the columns {', '.join(first.names)}, another {', '.join(second.names)}"
