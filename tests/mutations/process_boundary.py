@@ -87,7 +87,8 @@ class _Actor:
         self._is_async = any(inspect.iscoroutinefunction(method) for method in methods)
         self._instance = kind(*arguments, **named)
         self.alive.append(self)
-        threading.Thread(target=self._run, name=kind.__name__, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=kind.__name__, daemon=True)
+        self._thread.start()
 
     def __getattr__(self, name: str) -> _Remote:
         returns = getattr(getattr(self._kind, name), "__ray_num_returns__", 1)
@@ -112,6 +113,8 @@ class _Actor:
             self._loop.call_soon_threadsafe(self._loop.stop)
         else:
             self._calls.put(None)
+        # What it still does must not meet the real Ray.
+        self._thread.join(_PATIENCE_SECONDS)
 
     def _run(self) -> None:
         if self._is_async:
@@ -127,7 +130,16 @@ class _Actor:
 
     def _begin(self, method: Any, arguments: Any, named: Any, futures: list[Future[Any]]) -> None:
         task = self._loop.create_task(method(*map(_value, arguments), **named))
-        task.add_done_callback(lambda done: None if done.cancelled() else _finish(done.result, futures))
+        task.add_done_callback(lambda done: _finish(_result_of(done), futures))
+
+
+def _result_of(done: asyncio.Task[Any]) -> Callable[[], Any]:
+    def result() -> Any:
+        if done.cancelled():
+            raise ray.exceptions.RayActorError()
+        return done.result()
+
+    return result
 
 
 def _finish(call: Callable[[], Any], futures: list[Future[Any]]) -> None:

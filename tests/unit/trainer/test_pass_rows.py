@@ -1,4 +1,4 @@
-"""A rank gets the units of a pass in their order and each once, whatever is lost on the way. The hub is made by hand."""
+"""A rank gets the units of a pass in their order and each once, whatever is lost on the way. The hub is hand-made."""
 
 from __future__ import annotations
 
