@@ -72,14 +72,17 @@ def mixing_of(bundles: Sequence[Bundle], *, shuffle: bool, row_bytes: int, rows_
 def groups_of(bundles: Sequence[Bundle], epoch: Epoch, consumed: Consumed, mixing: Mixing) -> list[tuple[Bundle, ...]]:
     """The epoch's groups in order, without bundles of which every row is consumed.
 
-    Groups are made before these are left out, so that a resumed epoch mixes the same bundles.
+    With shuffling a group has bundles from everywhere in the dataset: of each run of neighbours, as many as there are
+    groups, every group gets one by lot. Groups are made before bundles are left out, so that a resumed epoch mixes the
+    same ones.
     """
-    order = np.arange(len(bundles))
-    if epoch.shuffle:
-        order = np.random.default_rng((epoch.seed, epoch.number)).permutation(len(bundles))
-    is_left = [not all(map(consumed.is_complete, bundle.pieces)) for bundle in bundles]
     count = max(1, -(-len(bundles) // mixing.bundles))
-    groups = (tuple(bundles[i] for i in part.tolist() if is_left[i]) for part in np.array_split(order, count))
+    runs = np.arange(-(-len(bundles) // count) * count).reshape(-1, count)
+    if epoch.shuffle:
+        runs = np.random.default_rng((epoch.seed, epoch.number)).permuted(runs, axis=1)
+    is_left = [not all(map(consumed.is_complete, bundle.pieces)) for bundle in bundles]
+    of_groups = (group[group < len(bundles)].tolist() for group in runs.T)
+    groups = (tuple(bundles[place] for place in places if is_left[place]) for places in of_groups)
     return [group for group in groups if group]
 
 

@@ -15,7 +15,7 @@ import torch
 
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.batches import Collate
-from trainingrun_trainer.data.consumed import Consumed
+from trainingrun_trainer.data.consumed import HAND_OVER_ROWS, Consumed
 from trainingrun_trainer.data.parents import vanished_of, without_vanished
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.hooks import hook_of
@@ -125,13 +125,17 @@ class Feed:
             collate=self._collate,
             link=self._link,
         )
-        is_first = True
+        is_first, rows_since = True, 0
         for portion in supply.steps(must_stop):
             if key.dataset == "train":
                 # Counted before the step: a checkpoint within the step's turn must include its rows.
                 self.consumed.add(portion.ids)
                 while vanished:
                     self.consumed.add(vanished.popleft())
+                rows_since += portion.agreement.total_rows
+                if rows_since >= HAND_OVER_ROWS:
+                    self.account()
+                    rows_since = 0
             causes = {**_by_cause(supply.waited_for_rows, rows.waited), "Collate": supply.waited_for_collate}
             yield Turn(portion.batch, portion.agreement, is_first, causes)
             is_first = False
