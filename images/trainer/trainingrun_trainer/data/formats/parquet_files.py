@@ -54,15 +54,19 @@ def read_footer(path: str) -> pq.FileMetaData:
 
 
 def with_leaves(
-    footers: Iterable[pq.FileMetaData], names: Collection[str]
+    footers: Iterable[pq.FileMetaData], names: Collection[str] | None
 ) -> Iterator[tuple[pq.FileMetaData, list[tuple[int, str]]]]:
-    """Each footer with the places of the columns in its file that hold values of `names`, and which of these it is."""
+    """Each footer with the places of the columns in its file that hold values of `names`, and which of these it is.
+
+    None stands for all columns of the file.
+    """
     schema: pq.ParquetSchema | None = None
     found: list[tuple[int, str]] = []
     for footer in footers:
         if schema is None or not footer.schema.equals(schema):
             schema = footer.schema
-            tops = ((place, _top_level(schema.column(place).path, names)) for place in range(len(schema)))
+            known = schema.to_arrow_schema().names if names is None else names
+            tops = ((place, _top_level(schema.column(place).path, known)) for place in range(len(schema)))
             found = [(place, name) for place, name in tops if name is not None]
         yield footer, found
 
