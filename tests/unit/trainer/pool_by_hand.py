@@ -45,7 +45,7 @@ class Ref:
 
 
 class Worker:
-    """A data worker whose calls `meddle(method, worker)` is asked about before each: what it raises, the call raises."""
+    """A data worker. `meddle(method, worker)` is called before each of its calls: what it raises, the call raises."""
 
     def __init__(self, name: str, works: Mapping[str, Work], meddle: Callable[[str, str], None]):
         self.calls = 0
