@@ -22,8 +22,8 @@ from trainingrun_trainer.data.step import Step
 from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.pool import dispatcher
 from trainingrun_trainer.pool.crew import Member
-from trainingrun_trainer.pool.dispatcher import Dispatcher, Pool
-from trainingrun_trainer.pool.pass_plans import dataset_of
+from trainingrun_trainer.pool.dispatcher import Dispatcher
+from trainingrun_trainer.pool.pass_plans import Pool, dataset_of
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.pool.worker import DataWorker, Work
 

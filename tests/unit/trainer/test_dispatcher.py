@@ -14,7 +14,8 @@ from pool_by_hand import KEY, ROWS, SHUFFLED, HandCrew, pool_over, rows_of, run
 
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.failures.errors import UserCodeError
-from trainingrun_trainer.pool.dispatcher import Dispatcher, lost_objects
+from trainingrun_trainer.pool.dispatcher import Dispatcher
+from trainingrun_trainer.pool.losses import lost_objects
 from trainingrun_trainer.pool.tasks import PassKey
 
 
