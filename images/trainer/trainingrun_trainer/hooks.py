@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # What each hook is called with; the text goes into error messages and the documentation.
 SIGNATURES = {
-    "transform (Row)": "function(row: dict, **parameters) -> dict",
+    "transform (Row)": "function(row: dict, **parameters) -> dict, a list of dicts, or None",
     "transform (Batch)": "function(batch, **parameters) -> batch",
     "transform (Class)": "class(**parameters), whose instances are called with a batch and return one",
     "collate": "function(table: pyarrow.Table, **parameters) -> dict[str, torch.Tensor]",

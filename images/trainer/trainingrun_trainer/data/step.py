@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -76,7 +77,7 @@ class Step:
         """The field and the function, for messages."""
         return f"{self.path} ({self.function})"
 
-    @property
+    @cached_property
     def hook(self) -> Hook:
         """The author's function, or class."""
         told = {} if self.kind == "Class" else dict.fromkeys(self._names)
@@ -106,23 +107,27 @@ class Step:
         """What is called with rows. Of a class it is the instance, which is built the first time."""
         return instance_of(self.hook) if self.kind == "Class" else self.hook.function
 
-    def rows(self, table: pa.Table, *, training: bool) -> Made:
-        """What one call makes of the table, which has ROW_KEY and maybe other hidden columns beside the author's.
+    def prepared(self, *, training: bool) -> Callable[[pa.Table], Made]:
+        """The step as a function of a table, which has ROW_KEY and maybe other hidden columns beside the author's.
 
-        Raises UserCodeError with the author's traceback, or DataError; both name the step.
+        It raises UserCodeError with the author's traceback, or DataError; both name the step.
         """
-        seeds = row_seeds(table)
-        plain = table.drop_columns([name for name in HIDDEN if name in table.column_names])
         function = self.callable()
         keywords = self._keywords(function, training=training)
-        with self.named():
-            if self.kind == "Row":
-                return by_row(function, keywords, plain, seeds, tells_seed=self._wants(function, "seed"))
-            # Otherwise every process would draw the same numbers from torch's generator.
-            seed_generators(int(seeds[0]))
-            if self._wants(function, "seeds"):
-                keywords["seeds"] = seeds
-            return by_batch(function, keywords, plain, self.batch_format)
+        wants_seed, wants_seeds = self._wants(function, "seed"), self._wants(function, "seeds")
+
+        def rows(table: pa.Table) -> Made:
+            seeds = row_seeds(table)
+            plain = table.drop_columns([name for name in HIDDEN if name in table.column_names])
+            with self.named():
+                if self.kind == "Row":
+                    return by_row(function, keywords, plain, seeds, tells_seed=wants_seed)
+                # Otherwise every process would draw the same numbers from torch's generator.
+                seed_generators(int(seeds[0]))
+                told = {"seeds": seeds} if wants_seeds else {}
+                return by_batch(function, {**keywords, **told}, plain, self.batch_format)
+
+        return rows
 
     def batch(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """What the function makes of a whole batch of tensors on the trainer. Raises what the function does."""

@@ -7,7 +7,7 @@ run can tell which rows it has trained on.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -99,23 +99,24 @@ class Chain:
     def _through(self, place: int, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         step = self.steps[place]
         rows, waiting = step.batch_size or 0, _Waiting(self.steps[max(0, place - 1)])
+        function = step.prepared(training=self.training)
         for table in tables:
             waiting.add(table)
             rows = rows or first_rows(table.num_rows, table.nbytes)
             while waiting.rows >= rows:
-                made, rows = self._call(step, waiting.take(rows))
+                made, rows = self._call(step, function, waiting.take(rows))
                 if made.num_rows:
                     yield made
         while waiting.rows:
-            made, rows = self._call(step, waiting.take(rows))
+            made, rows = self._call(step, function, waiting.take(rows))
             if made.num_rows:
                 yield made
 
-    def _call(self, step: Step, part: pa.Table) -> tuple[pa.Table, int]:
+    def _call(self, step: Step, function: Callable[[pa.Table], Made], part: pa.Table) -> tuple[pa.Table, int]:
         """What the step makes of these rows, and how many it gets next."""
         tried = self.tried[step.label]
         began = time.perf_counter()
-        result = step.rows(part, training=self.training)
+        result = function(part)
         tried.seconds += time.perf_counter() - began
         tried.calls += 1
         tried.rows_in += part.num_rows
