@@ -153,7 +153,7 @@ def run(monkeypatch: pytest.MonkeyPatch, pool: Pool, meddle: Callable[[str, str]
     monkeypatch.setattr(dispatcher, "Crew", HandCrew)
 
     async def told() -> Any:
-        made = Dispatcher(pool)
+        made = Dispatcher(pool, lambda level, message: None)
         made.start()
         async with asyncio.timeout(20):
             return await story(made)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from trainingrun_trainer.data.bad_rows import BadRow
+
 # Bytes of the rows, bytes of the description, CRC-32 of both, and a word. At the end, which is written last.
 _FOOTER = struct.Struct("<QII8s")
 _WORD = b"trcache1"
@@ -20,14 +22,6 @@ _WORD = b"trcache1"
 
 class NotThisEntry(Exception):
     """The bytes are not the whole of the wanted slab; the message says what is wrong with them."""
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that was left out for want of usable data: its id, and what was wrong with it."""
-
-    row: int
-    text: str
 
 
 @dataclass(frozen=True)

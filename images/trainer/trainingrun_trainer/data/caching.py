@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.data.bad_rows import BadRow
 from trainingrun_trainer.data.cache import Cache
-from trainingrun_trainer.data.cache_entry import BadRow, Entry
+from trainingrun_trainer.data.cache_entry import Entry
 from trainingrun_trainer.data.cache_key import contents_of, key_of
 from trainingrun_trainer.data.cached_steps import applied, refuse_random
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, piece_of
@@ -31,22 +31,7 @@ _SLAB_SECONDS = 1.0
 _LEAST_SLAB_BYTES = 64 << 10
 # Rows of each slab that are prepared once more, of so many.
 _CHECKED_OF = 50
-
-
-class LeftOut(Protocol):
-    """A row that reading or decoding has left out. With `is_outage` it may be there next time."""
-
-    @property
-    def row(self) -> int:
-        """Its id."""
-
-    @property
-    def text(self) -> str:
-        """What is wrong with it."""
-
-    @property
-    def is_outage(self) -> bool:
-        """Whether what it was to be read from could not be reached."""
+_TIMED_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -82,7 +67,7 @@ class Caching:
         slab_bytes: int,
         read: SlabReport,
         rows: pa.Table,
-        left_out: Sequence[LeftOut] = (),
+        left_out: Sequence[BadRow] = (),
     ) -> Loaded:
         """Put the rows of a slab, as they were read and decoded, through the kept steps, and keep it if it is whole.
 
@@ -90,7 +75,7 @@ class Caching:
         """
         began = time.perf_counter()
         table = with_vanished(applied(self.steps, rows), np.array([row.row for row in left_out], np.int64))
-        bad = tuple(BadRow(row.row, row.text) for row in left_out)
+        bad = tuple(left_out)
         # Of a slab of which rows were used, or could not be fetched, only a part is here.
         is_whole = read.kept == read.rows and not any(row.is_outage for row in left_out)
         if is_whole and self.cache.is_writing:
@@ -124,6 +109,22 @@ def caching_of(
     contents = contents_of(source, layouts, steps.steps, training=steps.training)
     cache = Cache(path, key_of(contents), can_write=can_write)
     return Caching(cache, steps), cache.open(contents, slab_bytes)
+
+
+def try_steps(steps: Chain, sample: pa.Table) -> float:
+    """How many rows a second one CPU puts through the kept steps; 0 where there are none.
+
+    Raises InvalidConfiguration where a step is random, and what the author's code raises.
+    """
+    if not steps.steps or not sample.num_rows:
+        return 0.0
+    steps.build()
+    refuse_random(steps, sample)
+    rows = sample.slice(0, _TIMED_ROWS)
+    began = time.perf_counter()
+    steps(rows)
+    rate: float = rows.num_rows / (time.perf_counter() - began)
+    return rate
 
 
 def slab_bytes_for(most: int, row_bytes: int, rows_per_second: float) -> int:

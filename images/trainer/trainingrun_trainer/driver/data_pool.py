@@ -1,18 +1,26 @@
 """From a plan to its pool of data workers: datasets, what each worker holds, which pass is likely to be the first.
 
-Nothing is started here but the check of the transform, which a data worker does before anything else.
+Nothing is started here but checks of the transform, by data workers before anything else, and of what is kept in a
+cache, by a task before there are workers.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import ray
+
+from trainingrun.spec.dataset import Cache
+from trainingrun_trainer.data.cached_steps import split
+from trainingrun_trainer.data.caching import caching_of, slab_bytes_for, try_steps
+from trainingrun_trainer.data.listing import Listing
+from trainingrun_trainer.data.mixing import row_bytes_of
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.steps import looks_at_inputs_only, trainer_steps
-from trainingrun_trainer.data.transform import worker_options
+from trainingrun_trainer.data.transform import Chain, worker_options
 from trainingrun_trainer.driver.plan import Plan
-from trainingrun_trainer.placement import data_store_bytes, live_nodes
-from trainingrun_trainer.pool.pass_plans import Dataset, Pool, dataset_of
+from trainingrun_trainer.placement import DATA_SELECTOR, data_store_bytes, live_nodes
+from trainingrun_trainer.pool.pass_plans import Dataset, Pool, dataset_of, with_cache
 from trainingrun_trainer.pool.tasks import PassKey
 
 # Of the data nodes' object stores: the rest is for what is on its way, and for copies of other nodes' slabs.
@@ -52,10 +60,30 @@ def start_probe(plan: Plan, hub: Any) -> Any:
 
 def _dataset(plan: Plan, name: str) -> Dataset:
     is_train, dataset = name == "train", plan.recipe.dataset
-    return dataset_of(
+    found = dataset_of(
         plan.listings[name],
         plan.transform.for_training(is_train) if plan.transform is not None else None,
         shuffle=is_train and dataset.shuffle,
         rows_together=dataset.shuffle_buffer_rows * plan.workers.count,
         is_kept=not is_train,
+        max_bad_share=dataset.on_bad_row.share,
     )
+    cache = dataset.cache
+    return found if cache is None or not cache.is_on else _kept_in(cache, found, plan.listings[name], is_train=is_train)
+
+
+def _kept_in(cache: Cache, dataset: Dataset, listing: Listing, *, is_train: bool) -> Dataset:
+    """The dataset with its cache opened. Raises InvalidConfiguration, and what the author's code does to the sample."""
+    chain = dataset.work.transform or Chain((), is_train)
+    kept, _ = split(chain)
+    task = ray.remote(**worker_options(chain), label_selector=dict(DATA_SELECTOR), max_retries=0)(try_steps)
+    rate: float = ray.get(task.remote(kept, listing.inspection.sample))
+    caching, slab_bytes = caching_of(
+        cache.path or "",
+        listing.source,
+        listing.inspection.layouts,
+        kept,
+        can_write=cache.mode == "ReadWrite",
+        slab_bytes=slab_bytes_for(dataset.mixing.slab_bytes, row_bytes_of(listing.inspection), rate),
+    )
+    return with_cache(dataset, caching, slab_bytes)

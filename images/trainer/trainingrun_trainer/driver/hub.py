@@ -41,10 +41,10 @@ class Hub:
     """See the module. Methods run in one event loop, and only those of the pool wait, for what others do."""
 
     def __init__(self, pool: Pool | None):
-        self._pool = Dispatcher(pool) if pool is not None else None
         self._stop = False
         self._generation = 0
         self._news = News()
+        self._pool = Dispatcher(pool, self._notify) if pool is not None else None
 
     async def start(self, ahead: tuple[PassKey, Epoch] | None) -> None:
         """Have data workers started, and the rows made of the pass `ahead`, which is likely to be the first."""
@@ -112,6 +112,9 @@ class Hub:
         news, self._news = self._news, News(finished=self._news.finished)
         news.rows_made = dict(self._pool.rows_by_node) if self._pool is not None else {}
         return news
+
+    def _notify(self, level: str, message: str) -> None:
+        self._news.events.append(("Notice", {"level": level, "message": message}))
 
     def _of_data(self) -> Dispatcher:
         if self._pool is None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,12 +18,15 @@ import ray
 
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.data.slabs import SlabReport
 from trainingrun_trainer.data.transform_check import Probe
+from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.pool.client import Given
 from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
 from trainingrun_trainer.pool.losses import lost_objects
 from trainingrun_trainer.pool.pass_plans import Pool, plan_of
 from trainingrun_trainer.pool.schedule import Schedule
+from trainingrun_trainer.pool.tally import Tallies
 from trainingrun_trainer.pool.tasks import (
     Assignment,
     Ended,
@@ -32,6 +35,8 @@ from trainingrun_trainer.pool.tasks import (
     MakeTask,
     PassKey,
     PassPlan,
+    PreparedReport,
+    PrepareTask,
     ReadTask,
     Ready,
     Task,
@@ -45,11 +50,15 @@ _ANSWER_SECONDS = 10.0
 
 
 class Dispatcher:
-    """See the module. `rows_by_node` says where the rows that ranks have taken were made."""
+    """See the module. `rows_by_node` says where the rows that ranks have taken were made.
 
-    def __init__(self, pool: Pool):
+    `notify` is told, with the level of a Notice, what a user should know.
+    """
+
+    def __init__(self, pool: Pool, notify: Callable[[str, str], None]):
         self.rows_by_node: Counter[str] = Counter()
         self._pool = pool
+        self._tallies = Tallies(pool.datasets, notify)
         self._schedule = Schedule(pool.budget_bytes, has_kept=any(each.is_kept for each in pool.datasets.values()))
         works = {name: dataset.work for name, dataset in pool.datasets.items()}
         most = min(MOST_WORKERS, pool.most_workers or MOST_WORKERS)
@@ -58,6 +67,7 @@ class Dispatcher:
         self._made: dict[TaskId, tuple[str, int]] = {}
         self._given: dict[tuple[PassKey, int, int], TaskId] = {}
         self._accounts: dict[PassKey, Consumed] = {}
+        self._slabs: dict[TaskId, SlabReport] = {}
         self._changes: dict[tuple[PassKey, int], asyncio.Event] = {}
         self._wake = asyncio.Event()
         self._probing: tuple[tuple[Any, ...], asyncio.Future[Probe | Trouble]] | None = None
@@ -120,6 +130,7 @@ class Dispatcher:
             for task_id in self._schedule.freed():
                 self._tables.pop(task_id, None)
                 self._made.pop(task_id, None)
+                self._slabs.pop(task_id, None)
 
     def _send(self, assignment: Assignment) -> None:
         report, table = self._call(self._crew.handle(assignment.worker), assignment.task)
@@ -131,10 +142,12 @@ class Dispatcher:
             account = self._accounts.get(task.key)
             used = account.of(task.bundle.pieces).to_bytes() if account is not None else b""
             return worker.read.remote(task.key.dataset, task.bundle, task.slab, task.slab_bytes, used)
-        if isinstance(task, MakeTask):
-            slabs = [self._tables[input_id] for input_id in task.inputs]
-            return worker.make.remote(task.key.dataset, task.window, task.epoch, task.positions, *slabs)
-        raise NotImplementedError(type(task).__name__)
+        if isinstance(task, PrepareTask):
+            slab_bytes = self._pool.datasets[task.key.dataset].mixing.slab_bytes
+            read, rows = self._slabs[task.input], self._tables[task.input]
+            return worker.prepare.remote(task.key.dataset, task.bundle, task.slab, slab_bytes, read, rows)
+        slabs = [self._tables[input_id] for input_id in task.inputs]
+        return worker.make.remote(task.key.dataset, task.window, task.epoch, task.positions, *slabs)
 
     async def _hear(self, assignment: Assignment, reference: Any) -> None:
         task_id, task = assignment.task_id, assignment.task
@@ -147,10 +160,25 @@ class Dispatcher:
                 self._tables.pop(task_id, None)
                 self._schedule.failed(task_id, report.error, time.monotonic())
             else:
-                if isinstance(report, UnitReport):
-                    self._made[task_id] = (self._crew.node(assignment.worker), report.rows_in)
-                self._schedule.done(task_id, report, time.monotonic())
+                self._done(assignment, report)
         self._tell(task.key, task.rank if isinstance(task, MakeTask) else None)
+
+    def _done(self, assignment: Assignment, report: SlabReport | PreparedReport | UnitReport) -> None:
+        task_id, task, now = assignment.task_id, assignment.task, time.monotonic()
+        try:
+            self._tallies.count(task, report)
+        except DataError as error:
+            self._tables.pop(task_id, None)
+            self._schedule.failed(task_id, error, now)
+            return
+        if isinstance(report, PreparedReport):
+            self._schedule.done(task_id, report.slab, now, is_prepared=isinstance(task, ReadTask))
+            return
+        if isinstance(report, UnitReport):
+            self._made[task_id] = (self._crew.node(assignment.worker), report.rows_in)
+        else:
+            self._slabs[task_id] = report
+        self._schedule.done(task_id, report, now)
 
     def _failed(self, assignment: Assignment, error: Exception) -> None:
         task_id, now = assignment.task_id, time.monotonic()
@@ -196,14 +224,22 @@ class Dispatcher:
             return Given(units=tuple((unit.number, self._tables[unit.task_id]) for unit in found.units))
         if isinstance(found, Failed):
             return Given(error=found.error)
-        return Given(has_ended=True) if isinstance(found, Ended) else None
+        if not isinstance(found, Ended):
+            return None
+        try:
+            self._tallies.end(key)
+        except DataError as error:
+            return Given(error=error)
+        return Given(has_ended=True)
 
     def _planned(self, key: PassKey, epoch: Epoch, consumed: bytes) -> PassPlan:
         if consumed:
             self._accounts[key] = Consumed.from_bytes(consumed)
         else:
             self._accounts.pop(key, None)
-        return plan_of(self._pool.datasets[key.dataset], epoch, consumed, self._pool.world_size)
+        dataset = self._pool.datasets[key.dataset]
+        self._tallies.begin(key, self._accounts[key].rows() if consumed else 0)
+        return plan_of(dataset, epoch, consumed, self._pool.world_size)
 
     def _forget_before(self, key: PassKey) -> None:
         """What belongs to passes that are over with this one's begin."""
@@ -218,6 +254,7 @@ class Dispatcher:
             del self._given[given]
         for account in [account for account in self._accounts if is_over(account)]:
             del self._accounts[account]
+        self._tallies.forget(is_over)
 
     def _tell(self, key: PassKey, rank: int | None = None) -> None:
         """Something has changed for a rank of a pass, or for all."""

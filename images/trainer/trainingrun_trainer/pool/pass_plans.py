@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainingrun_trainer.data.bad_rows import BadRowBook
+from trainingrun_trainer.data.caching import Caching
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.listing import Listing
 from trainingrun_trainer.data.mixing import Mixing, bundles_of, groups_of, mixing_of, row_bytes_of
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import Bundle
 from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.pool.tally import Tally
 from trainingrun_trainer.pool.tasks import PassPlan
 from trainingrun_trainer.pool.worker import Work
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset to make passes over. `is_kept`: what is made of it is the same in every pass."""
+    """A dataset to make passes over. `is_kept`: what is made of it is the same in every pass.
+
+    `rows` are its rows, None where only reading tells, of which `max_bad_share` may be left out.
+    """
 
     work: Work
     bundles: tuple[Bundle, ...]
     mixing: Mixing
     is_kept: bool
+    rows: int | None
+    max_bad_share: float
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether slabs are prepared and kept in a cache."""
+        return self.work.caching is not None
+
+    def tally(self, name: str, used: int) -> Tally:
+        """Counts what a pass over the rows that are not among the `used` ones leaves out."""
+        return Tally(name, BadRowBook(self.work.source.field, self.max_bad_share, self.rows, used))
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,13 @@ class Pool:
 
 
 def dataset_of(
-    listing: Listing, transform: Chain | None, *, shuffle: bool, rows_together: int, is_kept: bool = False
+    listing: Listing,
+    transform: Chain | None,
+    *,
+    shuffle: bool,
+    rows_together: int,
+    is_kept: bool = False,
+    max_bad_share: float = 0.0,
 ) -> Dataset:
     """The dataset that was found as `listing`; with `shuffle` at least `rows_together` rows are mixed."""
     bundles = bundles_of(listing.pieces)
@@ -50,7 +74,16 @@ def dataset_of(
         bundles, shuffle=shuffle, row_bytes=row_bytes_of(listing.inspection), rows_together=rows_together
     )
     work = Work(listing.source, listing.inspection.layouts, transform)
-    return Dataset(work, tuple(bundles), mixing, is_kept)
+    return Dataset(work, tuple(bundles), mixing, is_kept, listing.rows, max_bad_share)
+
+
+def with_cache(dataset: Dataset, caching: Caching, slab_bytes: int) -> Dataset:
+    """The dataset with its slabs, of so many bytes, kept in a cache."""
+    return dataclasses.replace(
+        dataset,
+        work=dataclasses.replace(dataset.work, caching=caching),
+        mixing=dataclasses.replace(dataset.mixing, slab_bytes=slab_bytes),
+    )
 
 
 def plan_of(dataset: Dataset, epoch: Epoch, consumed: bytes, world_size: int) -> PassPlan:
@@ -63,4 +96,5 @@ def plan_of(dataset: Dataset, epoch: Epoch, consumed: bytes, world_size: int) ->
         world_size=world_size,
         consumed=consumed,
         is_kept=dataset.is_kept,
+        is_prepared=dataset.is_cached,
     )

@@ -311,7 +311,7 @@ class Schedule:
         self._meter.note_rows(report.rows_in)
         if not unit.is_counted:
             unit.is_counted = True
-            self._bad_rows[dataset] += report.bad_rows
+            self._bad_rows[dataset] += len(report.bad_rows)
 
     def _tick(self, now: float) -> None:
         self._meter.tick(now, busy=self._workers.busy, workers=len(self._workers))

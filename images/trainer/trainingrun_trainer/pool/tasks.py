@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from trainingrun_trainer.data.bad_rows import BadRow
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.slabs import Bundle
+from trainingrun_trainer.data.slabs import Bundle, SlabReport
 
 # A task's id is also its object's: what the task returns is known by it until `freed` names it. Never used twice.
 TaskId: TypeAlias = int
@@ -104,7 +105,19 @@ class UnitReport:
     size_bytes: int
     seconds: float
     seconds_by_step: Mapping[str, float] = field(default_factory=dict)
-    bad_rows: int = 0
+    bad_rows: tuple[BadRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreparedReport:
+    """What has come of a slab in its prepared form, from the cache or by a prepare task.
+
+    `bad_rows` were left out of it; `notices` are sentences of the cache that a user should read.
+    """
+
+    slab: SlabReport
+    bad_rows: tuple[BadRow, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class Lost(enum.Enum):
