@@ -243,7 +243,9 @@ class SimulatedPool:
         self.made += len(task.positions)
         return [rows[place] for place in task.positions]
 
-    def _report(self, task: ReadTask | PrepareTask | MakeTask, rows: list[Row], seconds: float) -> SlabReport | UnitReport:
+    def _report(
+        self, task: ReadTask | PrepareTask | MakeTask, rows: list[Row], seconds: float
+    ) -> SlabReport | UnitReport:
         if isinstance(task, MakeTask):
             return UnitReport(len(task.positions), len(rows), len(rows) * ROW_BYTES, seconds, {"step": seconds}, 1)
         each = task.bundle.rows or 0
