@@ -170,7 +170,7 @@ class Trainer(Model):
 
 
 class Data(Model):
-    """The CPU worker group, where Ray Data preprocesses."""
+    """The CPU worker group, where rows are read and preprocessed."""
 
     env: Environment = Field(
         default=(), description="Environment variables of the group's pods, at most 256; they override spec.env."

@@ -60,7 +60,7 @@ class RunSpec(Model):
         description="What the built-in entrypoint trains; exactly one of this and trainer.command.",
     )
     trainer: Trainer = Field(default=Trainer(), description="The GPU worker group, where the model trains.")
-    data: Data = Field(default=Data(), description="The CPU worker group, where Ray Data preprocesses.")
+    data: Data = Field(default=Data(), description="The CPU worker group, where rows are read and preprocessed.")
     head: Head = Field(default=Head(), description="The coordinating pod.")
     storage: Storage = Field(description="Where checkpoints and results go.")
     suspend: bool = Field(default=False, description="Whether to save a checkpoint, stop and release the run's pods.")

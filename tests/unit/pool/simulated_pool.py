@@ -66,7 +66,7 @@ class SimulatedPool:
         budget_bytes: int = 1 << 40,
         has_kept: bool = False,
         row_seconds: float = 0.005,
-        read_seconds: float = 0.01,
+        read_seconds: float = 0.005,
         transfer_seconds: float = 0.003,
         kills: float = 0.0,
         losses: float = 0.0,
@@ -83,12 +83,13 @@ class SimulatedPool:
         self.store: dict[int, list[Row]] = {}
         self.vanished: set[int] = set()
         self._pinned: dict[int, list[Row]] = {}
+        self._mixed: dict[tuple[int, ...], list[Row]] = {}
+        self._held = 0
         self.ranks: list[Rank] = []
-        self.made = 0
         self.units: list[Assignment] = []
+        self.reads = 0
         self.most_held = 0
         self.busy_seconds = 0.0
-        self.calls = 0
         self._queues: dict[str, deque[Assignment]] = {}
         self._running: set[str] = set()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -148,13 +149,13 @@ class SimulatedPool:
                 self._pin(assignment)
                 if isinstance(assignment.task, MakeTask):
                     self.units.append(assignment)
+                self.reads += isinstance(assignment.task, ReadTask)
                 is_settled = False
             for worker in [*self._queues]:
                 self._start(worker)
             for task_id in self.schedule.freed():
-                if task_id not in self.vanished:
-                    self.store.pop(task_id, None)
-        self.most_held = max(self.most_held, sum(map(len, self.store.values())) * ROW_BYTES)
+                self._held -= len(self.store.pop(task_id, ()))
+        self.most_held = max(self.most_held, self._held * ROW_BYTES)
 
     def _pin(self, assignment: Assignment) -> None:
         """What a task was sent with stays until it ends, unless it is lost."""
@@ -213,7 +214,7 @@ class SimulatedPool:
         self._running.discard(worker)
         if self.random.random() < self.losses and self.store:
             lost = self.random.choice([*self.store])
-            self.store.pop(lost)
+            self._held -= len(self.store.pop(lost))
             self.vanished.add(lost)
         task_id, task = assignment.task_id, assignment.task
         inputs = _inputs(task)
@@ -229,19 +230,19 @@ class SimulatedPool:
             self.schedule.failed(task_id, ValueError(f"row {next(filter(self.fails, rows))}"), self.now)
         else:
             self.store[task_id] = rows
+            self._held += len(rows)
             self.schedule.done(task_id, self._report(task, rows, seconds), self.now)
 
     def _result(self, task: ReadTask | PrepareTask | MakeTask) -> list[Row]:
         if isinstance(task, ReadTask):
-            each = task.slab_bytes // ROW_BYTES
-            total = task.bundle.rows or 0
-            return [(task.bundle.index, place) for place in range(task.slab * each, min(total, (task.slab + 1) * each))]
+            each, rows = task.slab_bytes // ROW_BYTES, task.bundle.rows or 0
+            return [(task.bundle.index, place) for place in range(task.slab * each, min(rows, (task.slab + 1) * each))]
         if isinstance(task, PrepareTask):
             return self._pinned[task.input]
-        rows = [row for each in task.inputs for row in self._pinned[each]]
-        random.Random(str(task.window)).shuffle(rows)
-        self.made += len(task.positions)
-        return [rows[place] for place in task.positions]
+        if (mixed := self._mixed.get(task.inputs)) is None:
+            mixed = self._mixed[task.inputs] = [row for each in task.inputs for row in self._pinned[each]]
+            random.Random(str(task.window)).shuffle(mixed)
+        return [mixed[place] for place in task.positions]
 
     def _report(
         self, task: ReadTask | PrepareTask | MakeTask, rows: list[Row], seconds: float

@@ -22,8 +22,9 @@ from trainingrun_trainer.pool.worker import DataWorker, Trouble, Work
 _LOOK_SECONDS = 2.0
 # One event loop hands out the work of all of them.
 MOST_WORKERS = 512
-# So many in a row that do not start are no accident.
-_MOST_FAILED_STARTS = 5
+# At so many looks in a row, workers have ended as they started, on nodes that are there, and none has started: half a
+# minute, in which Ray would have noticed that a node is gone.
+_MOST_FAILED_LOOKS = 15
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Crew:
         self._left = left
         self._members: dict[str, Member] = {}
         self._hired = 0
-        self._failed_starts = 0
+        self._failed_looks = 0
+        self._failed_on: set[str] = set()
         self._starts: set[asyncio.Task[None]] = set()
         self._trouble: Exception | None = None
         self._news = asyncio.Event()
@@ -69,17 +71,16 @@ class Crew:
         Raises NodesLost where workers do not start, again and again, and what the author's code raises as they do.
         """
         works = ray.put(dict(self._works))
-        while self._failed_starts < _MOST_FAILED_STARTS:
+        while self._failed_looks < _MOST_FAILED_LOOKS:
             self._fit(await asyncio.to_thread(live_nodes), works)
-            # A worker that is gone is replaced at once.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
             self._news.clear()
             if self._trouble is not None:
                 raise self._trouble
         raise NodesLost(
-            f"{self._failed_starts} data workers in a row have ended as they started, on the nodes of the data group; "
-            "their logs are Ray's"
+            "for half a minute, all data workers have ended as they started, on nodes of the data group that are there; "
+            "Ray's logs of these nodes may say why"
         )
 
     def handle(self, name: str) -> Any:
@@ -94,12 +95,13 @@ class Crew:
         """A worker does not answer any more; Ray ends what is left of it, since nobody holds its handle."""
         if self._members.pop(name, None) is not None:
             self._left(name)
-            self._news.set()
 
     def _fit(self, nodes: Iterable[Node], works: Any) -> None:
         data = {node.node_id: node for node in nodes if node.has(DATA_SELECTOR)}
         for member in [member for member in self._members.values() if member.node not in data]:
             self.lose(member.name)
+        self._failed_looks += bool(self._failed_on & data.keys())
+        self._failed_on.clear()
         there = Counter(member.node for member in self._members.values())
         missing = {node: slots_of(data[node], self._options) - there[node] for node in data}
         # A worker on each node first: nodes that wait for one another would share less evenly.
@@ -126,11 +128,10 @@ class Crew:
         try:
             trouble: Trouble | None = await member.handle.ready.remote()
         except ray.exceptions.RayError:
-            # One on a node that is gone says nothing: that node is not there at the next look.
-            self._failed_starts += 1
+            self._failed_on.add(member.node)
             self.lose(member.name)
             return
-        self._failed_starts = 0
+        self._failed_looks = 0
         if trouble is not None:
             self._trouble = trouble.error
             self._news.set()

@@ -23,6 +23,8 @@ from trainingrun_trainer.pool.windows import Slab, SlabState, Window
 _MOST_DEATHS = 3
 # A unit that was lost so often together with its slabs or on its way to the rank tells of nodes that do not stay.
 _MOST_LOSSES = 20
+# The share of what should be known ahead below which workers may soon have nothing to do.
+_SHORT = 1 / 3
 
 
 class Pass:
@@ -81,33 +83,38 @@ class Pass:
         return self.shares.known_rows > 0 and room.units > 0
 
     def _next_new(self, room: Room) -> Slab | Unit | None:
-        shares = self.shares
+        shares, is_low = self.shares, self._is_low(room)
+        is_short = is_low and self._reading.in_flight > 0
 
         def rows_of(window: Window, rest: int) -> int:
             return rows_of_unit(
                 self._costs.make,
                 units=shares.units,
                 workers=max(1, room.workers),
-                known_rows=shares.known_rows,
+                # What is still being read is there in time, unless a worker has nothing to do until then.
+                rows_ahead=shares.known_rows if room.has_idle else self._reading.ahead,
                 rest=rest,
                 bytes_per_row=self._bytes_per_row(window),
+                is_short=is_short,
             )
 
-        unit = shares.cut_starving(rows_of)
-        job: Slab | Unit | None = unit
+        job: Slab | Unit | None = shares.cut_starving(rows_of, is_first=is_low)
+        if job is None and is_low:
+            # Ranks that take whatever is made must not keep workers from reading what all of them need.
+            job = self._reading.next(room) or shares.cut_starving(rows_of)
         if job is None and shares.starving:
             job = self._reading.needed()
         job = job or self._reading.next(room)
-        if job is None and (room.has_makers or not self._is_short(room)):
-            job = unit = shares.cut_next(rows_of, lambda window: room.units / max(self._bytes_per_row(window), 1e-9))
-        if unit is not None:
-            self._reading.cut(unit.window, len(unit.positions))
+        if job is None and (room.has_makers or not is_short):
+            job = shares.cut_next(rows_of, lambda window: room.units / max(self._bytes_per_row(window), 1e-9))
+        if isinstance(job, Unit):
+            self._reading.cut(job.window, len(job.positions))
         return job
 
-    def _is_short(self, room: Room) -> bool:
-        """Whether so few rows are known that who reads should do nothing else."""
+    def _is_low(self, room: Room) -> bool:
+        """Whether so few rows are known that workers may soon have none to make units of."""
         target = self._reading.target(room.workers)
-        return target is not None and self._reading.in_flight > 0 and self.shares.known_rows < target
+        return target is not None and self.shares.known_rows < _SHORT * target
 
     def _bytes_per_row(self, window: Window) -> float:
         measured = self._costs.make.bytes_per_row

@@ -269,12 +269,7 @@ class Schedule:
 
     def _room(self, each: Pass) -> Room:
         same = (other for other in (*self._begun, *self._ahead) if other.plan.is_kept == each.plan.is_kept)
-        return self._budget.room(
-            (other.held for other in same),
-            is_kept=each.plan.is_kept,
-            workers=len(self._workers),
-            has_makers=self._workers.has_makers,
-        )
+        return self._budget.room((other.held for other in same), self._workers, is_kept=each.plan.is_kept)
 
     def _assign(self, owner: Pass, job: Slab | Unit) -> Assignment:
         task_id, expected = next(self._ids), owner.expected_bytes(job)
