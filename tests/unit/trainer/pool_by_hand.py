@@ -52,7 +52,7 @@ class Worker:
         self._name = name
         self._worker = DataWorker(works)
         self._meddle = meddle
-        for method in ("read", "make"):
+        for method in ("read", "prepare", "make"):
             setattr(self, method, SimpleNamespace(remote=lambda *given, method=method: self._call(method, given)))
 
     def _call(self, method: str, given: tuple[Any, ...]) -> tuple[asyncio.Future[Any], Ref]:
