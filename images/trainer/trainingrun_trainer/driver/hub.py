@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from trainingrun.contract.records import DataGroup
 from trainingrun_trainer.data.consumed import Consumed, Piece
 from trainingrun_trainer.data.order import epoch_order
 from trainingrun_trainer.data.reading import Epoch
@@ -36,13 +37,17 @@ class ReadPlan:
 
 @dataclass
 class News:
-    """What happened since the driver last asked. `status` is rank 0's latest, None if there is none yet."""
+    """What happened since the driver last asked. `status` is rank 0's latest, None if there is none yet.
+
+    `data` is what the data group's size is to be, None where nobody sizes it.
+    """
 
     status: dict[str, Any] | None = None
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     rows_read: dict[str, int] = field(default_factory=dict)  # by node id
     finished: bool = False
+    data: DataGroup | None = None
 
 
 class Hub:
