@@ -1,4 +1,4 @@
-"""A transform that takes 20 ms a row, and a model that takes a quarter of a second a step: known work for both groups."""
+"""A transform that takes 20 ms a row, and a model that takes a quarter of a second a step: work that is known."""
 
 from __future__ import annotations
 
