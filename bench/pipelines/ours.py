@@ -28,6 +28,7 @@ from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
 from trainingrun_trainer.pool.client import PassRows
 from trainingrun_trainer.pool.pass_plans import Pool, dataset_of
+from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.device_link import CpuLink
 from trainingrun_trainer.train.lockstep import Lockstep
@@ -61,7 +62,8 @@ class Ours:
         listing = list_dataset(Source("bench", "Parquet", str(path), uses=Uses(gets_rows=row_transform)))
         dataset = dataset_of(listing, transform, shuffle=True, rows_together=0)
         budget = placement.data_store_bytes(placement.live_nodes()) // 2
-        hub = create_hub(Pool({"train": dataset}, world_size=1, budget_bytes=budget, options={"num_cpus": 1}))
+        pool = Pool({"train": dataset}, 1, budget_bytes=budget, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
+        hub = create_hub(pool)
         actor = ray.remote(num_cpus=1, label_selector=dict(placement.TRAINER_SELECTOR))(_Consumer)
         self._consumer: Any = actor.remote(hub, rows, row_transform)
 

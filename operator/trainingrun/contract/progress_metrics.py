@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trainingrun.contract.records import Progress, Stall
+from trainingrun.contract.records import DataGroup, Progress, Stall
 
 # Words: which attempt reports, its newest whole checkpoint, and the one that it began with.
 ATTEMPT = "attempt"
@@ -26,6 +26,11 @@ GPUS_USED = "gpusUsed"
 GPUS_HELD = "gpusHeld"
 CPUS_USED = "cpusUsed"
 CPUS_HELD = "cpusHeld"
+# How many data nodes the run wants, why, and what the last growth brings in rows per second.
+DATA_NODES_WANTED = "dataNodesWanted"
+DATA_NODES_REASON = "dataNodesReason"
+DATA_NODES_GAIN = "dataNodesGainPercentage"
+_MOST_TEXT = 256
 # The share of the trainers' time that they waited for data, also without the first batch of each epoch, and by cause.
 STALL = "dataStallPercentage"
 STEADY_STALL = "dataStallSteadyPercentage"
@@ -34,7 +39,7 @@ _STALL_BY_CAUSE = re.compile(r"dataStall([A-Z][A-Za-z]{0,63})Percentage")
 
 
 def metrics_of(progress: Progress) -> dict[str, str]:
-    """The metrics that are numbers, as text; what is not known is left out."""
+    """The metrics, as text; what is not known is left out."""
     numbers: dict[str, float | None] = {
         **progress.metrics,
         CURRENT_EPOCH: progress.epoch + 1,
@@ -44,7 +49,17 @@ def metrics_of(progress: Progress) -> dict[str, str]:
         GOODPUT: progress.goodput_percent,
         **(_stall_metrics(progress.stall) if progress.stall is not None else {}),
     }
-    return {name: f"{number:.6g}" for name, number in numbers.items() if number is not None}
+    texts = {name: f"{number:.6g}" for name, number in numbers.items() if number is not None}
+    return {**texts, **(_data_metrics(progress.data) if progress.data is not None else {})}
+
+
+def _data_metrics(data: DataGroup) -> dict[str, str]:
+    gain = data.gain_percentage
+    return {
+        DATA_NODES_WANTED: str(data.wanted_nodes),
+        DATA_NODES_REASON: data.reason[:_MOST_TEXT],
+        **({DATA_NODES_GAIN: str(gain)} if gain is not None else {}),
+    }
 
 
 def _stall_metrics(stall: Stall) -> dict[str, float]:

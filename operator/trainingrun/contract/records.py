@@ -75,6 +75,19 @@ class Stall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataGroup:
+    """How many data nodes the run wants, and why in a sentence.
+
+    `gain_percentage` is how many more rows a second the last growth is expected to bring, or has brought once that has
+    been measured; None where the group has not grown.
+    """
+
+    wanted_nodes: int
+    reason: str
+    gain_percentage: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress(Record):
     """Where training stands.
 
@@ -82,7 +95,7 @@ class Progress(Record):
     `total_steps` is None until the length of an epoch is known; `percent` is of the whole run.
     `rows_per_second` is of the epoch so far, without the time of saving and validation, and of the whole run in its
     last report. `stall` is of the run so far, with all its attempts. `recent_rows_per_second` and `recent_stall` are
-    since the report before.
+    since the report before, which trained for `recent_seconds`. `data` is None where nobody sizes the data group.
     """
 
     kind: ClassVar[str] = "Progress"
@@ -99,6 +112,8 @@ class Progress(Record):
     goodput_percent: float | None
     recent_stall: Stall | None = None
     recent_rows_per_second: float | None = None
+    recent_seconds: float | None = None
+    data: DataGroup | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,8 +55,7 @@ def stall_advice(stall: Stall | None) -> str:
     if steady is not None and steady < LOW_STALL_PERCENT:
         return (
             f"{waited}, nearly all of it for the first batch of each epoch "
-            f"({percent(steady)} once data flows): more data nodes would help little; longer epochs "
-            "or a cheaper start of the pipeline would help more."
+            f"({percent(steady)} once data flows), as data were not prepared ahead of them."
         )
     cause = main_cause(stall)
     if cause is None:

@@ -161,9 +161,8 @@ def _data_starved(view: View, entry: Attempt | None) -> Finding:
         return Finding(None, Reason.NO_REPORT, "The attempt has not reported its data stall yet.")
     limit = f"{STALL_LIMIT_PERCENT} % of the time"
     if stall > STALL_LIMIT_PERCENT:
-        return Finding(
-            True, Reason.STALL_ABOVE_LIMIT, f"The trainers wait for data more than {limit}; see dataStatus.cause."
-        )
+        why = f". {view.report.data_reason}" if view.report.data_reason else "; see dataStatus.cause."
+        return Finding(True, Reason.STALL_ABOVE_LIMIT, f"The trainers wait for data more than {limit}{why}")
     return Finding(False, Reason.STALL_BELOW_LIMIT, f"The trainers wait for data at most {limit}.")
 
 

@@ -182,6 +182,12 @@ class Data(Model):
         le=MAX_NODES,
         description="Pods that the group may grow to, numNodes to 1000; a fixed size if not given.",
     )
+    target_stall_percentage: int = Field(
+        default=5,
+        ge=1,
+        le=90,
+        description="Share of their time that trainers may wait for data before the group grows, in percent, 1 to 90.",
+    )
     resources_per_node: Resources = Field(default=Resources(), description="What each pod gets.")
 
     def broken_rules(self) -> Iterable[Problem]:

@@ -20,6 +20,8 @@ MAX_ATTEMPTS = 10
 # A RayJob's label and name must be able to hold the number.
 MAX_INDEX = 99_999_999
 MAX_COUNT = 1_000_000_000
+# From no rows at all, to more than any growth can bring.
+GAIN_PERCENTAGES = -100, 1_000_000
 
 Outcome = Literal["Pending", "Running", "Complete", "Failed", "Suspended"]
 State = Literal[
@@ -214,6 +216,18 @@ class MeasuredDataStatus(DataStatus):
     )
     rows_per_second: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="Rows that are trained on per second, 0 or more."
+    )
+    wanted_nodes: Count | None = Field(
+        default=None, description="Data nodes that the run wants now, numNodes to maxNodes; numNodes without maxNodes."
+    )
+    reason: Annotated[str, Field(max_length=256)] | None = Field(
+        default=None,
+        description="Why it wants so many, or what else would help, in a sentence of at most 256 characters.",
+    )
+    gain_percentage: Annotated[int, Field(ge=GAIN_PERCENTAGES[0], le=GAIN_PERCENTAGES[1])] | None = Field(
+        default=None,
+        description="How many more rows per second the group's last growth brings, in percent: "
+        "expected until the nodes are there, then measured.",
     )
 
 

@@ -20,12 +20,16 @@ _MOST_TEXT = 1024
 
 @dataclass(frozen=True)
 class Report:
-    """The newest report. `stall_percent` is the share of the trainers' time that they waited for data."""
+    """The newest report. `stall_percent` is the share of the trainers' time that they waited for data.
+
+    `data_reason` is a sentence on the size of the data group, empty if there is none.
+    """
 
     time: datetime | None
     checkpoint: str | None
     resumed_from: str | None
     stall_percent: float | None
+    data_reason: str = ""
 
     def is_of(self, attempt: Attempt | None) -> bool:
         """Whether this attempt made it: nothing of an earlier one is left when an attempt begins."""
@@ -44,6 +48,7 @@ def report_of(status: Mapping[str, Any]) -> Report:
         checkpoint=metrics.get(CHECKPOINT, "")[:_MOST_TEXT] or None,
         resumed_from=metrics.get(RESUMED_FROM, "")[:_MOST_TEXT] or None,
         stall_percent=number_of(numbers_in(metrics).get(STALL)) if stall is None else stall,
+        data_reason=reason[:_MOST_TEXT] if isinstance(reason := data.get("reason"), str) else "",
     )
 
 

@@ -65,6 +65,7 @@ def top_figures(view: RunView) -> dict[str, str | int | float | None]:
         "trainerNodes": view.trainers,
         "dataNodes": view.data_nodes,
         "readyDataNodes": view.ready_data_nodes,
+        "wantedDataNodes": view.wanted_data_nodes,
         "progressPercentage": finite(view.percent),
         "estimatedRemainingSeconds": finite(view.eta_seconds),
         "stallPercentage": finite(view.stall.total_percent) if view.stall else None,
@@ -79,8 +80,8 @@ def _cause(view: RunView) -> str | None:
 
 
 def _data_nodes(view: RunView) -> str:
-    """Data nodes that are ready of those that the run begins with: `3/4`."""
-    wanted = count(view.data_nodes)
+    """Data nodes that are ready of those that the run wants, or else begins with: `3/4`."""
+    wanted = count(view.data_nodes if view.wanted_data_nodes is None else view.wanted_data_nodes)
     return wanted if view.ready_data_nodes is None else f"{count(view.ready_data_nodes)}/{wanted}"
 
 

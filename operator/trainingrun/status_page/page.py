@@ -124,13 +124,15 @@ def _data_stall(view: RunView) -> Iterator[tuple[str, RenderableType]]:
     cause = view.stall_cause or main_cause(view.stall)
     style = "yellow" if view.holds("DataStarved") else ""
     yield "data stall", Text(percent(view.stall.total_percent) + (f" ({cause})" if cause else ""), style=style)
-    yield "", Text(stall_advice(view.stall))
+    yield "", Text(view.data_reason or stall_advice(view.stall))
 
 
 def _nodes(view: RunView) -> str:
     data = plural(view.data_nodes, "data node")
     if view.most_data_nodes > view.data_nodes:
         data = f"{count(view.data_nodes)} to {plural(view.most_data_nodes, 'data node')}"
+        if view.wanted_data_nodes is not None and view.state not in ENDED_STATES:
+            data += f" ({count(view.wanted_data_nodes)} wanted)"
     ready = f"; {view.pods} pods ready" if view.pods else ""
     return f"{plural(view.trainers, 'trainer')} and {data}{ready}"
 

@@ -81,6 +81,9 @@ class RunView:
     metrics: Mapping[str, float] = field(default_factory=dict)
     stall: Stall | None = None
     stall_cause: str = ""
+    wanted_data_nodes: int | None = None
+    data_reason: str = ""
+    data_gain_percent: int | None = None
     rows_per_second: float | None = None
     goodput_percent: float | None = None
     checkpoint: str = ""

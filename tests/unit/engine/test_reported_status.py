@@ -37,6 +37,12 @@ def test_a_report_becomes_the_fields_that_trainers_report() -> None:
         ({"dataStallPercentage": "inf"}, {}),
         ({"dataStallPercentage": ""}, {}),
         ({"rowsPerSecond": "1250.5"}, {"rowsPerSecond": 1250.5}),
+        (
+            {"dataNodesWanted": "4", "dataNodesReason": "Growing.", "dataNodesGainPercentage": "-3"},
+            {"wantedNodes": 4, "reason": "Growing.", "gainPercentage": -3},
+        ),
+        ({"dataNodesWanted": "0", "dataNodesReason": "", "dataNodesGainPercentage": "-101"}, {}),
+        ({"dataNodesWanted": "1e9", "dataNodesGainPercentage": "nan"}, {}),
         ({"dataStallProductionPercentage": "3", "dataStallTransferPercentage": "9"}, {"cause": "Transfer"}),
         ({"dataStallSteadyPercentage": "90", "dataStallTransferPercentage": "1"}, {"cause": "Transfer"}),
         ({"dataStallProductionPercentage": "0", "dataStallTransferPercentage": "nan"}, {}),

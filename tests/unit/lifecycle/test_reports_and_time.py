@@ -61,6 +61,22 @@ def test_trainers_that_wait_for_data_are_told(report: dict[str, Any], expected: 
 
 
 @pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("Growing from 1 to 2 data nodes.", "more than 20 % of the time. Growing from 1 to 2 data nodes."),
+        (None, "more than 20 % of the time; see dataStatus.cause."),
+        (7, "more than 20 % of the time; see dataStatus.cause."),
+    ],
+)
+def test_what_is_done_about_it_is_told_too(reason: object, expected: str) -> None:
+    report = reported(stall=50)
+    report["dataStatus"]["reason"] = reason
+    listed = status_of(running(report=report), seen("Running"), NOW)["conditions"]
+    found = next(condition for condition in listed if condition["type"] == "DataStarved")
+    assert found["message"].endswith(expected)
+
+
+@pytest.mark.parametrize(
     ("storage", "uri"),
     [
         ({"uri": "s3://acme/runs/"}, f"s3://acme/runs/{UID}/step-9"),

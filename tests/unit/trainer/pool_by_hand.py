@@ -24,6 +24,7 @@ from trainingrun_trainer.pool import dispatcher
 from trainingrun_trainer.pool.crew import Member
 from trainingrun_trainer.pool.dispatcher import Dispatcher
 from trainingrun_trainer.pool.pass_plans import Pool, dataset_of
+from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.pool.worker import DataWorker, Work
 
@@ -89,6 +90,7 @@ class HandCrew:
         *,
         joined: Callable[[Member], Coroutine[Any, Any, None]],
         left: Callable[[str], None],
+        used: Any,
     ):
         self.members: dict[str, Worker] = {}
         self.lost: list[str] = []
@@ -122,7 +124,7 @@ def pool_over(folder: Path, transform: str | None = None, world_size: int = 1) -
     listing = list_dataset(Source("spec.recipe.dataset.train", "Parquet", str(folder), uses=Uses(gets_rows=True)))
     chain = Chain((Step(transform, "Batch"),)) if transform else None
     dataset = dataset_of(listing, chain, shuffle=True, rows_together=0)
-    return Pool({"train": dataset}, world_size, budget_bytes=1 << 20, options={"num_cpus": 1})
+    return Pool({"train": dataset}, world_size, budget_bytes=1 << 20, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
 
 
 async def rows_of(pool: Dispatcher, rank: int, key: PassKey = KEY) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import time
 from dataclasses import replace
@@ -13,6 +14,9 @@ from https_receiver import Receiver
 from progress_samples import ended, notice, progress, saved, started
 from push_samples import metrics_of, steps_of
 
+from trainingrun.contract.progress_protocol import decode
+from trainingrun.contract.records import DataGroup
+from trainingrun.engine.progress.reported_status import reported_status
 from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
 
 
@@ -169,3 +173,16 @@ def test_the_endpoint_comes_from_kubeflows_variables(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_CA_CERT", "/ca.crt")
     monkeypatch.setenv("KUBEFLOW_TRAINER_SERVER_TOKEN", "/token")
     assert Endpoint.from_environment() == Endpoint("https://operator/status", "/ca.crt", "/token")
+
+
+def test_the_size_of_the_data_group_is_told(receiver: Receiver, endpoint: Endpoint) -> None:
+    data = DataGroup(wanted_nodes=4, reason="Growing from 2 to 4 data nodes.", gain_percentage=90)
+    push = OperatorPush(endpoint, interval_seconds=0.05)
+    push.emit(progress(1, data=data))
+    push.close()
+    said = reported_status(decode(json.dumps(receiver.requests[-1].body).encode())).data
+    assert {name: said[name] for name in ("wantedNodes", "reason", "gainPercentage")} == {
+        "wantedNodes": 4,
+        "reason": "Growing from 2 to 4 data nodes.",
+        "gainPercentage": 90,
+    }

@@ -25,6 +25,7 @@ from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.pool.dispatcher import Dispatcher
 from trainingrun_trainer.pool.pass_plans import Pool, dataset_of, with_cache
+from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.pool.tasks import PassKey
 
 ROWS = 300
@@ -76,7 +77,7 @@ def pool_of(
             slab_bytes=dataset.mixing.slab_bytes,
         )
         dataset = with_cache(dataset, caching, slab_bytes)
-    return Pool({"train": dataset}, 1, budget_bytes=1 << 20, options={"num_cpus": 1})
+    return Pool({"train": dataset}, 1, budget_bytes=1 << 20, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
 
 
 async def tables_of(pool: Dispatcher, key: PassKey, epoch: Any = SHUFFLED) -> list[pa.Table]:

@@ -87,6 +87,7 @@ def test_the_rate_is_that_of_the_epoch_so_far() -> None:
     status = worker.step(wait=0.0, publishes=True)
     assert status and status["rows_per_second"] == pytest.approx(3 * ROWS / 5.25)
     assert status["recent_rows_per_second"] == pytest.approx(ROWS / 1.0)
+    assert status["recent_seconds"] == pytest.approx(1.0)
 
 
 def test_saving_a_checkpoint_in_an_epoch_does_not_lower_the_rate() -> None:

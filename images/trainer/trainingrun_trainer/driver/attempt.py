@@ -140,7 +140,7 @@ class Attempt:
             self._record_event(kind, values)
         if news.status is not None:
             self._last_status = news.status
-            self._tell(Progress, **news.status)
+            self._tell(Progress, **news.status, data=news.data)
         self._rows_made = news.rows_made
         self._failures += [(time.monotonic(), failure) for failure in news.failures]
 

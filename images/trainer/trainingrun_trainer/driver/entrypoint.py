@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
             storage=plan.storage,
             workers=plan.workers,
             trainer=lambda hub: torch_trainer(plan, hub, attempt),
-            pool=lambda: pool_of(plan),
+            pool=lambda: pool_of(plan, is_own_cluster=chosen.num_workers is None),
             first_pass=lambda: first_pass(plan),
             notices=tuple(notice for listing in plan.listings.values() for notice in listing.notices),
             probe=lambda hub: start_probe(plan, hub),

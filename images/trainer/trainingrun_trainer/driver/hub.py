@@ -13,6 +13,7 @@ import pyarrow as pa
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from trainingrun.contract.records import DataGroup
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.failures.errors import Failure
@@ -28,13 +29,17 @@ HUB_NAME = "trainingrun-hub"
 
 @dataclass
 class News:
-    """What happened since the driver last asked. `status` is rank 0's latest, None if there is none yet."""
+    """What happened since the driver last asked. `status` is rank 0's latest, None if there is none yet.
+
+    `data` is what the data group's size is to be, None where nobody sizes it.
+    """
 
     status: dict[str, Any] | None = None
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     rows_made: dict[str, int] = field(default_factory=dict)  # by node id
     finished: bool = False
+    data: DataGroup | None = None
 
 
 class Hub:
@@ -93,6 +98,8 @@ class Hub:
 
     async def publish(self, status: dict[str, Any]) -> None:
         """Rank 0's latest status replaces the one before."""
+        if self._pool is not None:
+            self._pool.sizer.published(status)
         self._news.status = status
 
     async def tell(self, kind: str, values: dict[str, Any]) -> None:
@@ -110,7 +117,12 @@ class Hub:
     async def news(self) -> News:
         """What is new since the last call."""
         news, self._news = self._news, News(finished=self._news.finished)
-        news.rows_made = dict(self._pool.rows_by_node) if self._pool is not None else {}
+        if self._pool is not None:
+            news.rows_made = dict(self._pool.rows_by_node)
+            wanted = self._pool.sizer.wanted
+            news.data = DataGroup(
+                wanted_nodes=wanted.nodes, reason=wanted.reason, gain_percentage=wanted.gain_percentage
+            )
         return news
 
     def _notify(self, level: str, message: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,9 @@ class Member:
 class Crew:
     """See the module.
 
-    `joined` is awaited for each worker that is there, `left` called for each that is known to be gone. `works` are
-    what workers are made with, `options` what Ray is to reserve for each; there are at most `most`.
+    `joined` is awaited for each worker that is there, `left` called for each that is known to be gone, and `used` says
+    which of the data group's nodes, in the order in which they came, are to have workers. `works` are what workers are
+    made with, `options` what Ray is to reserve for each; there are at most `most`.
     """
 
     def __init__(
@@ -51,14 +52,18 @@ class Crew:
         *,
         joined: Callable[[Member], Coroutine[Any, Any, None]],
         left: Callable[[str], None],
+        used: Callable[[Sequence[str]], Collection[str]],
     ):
         self._works = works
         self._options = dict(options)
         self._most = most
         self._joined = joined
         self._left = left
+        self._used = used
+        self._came: dict[str, None] = {}
         self._members: dict[str, Member] = {}
         self._hired = 0
+        self._ready: set[str] = set()
         self._failed_looks = 0
         self._failed_on: set[str] = set()
         self._starts: set[asyncio.Task[None]] = set()
@@ -79,9 +84,14 @@ class Crew:
             if self._trouble is not None:
                 raise self._trouble
         raise NodesLost(
-            "for half a minute, all data workers have ended as they started, on nodes of the data group that are there; "
-            "Ray's logs of these nodes may say why"
+            "for half a minute, all data workers have ended as they started, on nodes of the data group that are "
+            "there; Ray's logs of these nodes may say why"
         )
+
+    @property
+    def ready_nodes(self) -> int:
+        """Nodes that have a worker that is there."""
+        return len({self._members[name].node for name in self._ready if name in self._members})
 
     def handle(self, name: str) -> Any:
         """The actor of a worker that is there."""
@@ -93,11 +103,15 @@ class Crew:
 
     def lose(self, name: str) -> None:
         """A worker does not answer any more; Ray ends what is left of it, since nobody holds its handle."""
+        self._ready.discard(name)
         if self._members.pop(name, None) is not None:
             self._left(name)
 
     def _fit(self, nodes: Iterable[Node], works: Any) -> None:
-        data = {node.node_id: node for node in nodes if node.has(DATA_SELECTOR)}
+        live = {node.node_id: node for node in nodes if node.has(DATA_SELECTOR)}
+        self._came = dict.fromkeys([*filter(live.__contains__, self._came), *live])
+        # Workers of the others end, so that a node that is not needed is idle, and its autoscaler takes it.
+        data = {node: live[node] for node in self._used(list(self._came))}
         for member in [member for member in self._members.values() if member.node not in data]:
             self.lose(member.name)
         self._failed_looks += bool(self._failed_on & data.keys())
@@ -136,6 +150,7 @@ class Crew:
             self._trouble = trouble.error
             self._news.set()
         elif member.name in self._members:
+            self._ready.add(member.name)
             await self._joined(member)
 
 

@@ -21,6 +21,7 @@ from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import SlabReport
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.failures.errors import DataError
+from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer
 from trainingrun_trainer.pool.client import Given
 from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
 from trainingrun_trainer.pool.losses import lost_objects
@@ -52,6 +53,8 @@ _ANSWER_SECONDS = 10.0
 class Dispatcher:
     """See the module. `rows_by_node` says where the rows that ranks have taken were made.
 
+    `sizer` decides how many data nodes are to have workers.
+
     `notify` is told, with the level of a Notice, what a user should know.
     """
 
@@ -62,7 +65,8 @@ class Dispatcher:
         self._schedule = Schedule(pool.budget_bytes, has_kept=any(each.is_kept for each in pool.datasets.values()))
         works = {name: dataset.work for name, dataset in pool.datasets.items()}
         most = min(MOST_WORKERS, pool.most_workers or MOST_WORKERS)
-        self._crew = Crew(works, pool.options, most, joined=self._joined, left=self._left)
+        self._crew = Crew(works, pool.options, most, joined=self._joined, left=self._left, used=self._used)
+        self.sizer = Sizer(pool.limits, NodeRequest(pool.node_cpus) if pool.node_cpus is not None else None)
         self._tables: dict[TaskId, Any] = {}
         self._made: dict[TaskId, tuple[str, int]] = {}
         self._given: dict[tuple[PassKey, int, int], TaskId] = {}
@@ -209,6 +213,13 @@ class Dispatcher:
                 return
         self._schedule.worker_joined(member.name, member.node)
         self._wake.set()
+
+    def _used(self, nodes: Sequence[str]) -> list[str]:
+        """Which of the data nodes are to have workers, by what those that have some are busy with."""
+        now = time.monotonic()
+        figures = self._schedule.figures(now)
+        self.sizer.look(nodes=self._crew.ready_nodes, workers=figures.workers, busy_share=figures.busy_share, now=now)
+        return self.sizer.used(nodes)
 
     def _left(self, name: str) -> None:
         self._schedule.worker_left(name)

@@ -15,6 +15,7 @@ from trainingrun_trainer.data.mixing import Mixing, bundles_of, groups_of, mixin
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import Bundle
 from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.pool.tally import Tally
 from trainingrun_trainer.pool.tasks import PassPlan
 from trainingrun_trainer.pool.worker import Work
@@ -49,14 +50,17 @@ class Pool:
     """What a run's pool of data workers is to do: its datasets by name, and for how many ranks.
 
     `budget_bytes` is what objects may take in the data nodes' stores, `options` what Ray reserves for a worker, and
-    `most_workers` how many of them the run's author allows at most, None for as many as there is room for.
+    `most_workers` how many of them the run's author allows at most, None for as many as there is room for. `limits` are
+    the group's sizes, and `node_cpus` Ray's CPUs of a data node where an autoscaler brings more of them, else None.
     """
 
     datasets: Mapping[str, Dataset]
     world_size: int
     budget_bytes: int
     options: Mapping[str, Any]
+    limits: Limits
     most_workers: int | None = None
+    node_cpus: float | None = None
 
 
 def dataset_of(

@@ -53,6 +53,7 @@ class Meter:
             "rows": position.rows,
             "rows_per_second": timed.rows_per_second,
             "recent_rows_per_second": recent.rows_per_second,
+            "recent_seconds": recent.seconds if recent.rows else None,
             "metrics": metrics,
             "eta_seconds": pace * (1 - share) * total if pace is not None and total else None,
             "stall": position.clock.stall(causes),

@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from trainingrun.contract.progress_metrics import ROWS_PER_SECOND, STALL, numbers_in, stall_causes
+from trainingrun.contract.progress_metrics import (
+    DATA_NODES_GAIN,
+    DATA_NODES_REASON,
+    DATA_NODES_WANTED,
+    ROWS_PER_SECOND,
+    STALL,
+    numbers_in,
+    stall_causes,
+)
 from trainingrun.contract.progress_protocol import ProgressReport
+from trainingrun.spec.groups import MAX_NODES
+from trainingrun.status.fields import GAIN_PERCENTAGES
 
 # Beyond this, no rate or share is meant.
 _TOO_MUCH = 1e15
@@ -42,7 +52,9 @@ def reported_status(report: ProgressReport) -> ReportedStatus:
 
 def _data_of(report: ProgressReport) -> dict[str, Any]:
     """How well the trainers are fed, from the metrics that say so."""
-    numbers = {name: n for name, n in numbers_in(report.metrics_by_name()).items() if 0 <= n < _TOO_MUCH}
+    metrics = report.metrics_by_name()
+    told = numbers_in(metrics)
+    numbers = {name: n for name, n in told.items() if 0 <= n < _TOO_MUCH}
     data: dict[str, Any] = {}
     if STALL in numbers:
         data["stallPercentage"] = round(min(numbers[STALL], 100.0))
@@ -51,4 +63,11 @@ def _data_of(report: ProgressReport) -> dict[str, Any]:
         data["cause"] = max(causes, key=lambda cause: (causes[cause], cause))
     if ROWS_PER_SECOND in numbers:
         data["rowsPerSecond"] = numbers[ROWS_PER_SECOND]
+    if (wanted := numbers.get(DATA_NODES_WANTED)) is not None and 1 <= wanted <= MAX_NODES:
+        data["wantedNodes"] = round(wanted)
+    if metrics.get(DATA_NODES_REASON):
+        data["reason"] = metrics[DATA_NODES_REASON]
+    least, most = GAIN_PERCENTAGES
+    if (gain := told.get(DATA_NODES_GAIN)) is not None and least <= gain <= most:
+        data["gainPercentage"] = round(gain)
     return data

@@ -1,0 +1,88 @@
+"""A data group that is too small grows until the trainers no longer wait, and says so.
+
+Rows cost 20 ms of a data CPU and trainers take 256 a second, which keeps five of the data CPUs busy: two a node, so
+that three nodes are needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from cluster_client import Cluster, wait_until
+from container_tool import find_tool
+from namespaces import Namespace
+from own_image import IMAGE, load_own_image
+from run_on_cluster import TrainingRun
+
+from trainingrun.contract.records import Progress
+
+pytestmark = pytest.mark.extended
+
+_PATIENCE = 1500
+_TARGET = 5
+_SAME_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A run after its end. `statuses` are those of its data that differed in nodes or reason, in their order."""
+
+    run: TrainingRun
+    statuses: list[dict[str, Any]]
+
+    def settled(self) -> list[Progress]:
+        """Its reports of the last time, long after the group had grown."""
+        reports = [record for record in self.run.records() if isinstance(record, Progress) and record.recent_seconds]
+        return [report for report in reports if report.time > reports[-1].time - _SAME_SECONDS]
+
+
+@pytest.fixture(scope="module")
+def grown(cluster: Cluster, shared_namespace: Namespace) -> Grown:
+    load_own_image(find_tool(cluster.kubeconfig.parent))
+    recipe = {
+        "transform": {"function": "my_training.slow:transform", "kind": "Row"},
+        "epochs": 80,
+    }
+    document = shared_namespace.document(
+        image=IMAGE, recipe=recipe, trainer={"numNodes": 1}, data={"numNodes": 1, "maxNodes": 4}
+    )
+    document["metadata"]["name"] = "data-nodes"
+    # Not merged with the sample's, which has parameters.
+    document["spec"]["recipe"]["model"] = {"function": "my_training.slow:Model"}
+    run, statuses = shared_namespace.apply(document), []
+
+    def is_over() -> bool:
+        data = run.status.get("dataStatus", {})
+        told = {name: data.get(name) for name in ("wantedNodes", "readyNodes", "reason", "gainPercentage")}
+        if not statuses or told != statuses[-1]:
+            statuses.append(told)
+        return run.is_true("Complete") or run.is_true("Failed")
+
+    wait_until(is_over, _PATIENCE, "over", run.shown)
+    assert run.is_true("Complete"), run.shown()
+    return Grown(run, statuses)
+
+
+def test_the_group_grows_and_then_stays_as_it_is(grown: Grown) -> None:
+    wanted = [told["wantedNodes"] for told in grown.statuses if told["wantedNodes"] is not None]
+    assert wanted == sorted(wanted)
+    assert wanted[0] == 1 and wanted[-1] in (3, 4)
+    assert max(told["readyNodes"] or 0 for told in grown.statuses) == wanted[-1]
+
+
+def test_the_trainers_no_longer_wait_once_it_has_grown(grown: Grown) -> None:
+    reports = grown.settled()
+    seconds = sum(report.recent_seconds or 0.0 for report in reports)
+    waited = sum(
+        (report.recent_seconds or 0.0) * report.recent_stall.total_percent for report in reports if report.recent_stall
+    )
+    assert waited / seconds < _TARGET
+
+
+def test_the_status_says_why_and_what_it_has_brought(grown: Grown) -> None:
+    reasons = [told["reason"] or "" for told in grown.statuses]
+    assert any(reason.startswith("Growing from 1 to 2 data nodes") for reason in reasons), reasons
+    assert "keep up" in reasons[-1]
+    assert grown.statuses[-1]["gainPercentage"] >= 10
