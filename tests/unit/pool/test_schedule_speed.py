@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simulated_pool import SimulatedPool, plan_of
 
-from trainingrun_trainer.pool.tasks import PassKey, PassPlan
+from trainingrun_trainer.pool.tasks import PassKey
 
 _LAYOUTS = {
     "one bundle": plan_of([16_000], slab_rows=400, world_size=2),
