@@ -24,6 +24,7 @@ from trainingrun_trainer.pool.tasks import (
     PrepareTask,
     ReadTask,
     Ready,
+    Task,
     UnitReport,
 )
 
@@ -72,13 +73,14 @@ class SimulatedPool:
         losses: float = 0.0,
         seed: int = 0,
         fails: Callable[[Row], bool] = lambda row: False,
+        failing: type[Task] = MakeTask,
         deadly: Callable[[Row], bool] = lambda row: False,
     ):
         self.schedule = Schedule(budget_bytes, has_kept=has_kept)
         self.now = 0.0
         self.row_seconds, self.read_seconds, self.transfer_seconds = row_seconds, read_seconds, transfer_seconds
         self.kills, self.losses = kills, losses
-        self.fails, self.deadly = fails, deadly
+        self.fails, self.failing, self.deadly = fails, failing, deadly
         self.random = random.Random(seed)
         self.store: dict[int, list[Row]] = {}
         self.vanished: set[int] = set()
@@ -220,20 +222,21 @@ class SimulatedPool:
         inputs = _inputs(task)
         missing = [each for each in inputs if each in self.vanished]
         rows = [] if missing else self._result(task)
-        if self.random.random() < self.kills or any(map(self.deadly, rows)):
+        is_made = isinstance(task, MakeTask)
+        if self.random.random() < self.kills or (is_made and any(map(self.deadly, rows))):
             self.leave(worker)
             self.after(2.0, lambda: (self.join(), None)[1])
         elif missing:
             named = missing if self.random.random() < 0.5 else []
             self.schedule.failed(task_id, Lost.INPUT, self.now, lost=named)
-        elif any(map(self.fails, rows)) and isinstance(task, MakeTask):
+        elif isinstance(task, self.failing) and any(map(self.fails, rows)):
             self.schedule.failed(task_id, ValueError(f"row {next(filter(self.fails, rows))}"), self.now)
         else:
             self.store[task_id] = rows
             self._held += len(rows)
             self.schedule.done(task_id, self._report(task, rows, seconds), self.now)
 
-    def _result(self, task: ReadTask | PrepareTask | MakeTask) -> list[Row]:
+    def _result(self, task: Task) -> list[Row]:
         if isinstance(task, ReadTask):
             each, rows = task.slab_bytes // ROW_BYTES, task.bundle.rows or 0
             return [(task.bundle.index, place) for place in range(task.slab * each, min(rows, (task.slab + 1) * each))]
@@ -244,9 +247,7 @@ class SimulatedPool:
             random.Random(str(task.window)).shuffle(mixed)
         return [mixed[place] for place in task.positions]
 
-    def _report(
-        self, task: ReadTask | PrepareTask | MakeTask, rows: list[Row], seconds: float
-    ) -> SlabReport | UnitReport:
+    def _report(self, task: Task, rows: list[Row], seconds: float) -> SlabReport | UnitReport:
         if isinstance(task, MakeTask):
             return UnitReport(len(task.positions), len(rows), len(rows) * ROW_BYTES, seconds, {"step": seconds}, 1)
         each = task.bundle.rows or 0
@@ -254,7 +255,7 @@ class SimulatedPool:
         return SlabReport(len(rows), len(rows), len(rows) * ROW_BYTES, has_more, seconds)
 
 
-def _inputs(task: ReadTask | PrepareTask | MakeTask) -> tuple[int, ...]:
+def _inputs(task: Task) -> tuple[int, ...]:
     if isinstance(task, MakeTask):
         return task.inputs
     return (task.input,) if isinstance(task, PrepareTask) else ()
