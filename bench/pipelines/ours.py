@@ -22,7 +22,8 @@ from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.source import Source, Uses
-from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.data.transform_check import probe
 from trainingrun_trainer.driver.hub import create_hub
 from trainingrun_trainer.local.machine import Size
@@ -42,7 +43,7 @@ _SIZE = Size(
     data_cpus=1,
     object_store_bytes=1 << 30,
 )
-_ROW_TRANSFORM = Transform("bench.pipelines.transforms:transform_images", "Row")
+_ROW_TRANSFORM = Chain((Step("bench.pipelines.transforms:transform_images", "Row"),))
 
 
 class Ours:

@@ -19,6 +19,7 @@ _CLAIM = {"claimName": "c", "mountPath": "/m"}
 _GREY_CSV = {"format": "CSV", "path": "/x", "imageMode": "L"}
 _ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
 _ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
+_STEP = {"function": "a:b", "kind": "Batch"}
 _TYPED_PARQUET = {"format": "Parquet", "path": "/x", "schema": {"a": "int64"}}
 _NAMELESS_COLUMN = {"format": "CSV", "path": "/x", "schema": {"": "int64"}}
 _TWICE = ["a", "b", "a"]
@@ -45,6 +46,11 @@ def selector(**labels: str) -> Object:
     return document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": labels}}])
 
 
+def step(**fields: Any) -> Object:
+    return document(recipe=recipe(transforms=[{**_STEP, **fields}]))
+
+
+_NO_MEMORY = step(kind="Class", resources={"memory": "-1Gi"})
 # What breaks each rule: (where the API server says so, words of the rule's message, the run).
 BROKEN: list[tuple[str, str, Object]] = [
     ("metadata.name", "must be lower-case letters", document("1st")),
@@ -55,6 +61,16 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe.dataset.train", "`imageMode` may only", document(recipe={"dataset": {"train": _GREY_CSV}})),
     ("spec.recipe.transform", "`batchFormat` may only", document(recipe=recipe(transform=_ROWS_IN_BATCHES))),
     ("spec.recipe.transform", "`batchSize` may only", document(recipe=recipe(transform=_ROWS_OF_A_BATCH))),
+    ("spec.recipe", "at most one of `transform`", document(recipe=recipe(transform=_STEP, transforms=[_STEP]))),
+    ("spec.recipe.transforms[0]", "`concurrency` may only", step(concurrency=2)),
+    ("spec.recipe.transforms[0]", "`resources` may only", step(resources={})),
+    ("spec.recipe.transforms[0].kind", "`kind` must be `Batch` or", step(kind="Row", runOn="Trainer")),
+    ("spec.recipe.transforms[0]", "may only be set with `runOn: Data`", step(batchSize=2, runOn="Trainer")),
+    ("spec.recipe.transforms[0].resources.cpu", "`cpu` must be more", step(kind="Class", resources={"cpu": 0})),
+    ("spec.recipe.transforms[0].resources.memory", "`memory` must be more", _NO_MEMORY),
+    ("spec.recipe.transforms[0].resources.gpu", "`gpu` must be more", step(kind="Class", resources={"gpu": "0"})),
+    ("spec.recipe.transforms[0].resources.gpu", "must be a whole number", step(kind="Class", resources={"gpu": "1.5"})),
+    ("spec.recipe", "needs a GPU in `data", step(kind="Class", resources={"gpu": 1})),
     ("spec.recipe.dataset.train", "`schema` may only", dataset(train=_TYPED_PARQUET)),
     ("spec.recipe.dataset.train.schema", "keys must be names of columns", dataset(train=_NAMELESS_COLUMN)),
     ("spec.recipe.dataset", "at most one of `inputColumn`", dataset(inputColumn="a", inputColumns=["b"])),

@@ -20,6 +20,7 @@ import pytest
 import webdataset
 from PIL import Image
 
+from trainingrun_trainer.data.columns import columns_of
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import from_numpy
@@ -27,7 +28,6 @@ from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.order import epoch_order
 from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source, Uses
-from trainingrun_trainer.data.transform import columns_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 HEIGHT, WIDTH = 4, 6

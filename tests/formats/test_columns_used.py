@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_files import refused_at_start, rows_of, source_of
 
+from trainingrun_trainer.data.columns import columns_of
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import format_of, parquet
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
 from trainingrun_trainer.data.source import Uses
-from trainingrun_trainer.data.transform import columns_of
 
 HOOKS = Uses(gets_rows=True)
 

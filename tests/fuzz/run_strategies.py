@@ -45,10 +45,11 @@ sources = st.fixed_dictionaries(
         "imageMode": st.sampled_from(["L", "RGB"]),
     },
 )
+steps = functions.map(lambda function: {**function, "kind": "Class", "resources": {"cpu": "100m"}})
 recipes = st.fixed_dictionaries(
     {"dataset": st.fixed_dictionaries({"train": sources}, optional={"validation": sources, "shuffle": st.booleans()})},
     optional={
-        "transform": functions.map(lambda function: {**function, "kind": "Batch", "batchFormat": "Arrow"}),
+        "transforms": st.lists(functions.map(lambda function: {**function, "kind": "Row"}) | steps, max_size=3),
         "model": functions,
         "optimizer": functions,
         "scheduler": functions.map(lambda function: {**function, "interval": "Step"}),

@@ -16,6 +16,17 @@ def of_dataset(**fields: object) -> dict[str, object]:
     return {"recipe": {"dataset": recipe()["dataset"] | fields}}
 
 
+STEP = {"function": "a:b", "kind": "Batch"}
+
+
+def step(**fields: object) -> dict[str, object]:
+    return {"recipe": recipe(transforms=[STEP, {**STEP, **fields}])}
+
+
+def resources(**amounts: object) -> dict[str, object]:
+    return step(kind="Class", resources=amounts)
+
+
 RULES = [
     ({"recipe": None}, {"spec": "neither recipe nor trainer.command"}),
     ({"trainer": {"command": ["python"]}}, {"spec": "both recipe and trainer.command"}),
@@ -83,6 +94,40 @@ RULES = [
     (
         {"recipe": recipe(transform={"function": "a:b", "kind": "Row", "batchSize": 8})},
         {"spec.recipe.transform.batchSize": "batchSize with kind Row"},
+    ),
+    (
+        {"recipe": recipe(transform=STEP, transforms=[STEP])},
+        {"spec.recipe.transform": "transform and transforms"},
+    ),
+    (step(concurrency=2), {"spec.recipe.transforms[1].concurrency": "concurrency with kind Batch"}),
+    (step(kind="Row", resources={}), {"spec.recipe.transforms[1].resources": "resources with kind Row"}),
+    (step(kind="Row", runOn="Trainer"), {"spec.recipe.transforms[1].kind": "Row with runOn Trainer"}),
+    (step(runOn="Trainer", batchSize=8), {"spec.recipe.transforms[1].batchSize": "batchSize with runOn Trainer"}),
+    (
+        step(kind="Class", runOn="Trainer", concurrency=8),
+        {"spec.recipe.transforms[1].concurrency": "concurrency with runOn Trainer"},
+    ),
+    (
+        {"recipe": recipe(transforms=[{**STEP, "runOn": "Trainer"}, STEP, {**STEP, "runOn": "Data"}])},
+        {"spec.recipe.transforms[2].runOn": "Data after a step on the Trainer"},
+    ),
+    (
+        resources(cpu=0, memory="-1Gi", gpu="0"),
+        {
+            "spec.recipe.transforms[1].resources.cpu": "0",
+            "spec.recipe.transforms[1].resources.memory": "-1Gi",
+            "spec.recipe.transforms[1].resources.gpu": "0",
+        },
+    ),
+    (resources(gpu="1.5"), {"spec.recipe.transforms[1].resources.gpu": "1.5"}),
+    (resources(gpu=1), {"spec.recipe.transforms[1].resources.gpu": "1"}),
+    (
+        resources(cpu=5, memory="17Gi"),
+        {"spec.recipe.transforms[1].resources.cpu": "5", "spec.recipe.transforms[1].resources.memory": "17Gi"},
+    ),
+    (
+        {**resources(gpu=2), "data": {"resourcesPerNode": gpus(1)}},
+        {"spec.recipe.transforms[1].resources.gpu": "2"},
     ),
     (
         {"recipe": {"dataset": {"train": {"format": "Parquet", "path": "/x", "schema": {"a": "int64"}}}}},
@@ -161,4 +206,7 @@ def test_rules_that_just_hold_are_no_problem():
     parse(document(data={"resourcesPerNode": gpus(0)}, head={"resources": gpus(0)}))
     parse(document(recipe=of_dataset(targetColumns=[])["recipe"] | {"trainStep": {"function": "a:b"}}))
     parse(document(recipe=recipe(metrics=[{"function": "a:b"}, {"function": "a:b", "name": "c"}])))
+    parse(document(recipe=recipe(transforms=[])))
+    parse(document(recipe=recipe(transforms=[{**STEP, "runOn": "Data"}, STEP, {**STEP, "runOn": "Trainer"}, STEP])))
+    parse(document(**resources(cpu=4, memory="16Gi", gpu="250m"), data={"resourcesPerNode": gpus(1)}))
     parse(document(data={"numNodes": 2, "maxNodes": 2, "resourcesPerNode": {"requests": {"cpu": "4000m"}}}))

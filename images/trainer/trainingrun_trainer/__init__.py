@@ -3,6 +3,6 @@
 It must import neither kopf nor a Kubernetes client: a training pod has no rights in the cluster, only a run to train.
 """
 
-from trainingrun_trainer.transform_marks import on_trainer
+from trainingrun_trainer.transform_marks import PARENT, on_trainer
 
-__all__ = ["on_trainer"]
+__all__ = ["PARENT", "on_trainer"]

@@ -18,12 +18,14 @@ from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.failures.tracebacks import user_traceback
 
 if TYPE_CHECKING:
-    from trainingrun.spec.recipe import Function, Recipe
+    from trainingrun.spec.function import Function
+    from trainingrun.spec.recipe import Recipe
 
 # What each hook is called with; the text goes into error messages and the documentation.
 SIGNATURES = {
     "transform (Row)": "function(row: dict, **parameters) -> dict",
     "transform (Batch)": "function(batch, **parameters) -> batch",
+    "transform (Class)": "class(**parameters), whose instances are called with a batch and return one",
     "collate": "function(table: pyarrow.Table, **parameters) -> dict[str, torch.Tensor]",
     "model": "function(**parameters) -> torch.nn.Module",
     "optimizer": "function(params, **parameters) -> torch.optim.Optimizer",
@@ -34,7 +36,8 @@ SIGNATURES = {
     "evalStep": "function(model, batch, session, **parameters) -> scalar loss, or a dict of means over the rows",
     "loop": "function(session, **parameters) -> None",
 }
-_ARGUMENTS = {"model": 0, "loss": 2, "metrics": 2, "trainStep": 3, "evalStep": 3}  # by position; others get 1
+# By position; others get 1.
+_ARGUMENTS = {"transform (Class)": 0, "model": 0, "loss": 2, "metrics": 2, "trainStep": 3, "evalStep": 3}
 # What is called with (outputs, targets) may also be something that makes such a function: a class or a factory.
 _OF_OUTPUTS = ("loss", "metrics")
 _FIELDS = {"trainStep": "train_step", "evalStep": "eval_step"}
@@ -63,7 +66,7 @@ class Hook:
     @property
     def keywords(self) -> dict[str, Any]:
         """The keyword arguments of every call: the parameters, and what the function wants to be told."""
-        wanted = {name: value for name, value in self.told.items() if _accepts(self.function, name)}
+        wanted = {name: value for name, value in self.told.items() if accepts(self.function, name)}
         return {**wanted, **self.parameters}
 
     @cached_property
@@ -71,9 +74,9 @@ class Hook:
         """Whether this is called with its parameters alone, and only what it returns gets outputs and targets."""
         if self.kind not in _OF_OUTPUTS or inspect.isclass(self.function):
             return self.kind in _OF_OUTPUTS
-        signature = _signature(self.function)
+        signature = signature_of(self.function)
         takes_anything = signature is None or any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
-        return not takes_anything and _mismatch(signature, 0, self.parameters) is None
+        return not takes_anything and mismatch(signature, 0, self.parameters) is None
 
     def check(self) -> None:
         """Raise InvalidConfiguration unless the function is there and takes the parameters."""
@@ -89,12 +92,12 @@ class Hook:
 
     def _check_parameters(self, function: Callable[..., Any]) -> None:
         """Refuse parameters that `function` cannot take."""
-        signature = _signature(function)
-        told = {name: None for name in self.told if _accepts(function, name)}
+        signature = signature_of(function)
+        told = {name: None for name in self.told if accepts(function, name)}
         counts = [_ARGUMENTS.get(self.kind, 1)]
         if self.kind in _OF_OUTPUTS:
             counts = [0] if inspect.isclass(function) else [*counts, 0]
-        found = [_mismatch(signature, count, {**told, **self.parameters}) for count in counts]
+        found = [mismatch(signature, count, {**told, **self.parameters}) for count in counts]
         if None in found:
             return
         # A factory is recognised by having no room for outputs and targets.
@@ -111,13 +114,10 @@ def hook_of(path: str, named: Function, kind: str, **told: Any) -> Hook:
 
 
 def hooks_of(recipe: Recipe) -> Iterator[Hook]:
-    """The hooks of `recipe` that are sure to be used, in the order in which a row meets them.
+    """The hooks of `recipe` that are sure to be used behind its transforms, in the order in which a row meets them.
 
     A loop of the author's own may do without model, loss and so on.
     """
-    transform = recipe.transform
-    told = {"training": True, "input_columns": recipe.dataset.inputs, "seed": 0}
-    yield hook_of("spec.recipe.transform", transform, f"transform ({transform.kind})", **told)
     ours = () if recipe.loop is not None else ("model", "optimizer", "scheduler", "loss", "trainStep", "evalStep")
     for kind in ("collate", *ours, "loop"):
         named = getattr(recipe, _FIELDS.get(kind, kind))
@@ -151,14 +151,15 @@ def _find(path: str, reference: str, expected: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """What `function` takes; None where nobody can tell."""
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):  # C functions have none to check against
         return None
 
 
-def _mismatch(signature: inspect.Signature | None, arguments: int, keywords: dict[str, Any]) -> str | None:
+def mismatch(signature: inspect.Signature | None, arguments: int, keywords: dict[str, Any]) -> str | None:
     """Why a function cannot be called with so many arguments and these keywords; None where it can, or may."""
     if signature is None:
         return None
@@ -169,8 +170,9 @@ def _mismatch(signature: inspect.Signature | None, arguments: int, keywords: dic
     return None
 
 
-def _accepts(function: Callable[..., Any], name: str) -> bool:
-    signature = _signature(function)
+def accepts(function: Callable[..., Any], name: str) -> bool:
+    """Whether a parameter of `function` has this very name."""
+    signature = signature_of(function)
     return signature is not None and name in signature.parameters
 
 

@@ -1,10 +1,13 @@
-"""Marks that a transform carries about where it wants to run.
+"""Marks by which a transform says where it wants to run, and what its rows were made from.
 
 Must stay free of imports: user modules import it, also in processes that only read data.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
+
+# The column by which a Batch transform that drops or adds rows says which row of its batch each one was made from.
+PARENT = "__parent__"
 
 Function = TypeVar("Function", bound=Callable[..., object])
 _ATTRIBUTE = "__trainingrun_on_trainer__"

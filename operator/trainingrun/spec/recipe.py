@@ -11,51 +11,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, Strict
 
 from trainingrun.errors import Problem
-from trainingrun.spec.dataset import BatchFormat, Dataset
-from trainingrun.spec.model import FunctionReference, Model, Parameters, rules_error
+from trainingrun.spec.dataset import Dataset
+from trainingrun.spec.function import Function
+from trainingrun.spec.model import Model, rules_error
 from trainingrun.spec.storage import MetricName
-
-
-class Function(Model):
-    """A Python function or class that the training image can import, and the arguments to call it with."""
-
-    function: FunctionReference = Field(description="What to call, written `module:function`, at most 253 characters.")
-    parameters: Parameters = Field(
-        default={}, description="Keyword arguments for the call: at most 64, any JSON values."
-    )
-
-
-class Transform(Function):
-    """The preprocessing of rows, run on the data group."""
-
-    kind: Literal["Row", "Batch"] = Field(
-        description="Row calls the function with one row, Batch with many at once, which is faster."
-    )
-    batch_format: BatchFormat | None = Field(
-        default=None,
-        description="Format of a batch; only with kind Batch, where the default is NumPy.",
-    )
-    batch_size: int | None = Field(
-        default=None,
-        ge=1,
-        le=1_000_000,
-        description=(
-            "Rows that one call gets, 1 to 1,000,000; only with kind Batch. If not given, as many as keep what goes in "
-            "and what comes out small."
-        ),
-    )
-
-    def broken_rules(self) -> Iterable[Problem]:
-        """Refuse settings of batches where there are none."""
-        if self.kind == "Row" and self.batch_size is not None:
-            yield Problem("batchSize", "batchSize with kind Row", "only with kind Batch")
-        if self.kind == "Row" and self.batch_format is not None:
-            yield Problem("batchFormat", "batchFormat with kind Row", "only with kind Batch")
-
-    @property
-    def resolved_batch_format(self) -> BatchFormat:
-        """The format of batches to use with kind Batch."""
-        return self.batch_format or "NumPy"
+from trainingrun.spec.transforms import Transform, Transforms
 
 
 class Scheduler(Function):
@@ -118,7 +78,14 @@ class Recipe(Model):
     dataset: Dataset = Field(description="The rows to train on, and how they are fed.")
     transform: Transform = Field(
         default=Transform(function="trainingrun_trainer.vision:normalize", kind="Batch"),
-        description="Preprocessing on the data group.",
+        description="The one step of preprocessing: the list of one, written shorter.",
+    )
+    transforms: Transforms | None = Field(
+        default=None,
+        description=(
+            "Steps of preprocessing in their order, at most 16, instead of transform: exactly these run, so that "
+            "pictures need a step that normalises them. Steps on the data group come first."
+        ),
     )
     collate: Function | None = Field(
         default=None, description="Turns an Arrow table into a batch of tensors, on the trainer."
@@ -191,6 +158,13 @@ class Recipe(Model):
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of every random generator, 0 to 4,294,967,295.")
 
     @property
+    def steps(self) -> dict[str, Transform]:
+        """The steps of preprocessing in their order, by their fields' paths within the recipe."""
+        if self.transforms is None:
+            return {"transform": self.transform}
+        return {f"transforms[{place}]": step for place, step in enumerate(self.transforms)}
+
+    @property
     def measured(self) -> dict[str, MetricFunction] | None:
         """The metrics to report, by their fields' paths within the recipe; None where the run names none."""
         if self.metric is not None:
@@ -203,6 +177,8 @@ class Recipe(Model):
         """Refuse no targets where the built-in step would need them."""
         if not self.dataset.targets and self.train_step is None and self.loop is None:
             yield Problem("dataset.targetColumns", "an empty list", "1 column or more, or recipe.trainStep or loop")
+        if "transform" in self.model_fields_set and self.transforms is not None:
+            yield Problem("transform", "transform and transforms", "at most one of them")
         if self.metric is not None and self.metrics is not None:
             yield Problem("metric", "metric and metrics", "at most one of them")
         if self.metric is not None and self.metric.resolved_name == "loss":

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from trainingrun.errors import Problem
 from trainingrun.spec.groups import Data, Trainer
 from trainingrun.spec.paths import join_path
+from trainingrun.spec.quantity import Quantity
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 
@@ -23,7 +24,8 @@ def broken_rules(
         yield from _precision(recipe, trainer)
         yield from _idle_gpus(recipe, trainer)
     if recipe and data:
-        yield from _gpus_for_data(data)
+        yield from _gpus_for_data(recipe, data)
+        yield from _room_for_steps(recipe, data)
     if recipe and storage:
         yield from _best_metric(recipe, storage)
     if recipe:
@@ -68,15 +70,28 @@ def _idle_gpus(recipe: Recipe, trainer: Trainer) -> Iterator[Problem]:
         )
 
 
-def _gpus_for_data(data: Data) -> Iterator[Problem]:
+def _gpus_for_data(recipe: Recipe, data: Data) -> Iterator[Problem]:
+    if any(step.resources and step.resources.gpu for step in recipe.steps.values()):
+        return
     limits = data.resources_per_node.limits
     for name in data.resources_per_node.gpu_names:
         if limits[name].value:
             yield Problem(
                 join_path(("spec", "data", "resourcesPerNode", "limits", name)),
                 str(limits[name]),
-                "no GPU, as a recipe's data are prepared on CPUs",
+                "no GPU, as no step of recipe.transforms asks for one with resources.gpu",
             )
+
+
+def _room_for_steps(recipe: Recipe, data: Data) -> Iterator[Problem]:
+    node = data.resources_per_node
+    has = {"cpu": node.limits["cpu"], "memory": node.limits["memory"], "gpu": Quantity(str(node.gpus))}
+    for path, step in recipe.steps.items():
+        for name, most in has.items() if step.resources else ():
+            wanted = getattr(step.resources, name)
+            if wanted is not None and wanted > most:
+                allowed = f"at most what a data node has, which is {most} by data.resourcesPerNode.limits"
+                yield Problem(f"spec.recipe.{path}.resources.{name}", str(wanted), allowed)
 
 
 def _best_metric(recipe: Recipe, storage: Storage) -> Iterator[Problem]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections import UserDict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torchvision.transforms import Compose, Normalize, ToTensor
+from torchvision.transforms import Compose, Normalize, ToTensor, v2
 
-from trainingrun_trainer import on_trainer
+from trainingrun_trainer import PARENT, on_trainer
 
 NOT_A_FUNCTION = 3
 
@@ -101,12 +102,23 @@ def counted_pictures(batch: dict[str, Any]) -> dict[str, Any]:
     return {"label": batch["label"], "image": np.zeros((ROWS_MADE[-1], 4096, 4095), np.uint8)}
 
 
-def draws(batch: dict[str, Any], *, seed: int, training: bool) -> dict[str, Any]:
-    return {"label": batch["label"], "drawn": np.random.default_rng(seed).integers(0, 1 << 30, len(batch["label"]))}
+def draws(batch: dict[str, Any], *, seeds: Any, training: bool) -> dict[str, Any]:
+    return {"label": batch["label"], "drawn": seeds}
 
 
 def draws_by_row(row: dict[str, Any], seed: int) -> dict[str, Any]:
     return {"label": row["label"], "drawn": seed}
+
+
+CROP = v2.Compose([v2.ToImage(), v2.RandomCrop((3, 4)), v2.RandomHorizontalFlip()])
+
+
+def crops_as_a_notebook_does(row: dict[str, Any]) -> dict[str, Any]:
+    return {"image": CROP(row["image"]), "label": row["label"]}
+
+
+def jitters_with_every_generator(row: dict[str, Any]) -> dict[str, Any]:
+    return {"a": random.random(), "b": np.random.random(), "c": float(torch.rand(()))}
 
 
 def text_labels(batch: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +169,117 @@ def told_by_batch(batch: dict[str, Any], training: bool, scale: float = 1.0) -> 
 
 def keep_even(batch: dict[str, Any]) -> dict[str, Any]:
     kept = batch["label"] % 2 == 0
-    return {name: values[kept] for name, values in batch.items()}
+    return {**{name: values[kept] for name, values in batch.items()}, PARENT: np.flatnonzero(kept)}
+
+
+def keep_even_and_say_nothing(batch: dict[str, Any]) -> dict[str, Any]:
+    return {name: values for name, values in keep_even(batch).items() if name != PARENT}
+
+
+def keep_even_rows(row: dict[str, Any]) -> dict[str, Any] | None:
+    return row if row["label"] % 2 == 0 else None
+
+
+def keep_even_in_arrow(table: pa.Table) -> pa.Table:
+    kept = np.flatnonzero(table.column("label").to_numpy() % 2 == 0)
+    return table.take(kept).append_column(PARENT, pa.array(kept))
+
+
+def as_often_as_labelled(row: dict[str, Any]) -> Any:
+    """Row 0 never, row 1 once, row 2 twice, …"""
+    for copy in range(int(row["label"])):
+        yield {"label": row["label"], "copy": copy}
+
+
+def copies_below(batch: dict[str, Any], *, most: int) -> dict[str, Any]:
+    kept = np.flatnonzero(batch["copy"] < most)
+    return {**{name: values[kept] for name, values in batch.items()}, PARENT: kept}
+
+
+def type_of_its_own(row: dict[str, Any]) -> dict[str, Any]:
+    return {"label": "text" if row["label"] == 3 else row["label"]}
+
+
+def draws_of_copies(row: dict[str, Any], seed: int) -> dict[str, Any]:
+    return {**row, "drawn": seed}
+
+
+def chunks(batch: dict[str, Any]) -> dict[str, Any]:
+    """What as_often_as_labelled does, as tokenizers return it, and backwards."""
+    parents = np.repeat(np.arange(len(batch["label"])), batch["label"])[::-1]
+    return {"label": batch["label"][parents], PARENT: parents}
+
+
+def wrong_parents(batch: dict[str, Any], *, parents: list[float]) -> dict[str, Any]:
+    return {"label": batch["label"][: len(parents)], PARENT: np.array(parents)}
+
+
+def returns_an_empty_list(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return []
+
+
+def wants_one_seed(batch: dict[str, Any], *, seed: int = 0) -> dict[str, Any]:
+    return batch
+
+
+def add(batch: dict[str, Any], *, amount: int) -> dict[str, Any]:
+    return {**batch, "label": batch["label"] + amount}
+
+
+class Counter:
+    """Counts what it is built and called, and says whether it is training."""
+
+    built = 0
+
+    def __init__(self, start: int = 0):
+        type(self).built += 1
+        if start < 0:
+            raise ValueError(f"start {start} is negative")
+        self.calls = start
+
+    def __call__(self, batch: dict[str, Any], training: bool, seeds: Any) -> dict[str, Any]:
+        self.calls += 1
+        rows = len(batch["label"])
+        return {**batch, "call": np.full(rows, self.calls), "told": np.full(rows, training), "drawn": seeds}
+
+
+class Unreachable:
+    """A client of a database that is down."""
+
+    built = 0
+
+    def __init__(self) -> None:
+        type(self).built += 1
+        raise ConnectionRefusedError("no database")
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return batch
+
+
+class TakesNoBatch:
+    def __call__(self) -> None:
+        """Nothing."""
+
+
+class WantsOneSeed:
+    def __call__(self, batch: dict[str, Any], seed: int = 3) -> dict[str, Any]:
+        return batch
+
+
+class NotCallable:
+    """An instance that cannot be called."""
+
+
+def make_counter(start: int) -> Counter:
+    return Counter(start)
+
+
+def make_number() -> int:
+    return 3
+
+
+def looks_nothing_up(batch: dict[str, Any]) -> dict[str, Any]:
+    raise ConnectionResetError("no database any more")
 
 
 def keep_none(batch: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +329,19 @@ class Model(torch.nn.Module):
 @on_trainer
 def on_the_trainer(batch: dict[str, Any]) -> dict[str, Any]:
     return batch
+
+
+class OnTrainer:
+    built = 0
+
+    def __init__(self) -> None:
+        type(self).built += 1
+
+    def __call__(self, batch: dict[str, Any], training: bool) -> dict[str, Any]:
+        return {**batch, "told": training}
+
+
+on_class = OnTrainer
 
 
 class Difference(torch.nn.Module):

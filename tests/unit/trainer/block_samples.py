@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer.data.consumed import ROW_ID, Piece, row_ids
 from trainingrun_trainer.data.layout import from_numpy
+from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.transform import Chain
 
 
 def pictures(rows: int, shape: tuple[int, ...] = (4, 6)) -> np.ndarray:
@@ -23,3 +27,8 @@ def block(rows: int = 6, shape: tuple[int, ...] = (4, 6)) -> pa.Table:
     names = [f"row {row}" for row in range(rows)]
     ids = row_ids(Piece(3, ("x",), 1), 0, rows)
     return pa.table([array, pa.array(range(rows)), pa.array(names), pa.array(ids)], schema=schema)
+
+
+def chain_of(name: str, kind: str, batch_format: str = "NumPy", *, training: bool = True, **settings: Any) -> Chain:
+    """The chain of one step, whose function is in author_functions."""
+    return Chain((Step(f"author_functions:{name}", kind, batch_format, **settings),), training)

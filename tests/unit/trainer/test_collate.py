@@ -13,9 +13,9 @@ import torch
 from block_samples import block, pictures
 
 from trainingrun_trainer.data.batches import Collate, as_lists, tensor_of
+from trainingrun_trainer.data.columns import table_of
 from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import layouts_of
-from trainingrun_trainer.data.transform import table_of
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError
 from trainingrun_trainer.hooks import Hook
 

@@ -17,11 +17,23 @@ from trial_samples import call, linear
 from trainingrun.contract.exits import Exit
 from trainingrun_trainer.driver.decisions import decisions, stored_columns
 from trainingrun_trainer.driver.plan import plan_of, workers_of
-from trainingrun_trainer.explanation import Explanation, data_sentence, sentence
+from trainingrun_trainer.explanation import Explanation, StepShown, data_sentence, sentence
 from trainingrun_trainer.local.explain import explain, explanation
 from trainingrun_trainer.placement import Workers
 
 WORKERS = Workers(2, gpus=0, cpus=1.0)
+
+STEP = StepShown(
+    title="transforms[1] my:decode",
+    place="Row, on the data group",
+    gets={"image": "binary", "a column with a very long name": "struct<first: int64, second: int64>"},
+    returns={"image": "uint8 (28, 28)"},
+    rows_in=32,
+    rows_out=30,
+    seconds=0.016,
+    bytes_in=32_000,
+    bytes_out=60_000,
+)
 
 
 @pytest.fixture
@@ -46,17 +58,23 @@ def regression(folder: Path, **recipe: Any) -> Any:
 def test_the_table_has_a_row_for_each_column_and_a_place_for_each_stage() -> None:
     shown = Explanation(
         stored={"image": "uint8 (28, 28)", "label": "int64"},
-        transform_gets={"image": "uint8 (32, 28, 28)"},
         model_gets={"image": "float32 (32, 1, 28, 28)"},
         loss_gets={"outputs": "float32 (32, 10)", "label": "int64 (32,)"},
+        steps=(STEP,),
         decisions=("a decision",),
         doubts=("a doubt",),
     )
     assert shown.lines() == [
-        "column   in the file     transform gets      model gets               loss gets",
-        "image    uint8 (28, 28)  uint8 (32, 28, 28)  float32 (32, 1, 28, 28)  -",
-        "label    int64           -                   -                        int64 (32,)",
-        "outputs  -               -                   -                        float32 (32, 10)",
+        "column   in the file     model gets               loss gets",
+        "image    uint8 (28, 28)  float32 (32, 1, 28, 28)  -",
+        "label    int64           -                        int64 (32,)",
+        "outputs  -               -                        float32 (32, 10)",
+        "",
+        "transforms[1] my:decode: Row, on the data group",
+        "  32 rows in, 30 out; 0.5 ms a row; 1,000 bytes a row in; 2,000 bytes a row out",
+        "  column                        gets                          returns",
+        "  image                         binary                        uint8 (28, 28)",
+        "  a column with a very long n…  struct<first: int64, second…  -",
         "",
         "decided:",
         "- a decision",
@@ -80,7 +98,13 @@ def test_first_rows_are_explained_without_ray(prices: Path) -> None:
     shown = explanation(regression(prices), WORKERS)
     assert shown.stored["features"] == "float32 of shape 4"
     assert "note" not in shown.stored  # which nothing uses, and is not read
-    assert shown.transform_gets["features"] == "float32 (24, 4)"
+    (step,) = shown.steps
+    assert (step.title, step.place) == (
+        "transform trainingrun_trainer.vision:normalize",
+        "Batch, on the trainer, on whole batches",
+    )
+    assert step.gets["features"] == step.returns["features"] == "float32 (24, 4)"
+    assert (step.rows_in, step.rows_out, step.bytes_in) == (24, 24, 24 * 20)
     assert shown.model_gets == {"features": "float32 (24, 4)"}
     assert shown.loss_gets == {"outputs": "float32 (24, 1)", "price": "float32 (24, 1)"}
     assert shown.doubts == ()
@@ -92,7 +116,9 @@ def test_first_rows_are_explained_without_ray(prices: Path) -> None:
 def test_a_transform_of_the_data_group_gets_what_is_stored(prices: Path) -> None:
     transform = {**call("author_functions:doubled"), "kind": "Batch"}
     shown = explanation(regression(prices, transform=transform), WORKERS)
-    assert shown.transform_gets == shown.stored
+    (step,) = shown.steps
+    assert step.gets == step.returns
+    assert step.gets["features"] == "float32 (4,)" and step.gets["note"] == "string"
     assert shown.model_gets == {"features": "float32 (24, 4)"}
     assert "the transform author_functions:doubled runs on the data group" in shown.decisions
 

@@ -178,8 +178,7 @@ def test_every_hook_of_a_recipe_is_known() -> None:
     ).spec.recipe
     assert recipe is not None
     hooks = {hook.path.removeprefix("spec.recipe."): hook for hook in hooks_of(recipe)}
-    names = "transform collate model optimizer scheduler loss trainStep evalStep metrics[0] metrics[1]"
+    names = "collate model optimizer scheduler loss trainStep evalStep metrics[0] metrics[1]"
     assert list(hooks) == names.split()
     assert hooks["metrics[1]"].parameters == {"k": 5}
-    assert hooks["transform"].told == {"training": True, "input_columns": ("x", "y"), "seed": 0}
     assert hooks["model"].reference == "trainingrun_trainer.vision:resnet18"

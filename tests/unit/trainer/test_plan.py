@@ -109,11 +109,8 @@ def test_a_plan_has_the_transform_of_the_data_group(dataset: Path) -> None:
     run = run_of(recipe=recipe(dataset, transform=transform))
     plan = plan_of(run, workers_of(run))
     assert plan.transform is not None
-    assert (plan.transform.kind, plan.transform.batch_format, plan.transform.parameters) == (
-        "Batch",
-        "Torch",
-        {"by": 3},
-    )
+    (step,) = plan.transform.steps
+    assert (step.kind, step.batch_format, step.parameters) == ("Batch", "Torch", {"by": 3})
 
 
 @pytest.mark.parametrize(

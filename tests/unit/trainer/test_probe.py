@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import author_functions
 import pytest
 import torch
-from block_samples import block
+from block_samples import block, chain_of
 
 from trainingrun_trainer.data.consumed import ROW_ID
-from trainingrun_trainer.data.transform import Transform
 from trainingrun_trainer.data.transform_check import Probe, probe
 from trainingrun_trainer.failures.errors import InvalidConfiguration, UserCodeError
 
@@ -26,7 +25,7 @@ def one_thread() -> Iterator[None]:
 
 
 def probed(name: str, kind: str, rows: int = 64, shape: tuple[int, ...] = (28, 28), **settings: object) -> Probe:
-    transform = Transform(f"author_functions:{name}", kind, **settings)  # type: ignore[arg-type]
+    transform = chain_of(name, kind, **settings)
     return probe(block(rows, shape).drop_columns([ROW_ID]), transform, ("image", "label"), "image")
 
 
@@ -55,7 +54,7 @@ def test_a_row_function_with_other_values_is_told_so() -> None:
 
 def test_rows_that_become_large_are_tried_on_few() -> None:
     author_functions.ROWS_MADE.clear()
-    transform = Transform("author_functions:counted_pictures", "Batch")
+    transform = chain_of("counted_pictures", "Batch")
     probe(block(64).drop_columns([ROW_ID]), transform, ("image", "label"), "image")
     assert sum(author_functions.ROWS_MADE) == 1 + 4
 
@@ -89,7 +88,7 @@ def test_a_column_that_no_tensor_can_hold_is_named(name: str, kind: str, found: 
 
 
 def test_what_a_hook_of_the_author_makes_tensors_of_may_be_anything() -> None:
-    transform = Transform("author_functions:row_of_its_own_shape", "Row")
+    transform = chain_of("row_of_its_own_shape", "Row")
     assert probe(block(8).drop_columns([ROW_ID]), transform, (), "image").rows_per_second > 0
 
 

@@ -9,9 +9,8 @@ from collections.abc import Callable
 import author_functions
 import pytest
 import torch
-from block_samples import block
+from block_samples import block, chain_of
 
-from trainingrun_trainer.data.transform import Transform
 from trainingrun_trainer.failures.errors import UserCodeError
 from trainingrun_trainer.failures.tracebacks import last_lines_first, user_traceback
 from trainingrun_trainer.placement import check
@@ -57,7 +56,7 @@ def test_causes_are_kept() -> None:
 
 def test_everything_is_shown_where_no_frame_is_the_authors() -> None:
     try:
-        check(None, None)  # type: ignore[arg-type]
+        check(None, None)
     except TypeError as error:
         error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None
         text = user_traceback(error)
@@ -70,7 +69,7 @@ def test_an_error_without_a_traceback_is_its_message() -> None:
 
 
 def test_an_authors_error_travels_between_processes() -> None:
-    transform = Transform("author_functions:fails_on_row_three", "Row")
+    transform = chain_of("fails_on_row_three", "Row")
     error = raised(lambda: transform(block()))
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert isinstance(again, UserCodeError)

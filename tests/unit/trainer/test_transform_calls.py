@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from block_samples import block
+from block_samples import block, chain_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainingrun_trainer.data.call_size import CALL_BYTES, first_rows, next_rows
 from trainingrun_trainer.data.consumed import ROW_ID
-from trainingrun_trainer.data.transform import EPOCH_SEED, Transform, epoch_seed
+from trainingrun_trainer.data.seeds import EPOCH_SEED, epoch_seed
+from trainingrun_trainer.data.transform import Chain
 
 
-def batch(name: str, **settings: object) -> Transform:
-    return Transform(f"author_functions:{name}", "Batch", **settings)  # type: ignore[arg-type]
+def batch(name: str, **settings: Any) -> Chain:
+    return chain_of(name, "Batch", **settings)
 
 
 @pytest.mark.parametrize(("size", "calls"), [(4, [4, 4, 2]), (10, [10]), (1, [1] * 10), (1000, [10])])
@@ -66,7 +69,7 @@ def in_epoch(table: pa.Table, seed: int, epoch: int) -> pa.Table:
     return table.append_column(EPOCH_SEED, pa.repeat(epoch_seed(seed, epoch), table.num_rows))
 
 
-def drawn(transform: Transform, table: pa.Table) -> list[int]:
+def drawn(transform: Chain, table: pa.Table) -> list[int]:
     made = transform(table)
     assert EPOCH_SEED not in made.column_names
     return made.column("drawn").to_pylist()
@@ -74,7 +77,7 @@ def drawn(transform: Transform, table: pa.Table) -> list[int]:
 
 @pytest.mark.parametrize("name", ["draws", "draws_by_row"])
 def test_a_function_that_asks_gets_a_seed_of_its_run_epoch_and_rows(name: str) -> None:
-    transform = Transform(f"author_functions:{name}", "Row" if name == "draws_by_row" else "Batch")
+    transform = chain_of(name, "Row" if name == "draws_by_row" else "Batch")
     first = drawn(transform, in_epoch(block(), 7, 0))
     assert len(set(first)) == 6
     assert drawn(transform, in_epoch(block(), 7, 0)) == first
@@ -83,17 +86,19 @@ def test_a_function_that_asks_gets_a_seed_of_its_run_epoch_and_rows(name: str) -
 
 
 def test_a_resumed_epoch_augments_its_rows_as_it_would_have() -> None:
-    transform = Transform("author_functions:draws_by_row", "Row")
+    transform = chain_of("draws_by_row", "Row")
     whole = drawn(transform, in_epoch(block(), 7, 0))
     assert drawn(transform, in_epoch(block().take([4, 1]), 7, 0)) == [whole[4], whole[1]]
 
 
-def test_each_call_has_a_seed_of_its_own() -> None:
-    transform = batch("draws", batch_size=2)
-    assert len(set(drawn(transform, in_epoch(block(), 7, 0)))) == 6
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_neither_cuts_nor_places_change_a_rows_seed(size: int) -> None:
+    whole = drawn(batch("draws"), in_epoch(block(), 7, 0))
+    order = [5, 0, 3, 1, 2, 4]
+    assert drawn(batch("draws", batch_size=size), in_epoch(block().take(order), 7, 0)) == [whole[i] for i in order]
+    assert drawn(chain_of("draws_by_row", "Row"), in_epoch(block(), 7, 0)) == whole
 
 
 def test_a_seed_of_the_runs_own_stays() -> None:
-    transform = Transform("author_functions:draws_by_row", "Row", parameters={"seed": 3})
+    transform = chain_of("draws_by_row", "Row", parameters={"seed": 3})
     assert drawn(transform, in_epoch(block(), 7, 0)) == [3] * 6
-    assert not transform.takes_seed

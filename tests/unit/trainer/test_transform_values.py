@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from block_samples import block
+from block_samples import block, chain_of
 
+from trainingrun_trainer.data.columns import columns_of, table_of
 from trainingrun_trainer.data.layout import from_numpy
 from trainingrun_trainer.data.nulls import with_nulls
-from trainingrun_trainer.data.transform import Transform, columns_of, table_of
 from trainingrun_trainer.data.values import stored
 from trainingrun_trainer.failures.errors import DataError
 
@@ -52,12 +52,12 @@ def given(table: pa.Table, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("batch_format", ["NumPy", "Torch"])
 def test_a_batch_function_hands_through_what_it_does_not_touch(batch_format: str) -> None:
-    made = Transform("author_functions:only_label", "Batch", batch_format)(everything())
+    made = chain_of("only_label", "Batch", batch_format)(everything())
     require_untouched(made)
 
 
 def test_a_row_function_hands_through_what_it_does_not_touch() -> None:
-    require_untouched(Transform("author_functions:only_label_by_row", "Row")(everything()))
+    require_untouched(chain_of("only_label_by_row", "Row")(everything()))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("only_label", "Batch"), ("only_label_by_row", "Row")])
@@ -66,7 +66,7 @@ def test_columns_that_are_known_to_have_nulls_look_alike_in_every_call_and_lose_
     table = table.cast(with_nulls(table.schema, ["count", "yes", "byte"]))
     assert given(table, "count").dtype == given(table.slice(3), "count").dtype == np.float64
     assert given(table, "yes").dtype == given(table.slice(3), "yes").dtype == object
-    require_untouched(Transform(f"author_functions:{name}", kind)(table))
+    require_untouched(chain_of(name, kind)(table))
 
 
 def require_untouched(made: pa.Table) -> None:
@@ -112,7 +112,7 @@ def test_lists_of_numbers_are_arrays_of_their_type_that_may_be_written_to() -> N
 
 @pytest.mark.parametrize(("name", "kind"), [("ragged_row", "Row"), ("ragged_batch", "Batch")])
 def test_rows_of_any_length_have_one_type_in_every_call(name: str, kind: str) -> None:
-    transform = Transform(f"author_functions:{name}", kind)
+    transform = chain_of(name, kind)
     tables = [transform(block(6).slice(start, 1)) for start in range(6)] + [transform(block(6))]
     schema = tables[-1].schema
     assert schema.field("boxes").type == pa.list_(pa.list_(pa.float32()))

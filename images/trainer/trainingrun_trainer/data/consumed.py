@@ -15,6 +15,8 @@ import numpy as np
 
 # A row is known by its piece and its place in the piece, packed into one int64 that travels with the row.
 ROW_ID = "__trainingrun_row"
+# In place of an id: this row was made of the same row as another one, which has the id and counts for both.
+NO_ROW = -1
 _ROW_BITS = 40
 _NONE = np.zeros(0, dtype=bool)
 
@@ -51,7 +53,8 @@ class Consumed:
         self._masks: dict[int, np.ndarray] = {}
 
     def add(self, ids: np.ndarray) -> None:
-        """Mark rows by their ids, int64 of any length."""
+        """Mark rows by their ids, int64 of any length; NO_ROW marks none."""
+        ids = ids[ids != NO_ROW]
         pieces = ids >> _ROW_BITS
         places = ids & ((1 << _ROW_BITS) - 1)
         for piece in np.unique(pieces):

@@ -18,8 +18,8 @@ from trainingrun_trainer.data.consumed import Consumed, Piece
 from trainingrun_trainer.data.layout import ArrayLayout
 from trainingrun_trainer.data.order import group
 from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.seeds import EPOCH_SEED, epoch_seed
 from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.data.transform import EPOCH_SEED, epoch_seed
 from trainingrun_trainer.placement import DATA_SELECTOR, data_slots, live_nodes
 
 # A task's output. Larger costs less overhead; smaller gives every data CPU and every rank its share.

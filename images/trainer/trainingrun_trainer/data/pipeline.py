@@ -16,7 +16,7 @@ from ray.data import DataContext
 from trainingrun_trainer import placement
 from trainingrun_trainer.data.datasource import EpochDatasource, warm_up
 from trainingrun_trainer.data.listing import Listing
-from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.data.transform import Chain
 
 # Blocks so large that their overhead is lost in the noise, so small that the first one is there soon.
 _BLOCK_BYTES = 16 << 20
@@ -38,7 +38,7 @@ def on_data_group() -> Iterator[None]:
         yield
 
 
-def build_dataset(name: str, listing: Listing, transform: Transform | None, hub: Any, world_size: int) -> Any:
+def build_dataset(name: str, listing: Listing, transform: Chain | None, hub: Any, world_size: int) -> Any:
     """The Ray Dataset `name`: read, number, shuffle, transform. Everything in it runs on the data group only."""
     with on_data_group():
         source = EpochDatasource(

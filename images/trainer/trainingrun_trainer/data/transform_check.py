@@ -1,4 +1,4 @@
-"""Tries the run's transform on a sample before training needs it: a wrong hook fails in seconds, and the author of a
+"""Tries the run's transforms on a sample before training needs it: a wrong hook fails in seconds, and the author of a
 row-wise transform learns what the batch form would give.
 
 Runs as one task on the data group, beside the start of the workers, so that it costs no time.
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.data.columns import columns_of
 from trainingrun_trainer.data.layout import NUMBER_KINDS, layouts_of, to_numpy
 from trainingrun_trainer.data.nested_lists import is_list_of_numbers
-from trainingrun_trainer.data.transform import Transform, columns_of
+from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 _REPEATS = 3
@@ -33,7 +35,7 @@ class Probe:
     advice: str | None
 
 
-def probe(sample: pa.Table, transform: Transform, needed: Sequence[str], input_column: str) -> Probe:
+def probe(sample: pa.Table, transform: Chain, needed: Sequence[str], input_column: str) -> Probe:
     """Apply `transform` to `sample`. A tensor must be able to hold each column of `needed`, which training takes.
 
     Raises what the author's code raises, DataError, or InvalidConfiguration.
@@ -44,24 +46,37 @@ def probe(sample: pa.Table, transform: Transform, needed: Sequence[str], input_c
     began = time.perf_counter()
     result = transform(sample)
     rate = sample.num_rows / (time.perf_counter() - began)
+    refuse_missing_return(transform)
     if result.num_rows:  # a transform may drop rows, and here by chance all
-        _require(result, transform, needed)
-    advice = _advice(sample, result, rate, transform.function, input_column) if transform.kind == "Row" else None
+        _require(result, transform.steps[-1], needed)
+    (*others, last) = transform.steps
+    advice = _advice(sample, result, rate, last.function, input_column) if last.kind == "Row" and not others else None
     return Probe(rate, advice)
 
 
-def _require(result: pa.Table, transform: Transform, columns: Sequence[str]) -> None:
+def refuse_missing_return(chain: Chain) -> None:
+    """Refuse a Row function that has returned None for every row of the sample that `chain` was last given."""
+    for step in chain.steps:
+        tried = chain.tried[step.label]
+        if tried.nones and tried.nones == tried.rows_in:
+            raise InvalidConfiguration(
+                f"{step.name}: returned None for each of the first {tried.nones} rows (is a `return` missing?); None "
+                "leaves a row out. If all of these are meant to be left out, return an empty list instead"
+            )
+
+
+def _require(result: pa.Table, last: Step, columns: Sequence[str]) -> None:
     for column in columns:
         if column not in result.column_names:
             raise InvalidConfiguration(
-                f'{transform.name}: the transform "{transform.function}" returned no column "{column}"; '
+                f'{last.path}: the transform "{last.function}" returned no column "{column}"; '
                 f"it returned {', '.join(result.column_names)}"
             )
     made = columns_of(result.select(columns))
     for column in columns:
         if made[column].dtype.kind not in NUMBER_KINDS:
             raise InvalidConfiguration(
-                f'{transform.name}: the transform "{transform.function}" returned "{column}" as '
+                f'{last.path}: the transform "{last.function}" returned "{column}" as '
                 f"{result.schema.field(column).type}, {_why(result.column(column))}; allowed: numbers, or arrays of "
                 "one shape, unless spec.recipe.collate makes tensors of it"
             )

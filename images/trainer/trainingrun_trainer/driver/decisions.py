@@ -6,6 +6,7 @@ Each sentence belongs to a rule in docs/training.md, under "What the program dec
 from __future__ import annotations
 
 from trainingrun_trainer.data.listing import Listing
+from trainingrun_trainer.data.steps import all_steps
 from trainingrun_trainer.driver.plan import Plan
 
 _SHOWN_CLASSES = 10
@@ -20,8 +21,9 @@ def decisions(plan: Plan) -> tuple[str, ...]:
     said = [f"{workers.count} trainer{'s' if workers.count > 1 else ''} with {device} each; each takes {shared}"]
     if recipe.mixed_precision == "FP16" and not workers.gpus:
         said.append("float32 instead of FP16, which needs a GPU")
-    place = "on the trainer, on whole batches" if plan.transform is None else "on the data group"
-    said.append(f"the transform {recipe.transform.function} runs {place}")
+    for step in all_steps(recipe):
+        place = "on the trainer, on whole batches" if step.is_on_trainer else "on the data group"
+        said.append(f"the transform {step.function} runs {place}")
     if plan.listings["train"].source.format == "Images":
         said.append(_classes(plan.listings["train"]))
     return tuple(said)

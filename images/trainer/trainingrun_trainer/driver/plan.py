@@ -16,16 +16,14 @@ from trainingrun.spec import Run
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.listing import Listing, list_dataset
 from trainingrun_trainer.data.source import Source, Uses
-from trainingrun_trainer.data.transform import Transform
+from trainingrun_trainer.data.steps import all_steps, data_steps, looks_at_inputs_only, trainer_steps
+from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.hooks import hooks_of
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.dealing import wanted_rows
-from trainingrun_trainer.transform_marks import runs_on_trainer
 
-# Of these it is known that they look at no column but pictures.
-_OWN_FUNCTIONS = "trainingrun_trainer.vision:"
 _SHOWN_PACKAGES = ("trainingrun", "ray", "torch", "torchvision", "pyarrow", "numpy")
 
 
@@ -38,7 +36,7 @@ class Plan:
     storage: RunStorage
     workers: Workers
     listings: dict[str, Listing]
-    transform: Transform | None
+    transform: Chain | None
 
     @property
     def share(self) -> int:
@@ -68,9 +66,12 @@ def plan_of(run: Run, workers: Workers) -> Plan:
     recipe = run.spec.recipe
     if recipe is None:
         raise InvalidConfiguration("spec.recipe: missing; a run with trainer.command starts that command instead")
+    for step in all_steps(recipe):
+        step.check()
     for hook in hooks_of(recipe):
         hook.check()
-    transform = _data_transform(recipe)
+    on_data = data_steps(recipe)
+    transform = Chain(on_data) if on_data else None
     return Plan(
         run=run,
         recipe=recipe,
@@ -114,7 +115,7 @@ def listings_of(recipe: Recipe, *, is_transformed: bool) -> dict[str, Listing]:
 
 def uses_of(recipe: Recipe, *, is_transformed: bool) -> Uses:
     """Which of the recipe's functions may look at columns other than inputs and targets, or stand in for these."""
-    own_transform = not is_transformed and not recipe.transform.function.startswith(_OWN_FUNCTIONS)
+    own_transform = not all(looks_at_inputs_only(step) for step in trainer_steps(recipe))
     replaces_step = recipe.train_step is not None or recipe.loop is not None
     return Uses(
         gets_rows=is_transformed or recipe.collate is not None,
@@ -138,23 +139,3 @@ def shown_configuration(run: Run) -> dict[str, Any]:
     """The run as records may show it: without what may be a secret."""
     shown: dict[str, Any] = redacted(run.to_document())
     return shown
-
-
-def _data_transform(recipe: Recipe) -> Transform | None:
-    """The transform that data tasks apply, or None where it runs on the trainer."""
-    named = recipe.transform
-    transform = Transform(
-        function=named.function,
-        kind=named.kind,
-        batch_format=named.resolved_batch_format,
-        batch_size=named.batch_size,
-        parameters=dict(named.parameters),
-        input_columns=recipe.dataset.inputs,
-    )
-    if runs_on_trainer(transform.hook.function):
-        if named.kind == "Row":
-            raise InvalidConfiguration(
-                f'spec.recipe.transform.kind: found Row, but "{named.function}" runs on the trainer; allowed: Batch'
-            )
-        return None
-    return transform

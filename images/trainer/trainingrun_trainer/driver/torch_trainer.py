@@ -6,7 +6,6 @@ Nothing is started here. The placement of everything follows from `placement`, w
 from __future__ import annotations
 
 import atexit
-import dataclasses
 import shutil
 import tempfile
 from typing import Any
@@ -19,6 +18,8 @@ from ray.train.torch import TorchTrainer
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
 from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
+from trainingrun_trainer.data.steps import looks_at_inputs_only, trainer_steps
+from trainingrun_trainer.data.transform import worker_options
 from trainingrun_trainer.data.transform_check import probe
 from trainingrun_trainer.driver.devices import torch_config
 from trainingrun_trainer.driver.plan import Plan
@@ -54,15 +55,17 @@ def _folder_for_ray() -> str:
 
 
 def start_probe(plan: Plan) -> Any:
-    """Try the plan's transform on a sample, as a task on the data group; None where there is nothing to try."""
+    """Try the plan's transforms on a sample, as a task on the data group; None where there is nothing to try."""
     if plan.transform is None:
         return None
     dataset = plan.recipe.dataset
-    task = ray.remote(num_cpus=1, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
+    options = worker_options(plan.transform)
+    task = ray.remote(**options, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
     sample = plan.listings["train"].inspection.sample
     recipe = plan.recipe
     # With these hooks only the author knows which columns are needed, and as what.
-    is_theirs = recipe.collate is not None or recipe.train_step is not None or recipe.loop is not None
+    is_made_later = not all(looks_at_inputs_only(step) for step in trainer_steps(recipe))
+    is_theirs = is_made_later or recipe.collate is not None or recipe.train_step is not None or recipe.loop is not None
     needed = () if is_theirs else (*dataset.inputs, *dataset.targets)
     return task.remote(sample, plan.transform, needed, dataset.inputs[0])
 
@@ -100,5 +103,5 @@ def _for_arrow(storage: RunStorage) -> tuple[pyarrow.fs.FileSystem, str]:
 
 
 def _dataset(plan: Plan, name: str, hub: Any) -> Any:
-    transform = dataclasses.replace(plan.transform, training=name == "train") if plan.transform else None
+    transform = plan.transform.for_training(name == "train") if plan.transform else None
     return build_dataset(name, plan.listings[name], transform, hub, plan.workers.count)

@@ -1,4 +1,4 @@
-"""Explains a run without training it: its first rows go through transform, collate, model and loss on the CPU.
+"""Explains a run without training it: its first rows go through transforms, collate, model and loss on the CPU.
 
 Starts no Ray and writes nothing. What it finds is what the trainers find on their first batch.
 """
@@ -6,19 +6,26 @@ Starts no Ray and writes nothing. What it finds is what the trainers find on the
 from __future__ import annotations
 
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import torch
 
 from trainingrun.contract.exits import Exit
 from trainingrun.spec import Run
 from trainingrun_trainer.data.batches import Collate
+from trainingrun_trainer.data.columns import words_of
+from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.steps import trainer_steps
+from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.data.transform_check import refuse_missing_return
 from trainingrun_trainer.driver.decisions import decisions, stored_columns
 from trainingrun_trainer.driver.plan import Plan, plan_of
-from trainingrun_trainer.explanation import Explanation
+from trainingrun_trainer.explanation import Explanation, StepShown
 from trainingrun_trainer.failures.classify import failure_of
-from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.train.call_watch import shape_of
@@ -29,7 +36,6 @@ from trainingrun_trainer.train.recipe_objects import (
     build_model,
     build_optimizer,
     build_scheduler,
-    trainer_transform,
 )
 
 _CPU = torch.device("cpu")
@@ -52,31 +58,81 @@ def explanation(run: Run, workers: Workers) -> Explanation:
     if run.spec.recipe is None:
         raise InvalidConfiguration("spec.recipe: missing; only a recipe can be explained, not a trainer.command")
     plan = plan_of(run, workers)
-    transform_gets, batch = _first_batch(plan)
+    steps, batch = _first_batch(plan)
     findings = Findings() if plan.recipe.loop is not None else _tried(plan, batch)
     columns = {name: shape_of(value) for name, value in batch.items()}
     return Explanation(
         stored=stored_columns(plan.listings["train"]),
-        transform_gets=transform_gets,
         model_gets=findings.model_gets or columns,
         loss_gets=findings.loss_gets,
+        steps=steps,
         decisions=(*decisions(plan), *findings.said, *_measured(findings)),
         doubts=findings.doubts,
     )
 
 
-def _first_batch(plan: Plan) -> tuple[dict[str, str], dict[str, Any]]:
-    """What the transform gets, in words, and the batch as the model gets it."""
+def _first_batch(plan: Plan) -> tuple[tuple[StepShown, ...], dict[str, Any]]:
+    """What each step of preprocessing does, and the batch as the model gets it."""
     hook = plan.recipe.collate
     collate = Collate(hook_of("spec.recipe.collate", hook, "collate")) if hook else Collate()
     rows = plan.listings["train"].inspection.sample.slice(0, plan.share)
-    if plan.transform is not None:
-        gets = stored_columns(plan.listings["train"])
-        rows = plan.transform(rows)
+    shown = []
+    for step in plan.transform.steps if plan.transform is not None else ():
+        rows, one = _on_data(step, rows)
+        shown.append(one)
+    if not rows.num_rows:
+        raise DataError("the transforms leave out all of the first rows, so that nothing is left to explain")
     batch = collate(rows)
-    if plan.transform is None:
-        gets = {name: shape_of(value) for name, value in batch.items()}
-    return gets, trainer_transform(plan.recipe, training=True)(batch)
+    for step in trainer_steps(plan.recipe):
+        batch, one = _on_trainer(step, batch)
+        shown.append(one)
+    return tuple(shown), batch
+
+
+def _on_data(step: Step, rows: pa.Table) -> tuple[pa.Table, StepShown]:
+    chain = Chain((step,))
+    chain.build()
+    made = chain(rows)
+    refuse_missing_return(chain)
+    tried = chain.tried[step.label]
+    return made, StepShown(
+        title=f"{step.label} {step.function}",
+        place=f"{step.kind}, on the data group",
+        gets=words_of(rows),
+        returns=words_of(made),
+        rows_in=tried.rows_in,
+        rows_out=tried.rows_out,
+        seconds=tried.seconds,
+        bytes_in=rows.nbytes,
+        bytes_out=made.nbytes,
+    )
+
+
+def _on_trainer(step: Step, batch: dict[str, Any]) -> tuple[dict[str, Any], StepShown]:
+    step.callable()
+    gets = dict(batch)
+    began = time.perf_counter()
+    made = step.batch(dict(batch), training=True)
+    seconds = time.perf_counter() - began
+    return made, StepShown(
+        title=f"{step.label} {step.function}",
+        place=f"{step.kind}, on the trainer, on whole batches",
+        gets={str(name): shape_of(value) for name, value in gets.items()},
+        returns={str(name): shape_of(value) for name, value in made.items()},
+        rows_in=_rows(gets),
+        rows_out=_rows(made),
+        seconds=seconds,
+        bytes_in=_bytes(gets),
+        bytes_out=_bytes(made),
+    )
+
+
+def _rows(batch: dict[str, Any]) -> int:
+    return next((len(value) for value in batch.values() if isinstance(value, torch.Tensor) and value.ndim), 1)
+
+
+def _bytes(batch: dict[str, Any]) -> int:
+    return sum(value.nbytes for value in batch.values() if isinstance(value, torch.Tensor))
 
 
 def _tried(plan: Plan, batch: dict[str, Any]) -> Findings:

@@ -26,6 +26,16 @@ def not_finite(batch: Mapping[str, Any], columns: tuple[str, ...]) -> list[str]:
     return said
 
 
+def raw_pictures(batch: Mapping[str, Any], inputs: tuple[str, ...]) -> list[str]:
+    """Sentences about inputs that are still pictures of whole numbers, which the default transform normalises."""
+    return [
+        f'input column "{name}" comes to the model as pictures of uint8, which no transform has normalised: add '
+        '{function: "trainingrun_trainer.vision:normalize", kind: Batch} at the end of spec.recipe.transforms'
+        for name, values in ((name, batch.get(name)) for name in inputs)
+        if isinstance(values, torch.Tensor) and values.dtype == torch.uint8 and values.ndim in (3, 4)
+    ]
+
+
 def oddities(batch: Mapping[str, Any], inputs: tuple[str, ...], targets: tuple[str, ...]) -> list[str]:
     """Sentences about inputs that are not scaled, and about columns that are the same in every row."""
     said = []

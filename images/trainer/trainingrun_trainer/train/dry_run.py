@@ -113,8 +113,11 @@ class _DryRun:
     def _forward(self) -> dict[str, torch.Tensor]:
         inputs = {name: self._batch[name] for name in self._recipe.dataset.inputs if name in self._batch}
         self._findings.model_gets = {name: shape_of(value) for name, value in inputs.items()}
-        with self._watched("spec.recipe.model", f"on the first batch, called with {shape_of(inputs)}"):
+        raw = batch_oddities.raw_pictures(inputs, tuple(inputs))
+        doing = f"on the first batch, called with {shape_of(inputs)}"
+        with self._watched("spec.recipe.model", doing, "; ".join(raw) or None):
             outputs = self._computation.outputs(self._tried.model, self._batch)
+        self.doubts += raw
         targets = self._computation.targets(self._batch)
         choice = choose(self._computation, outputs, targets)
         self._findings.decisions = choice.decisions
@@ -213,9 +216,9 @@ class _DryRun:
             self._computation.measured(outputs, targets)
 
     @contextlib.contextmanager
-    def _watched(self, path: str, doing: str) -> Any:
+    def _watched(self, path: str, doing: str, advice: str | None = None) -> Any:
         watch = CallWatch()
-        with told(path, doing), watch:
+        with told(path, doing, advice), watch:
             yield
         self.doubts += [f"{path}: {said}" for said in watch.notices]
 

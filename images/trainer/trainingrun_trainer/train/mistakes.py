@@ -66,8 +66,11 @@ _ADVICE = (
 
 
 @contextlib.contextmanager
-def told(field: str, doing: str) -> Iterator[None]:
-    """Raise InvalidConfiguration for what is raised within: `field` names the hook, `doing` when."""
+def told(field: str, doing: str, advice: str | None = None) -> Iterator[None]:
+    """Raise InvalidConfiguration for what is raised within: `field` names the hook, `doing` when.
+
+    `advice` is what to do about it, where that is known beforehand.
+    """
     try:
         yield
     except THROUGH:
@@ -75,18 +78,18 @@ def told(field: str, doing: str) -> Iterator[None]:
     except Exception as error:
         if outage_of(error) is not None:
             raise
-        raise refusal(field, doing, error) from error
+        raise refusal(field, doing, error, advice) from error
 
 
-def refusal(field: str, doing: str, error: Exception) -> InvalidConfiguration:
+def refusal(field: str, doing: str, error: Exception, advice: str | None = None) -> InvalidConfiguration:
     """The refusal of `field` for an error of its hook."""
-    return InvalidConfiguration(sentence(field, doing, error))
+    return InvalidConfiguration(sentence(field, doing, error, advice))
 
 
-def sentence(field: str, doing: str, error: Exception) -> str:
+def sentence(field: str, doing: str, error: Exception, advice: str | None = None) -> str:
     """What an error of the hook in `field` was, when, and what to do; then the author's lines, if there are any."""
     said = f"{type(error).__name__}: {error}".strip()
-    advice = next((words for pattern, words in _ADVICE if re.search(pattern, said)), None)
+    advice = advice or next((words for pattern, words in _ADVICE if re.search(pattern, said)), None)
     text = f"{field}: failed {doing}: {said}" + (f" ({advice})" if advice else "")
     lines = user_traceback(error)
     # Without a frame of the author's there is nothing in the traceback that is theirs to change.

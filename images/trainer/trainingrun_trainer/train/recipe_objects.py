@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import torch
 
 from trainingrun.spec.recipe import Recipe
+from trainingrun_trainer.data.steps import trainer_steps
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.hooks import SIGNATURES, Hook, hook_of
 from trainingrun_trainer.train import list_parameters
 from trainingrun_trainer.train.computation import Computation
-from trainingrun_trainer.transform_marks import runs_on_trainer
 
 Made = TypeVar("Made")
 
@@ -85,10 +85,17 @@ def takes_metric(scheduler: Any) -> bool:
 
 
 def trainer_transform(recipe: Recipe, *, training: bool) -> Callable[[Any], Any]:
-    """The recipe's transform if it runs on the trainer, otherwise one that changes nothing."""
-    told = {"training": training, "input_columns": recipe.dataset.inputs}
-    hook = hook_of("spec.recipe.transform", recipe.transform, f"transform ({recipe.transform.kind})", **told)
-    return hook.call if runs_on_trainer(hook.function) else lambda batch: batch
+    """The recipe's steps of preprocessing on the trainer, one after the other, as a function of a batch."""
+    steps = trainer_steps(recipe)
+    for step in steps:
+        step.callable()
+
+    def transform(batch: Any) -> Any:
+        for step in steps:
+            batch = step.batch(batch, training=training)
+        return batch
+
+    return transform
 
 
 def _required(hook: Hook, made: Any, wanted: type[Made]) -> Made:

@@ -25,6 +25,12 @@ PARSE_ONLY = {
     ),
     # CEL could tell the name of a function, but the API server knows no bound for what it would cost.
     "recipe._names_differ": "Names of `metrics` must differ, and none may be `loss`, which is always reported.",
+    # CEL sees no places in a list, and the API server knows no bound for what sorting would cost.
+    "transforms._data_comes_first": "Steps of `transforms` with `runOn: Data` must come before those with `Trainer`.",
+    # CEL has no defaults to compare with, and comparing every step with every kind of GPU costs too much.
+    "rules._room_for_steps": (
+        "`resources` of a step must be at most what a data node has by `data.resourcesPerNode.limits`."
+    ),
     "plain.PlainCopy": (
         f"Values in `parameters`, `affinity` and `topologySpreadConstraints` must nest at most {MAX_DEPTH} levels "
         f"deep (from the top of the document), lists and mappings hold at most {MAX_ENTRIES:,} entries, the whole "

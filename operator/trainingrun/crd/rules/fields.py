@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trainingrun.crd.rules.recipe import RECIPE_RULES
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
+from trainingrun.crd.rules.transforms import SOME_STEP_WANTS_GPU, TRANSFORM_RULES
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
 from trainingrun.spec.model import LABEL_PATTERN
@@ -17,6 +18,7 @@ from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 # As seen from `trainer`, and from `spec`.
 _LIMITS = "self.resourcesPerNode.limits"
 _TRAINER_LIMITS = "self.trainer.resourcesPerNode.limits"
+_DATA_LIMITS = "self.data.resourcesPerNode.limits"
 
 
 def _without_limits(limits: str) -> str:
@@ -153,9 +155,17 @@ _SPEC = (
     Rule(
         RunSpec,
         "rules._gpus_for_data",
-        f"!has(self.recipe) || {_each_gpu('self.data.resourcesPerNode.limits', 'false')}",
-        "`data` must have no GPU, as a recipe's data are prepared on CPUs",
+        f"!has(self.recipe) || {SOME_STEP_WANTS_GPU} || {_each_gpu(_DATA_LIMITS, 'false')}",
+        "`data` must have no GPU, as no step of `recipe.transforms` asks for one with `resources.gpu`",
         field="data.resourcesPerNode",
+    ),
+    Rule(
+        RunSpec,
+        "rules._room_for_steps",
+        f"""!has(self.recipe) || !({SOME_STEP_WANTS_GPU}) || !({_without_limits(_DATA_LIMITS)}) &&
+            {_DATA_LIMITS}.exists(k, {is_gpu()} && sign({amount(_DATA_LIMITS)}) > 0)""",
+        "`resources.gpu` of a step needs a GPU in `data.resourcesPerNode.limits`",
+        field="recipe",
     ),
     Rule(
         RunSpec,
@@ -166,7 +176,7 @@ _SPEC = (
         field="storage.checkpoints.best.metric",
     ),
 )
-FIELD_RULES = (*_PARTS, *RECIPE_RULES, *_GROUPS, *_SPEC)
+FIELD_RULES = (*_PARTS, *RECIPE_RULES, *TRANSFORM_RULES, *_GROUPS, *_SPEC)
 
 
 MUTABLE = ("suspend",)

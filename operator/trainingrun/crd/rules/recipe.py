@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainingrun.crd.rules.rule import Rule
 from trainingrun.spec.dataset import COLUMN_LENGTH, COLUMN_PATTERN, PICTURE_FORMATS, TEXT_FORMATS, Dataset, Source
-from trainingrun.spec.recipe import Recipe, Transform
+from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import VALIDATION_PREFIX
 
 _PICTURES = " || ".join(f"self.format == '{name}'" for name in PICTURE_FORMATS)
@@ -18,18 +18,6 @@ RECIPE_RULES = (
         "dataset.Source.broken_rules",
         f"{_PICTURES} || !(has(self.imageSize) || has(self.imageMode))",
         f"`imageSize` and `imageMode` may only be set with the formats {_PICTURES_WORDS}",
-    ),
-    Rule(
-        Transform,
-        "recipe.Transform.broken_rules",
-        "self.kind == 'Batch' || !has(self.batchFormat)",
-        "`batchFormat` may only be set with the kind `Batch`",
-    ),
-    Rule(
-        Transform,
-        "recipe.Transform.broken_rules",
-        "self.kind == 'Batch' || !has(self.batchSize)",
-        "`batchSize` may only be set with the kind `Batch`",
     ),
     Rule(
         Source,
