@@ -59,6 +59,8 @@ class Runner:
                     process.kill()
                     return run
             process.wait_for_end()
+            if len(run.epochs) != task.epochs or not all(run.ids):
+                raise Disqualified("it has ended without a batch")
             if sampler is not None:
                 run.peak_bytes = sampler.stop()
         return run

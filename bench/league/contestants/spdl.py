@@ -1,4 +1,7 @@
-"""SPDL: a pipeline of threads with a decoder of its own. Without a state: its epoch starts over."""
+"""SPDL: a pipeline of threads. Without a state: its epoch starts over.
+
+Its own decoder needs FFmpeg's shared libraries, which no wheel brings, so that the function is torchvision's.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import spdl.io
+import torch
 from spdl.pipeline import PipelineBuilder
 
-from bench.league.protocol import SEED, SIDE, Task, serve
+from bench.league.protocol import SEED, Task, serve
+from bench.league.torch_rows import decoded
 
 _BUFFERED = 8  # batches
 
@@ -40,11 +44,10 @@ class Loader:
         with pipeline.auto_stop():
             yield from pipeline
 
-    def _load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _load(self, rows: np.ndarray) -> tuple[Any, Any]:
         if self._raw is not None:
             return rows, self._raw[rows]
-        files = [str(self._task.file(row)) for row in rows]
-        return rows, spdl.io.to_numpy(spdl.io.load_image_batch(files, width=SIDE, height=SIDE))
+        return rows, torch.stack([decoded(self._task.jpeg(row)) for row in rows])
 
 
 if __name__ == "__main__":
