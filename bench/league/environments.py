@@ -20,7 +20,20 @@ def python_of(name: str, packages: list[str], folder: Path) -> Path:
     if not stamp.exists() or stamp.read_text() != wanted:
         uv = str(Path(sys.executable).with_name("uv"))
         _call([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment)])
-        _call([uv, "pip", "install", "--quiet", "--compile-bytecode", "--only-binary", ":all:", "--python", str(python), *packages])
+        _call(
+            [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--compile-bytecode",
+                "--only-binary",
+                ":all:",
+                "--python",
+                str(python),
+                *packages,
+            ]
+        )
         stamp.write_text(wanted)
     return python
 

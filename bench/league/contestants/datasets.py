@@ -36,7 +36,7 @@ class Loader:
         dataset = load_dataset("parquet", data_files=files, split="train", streaming=True)
         dataset = dataset.shuffle(seed=SEED, buffer_size=_BUFFER).map(_sample, remove_columns=dataset.column_names)
         self._loader = StatefulDataLoader(
-            dataset.with_format("torch"), batch_size=task.batch_rows, num_workers=task.workers, persistent_workers=True
+            dataset, batch_size=task.batch_rows, num_workers=task.workers, persistent_workers=True
         )
 
     def batches(self) -> Iterator[tuple[Any, Any]]:

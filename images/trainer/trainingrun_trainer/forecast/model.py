@@ -135,7 +135,7 @@ def _held(costs: Costs, shape: Shape) -> int:
 
 
 def _halved(costs: Costs, shape: Shape, needed: float | None) -> dict[str, int]:
-    """How many nodes would do if one part took half the time, by part; those that would not save a node are left out."""
+    """How many nodes would do if one part took half the time, by part; only of parts that would save a node."""
     if needed is None:
         return {}
     now = _nodes_wanted(_cpus_wanted(needed, _rate_of_worker(costs)), replace(shape, max_workers=None))

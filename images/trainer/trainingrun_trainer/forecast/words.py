@@ -72,7 +72,7 @@ def _flow(forecast: Forecast) -> list[str]:
         ("sent to trainers", f"{size(forecast.bytes_per_second)} a second"),
         (
             "object store",
-            f"{size(forecast.held_bytes_per_node)} of the {size(shape.budget_bytes_per_node)} that each node has for it",
+            f"{size(forecast.held_bytes_per_node)} of the {size(shape.budget_bytes_per_node)} that each node has",
         ),
     ]
     return [f"{label.ljust(_LABEL)}{text}" for label, text in rows]
@@ -90,7 +90,9 @@ def _advice(forecast: Forecast) -> list[str]:
             "workers: raise it, or make the steps cheaper."
         )
     elif forecast.nodes_wanted > shape.data_nodes:
-        lines.append(f"Set spec.data.numNodes to {forecast.nodes_wanted}, or let the group grow with spec.data.maxNodes.")
+        lines.append(
+            f"Set spec.data.numNodes to {forecast.nodes_wanted}, or let the group grow with spec.data.maxNodes."
+        )
     else:
         spare = shape.data_nodes - forecast.nodes_wanted
         more = f"; {plural(spare, 'data node')} fewer would do" if spare else ""
