@@ -32,6 +32,8 @@ FIGURES = (
     "operator_changes",
     "operator_cpu",
     "operator_scale",
+    "shuffle_quality",
+    "accounting_scale",
     "yaml_lines",
 )
 # These need the cluster of `make cluster`, and are measured when they are named.

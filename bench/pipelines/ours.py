@@ -1,4 +1,4 @@
-"""Our data path as a run uses it: virtual nodes, hub, sharding and loading, with a consumer on the trainer's node.
+"""Our data path as a run uses it: virtual nodes, hub, data workers and loading, with a consumer on the trainer's node.
 
 Nothing is rebuilt here: every part is the one that `trainingrun local` puts together.
 """
@@ -17,17 +17,19 @@ import torch
 
 from bench.pipelines.epoch import checked, timed
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.batches import Collate, tables_of
+from trainingrun_trainer.data.batches import Collate
 from trainingrun_trainer.data.listing import list_dataset
-from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.step import Step
 from trainingrun_trainer.data.transform import Chain
-from trainingrun_trainer.data.transform_check import probe
 from trainingrun_trainer.driver.hub import create_hub
 from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
+from trainingrun_trainer.pool.client import PassRows
+from trainingrun_trainer.pool.dispatcher import Pool
+from trainingrun_trainer.pool.pass_plans import dataset_of
+from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.device_link import CpuLink
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.supply import Supply
@@ -58,16 +60,11 @@ class Ours:
             time.sleep(0.1)
         transform = _ROW_TRANSFORM if row_transform else None
         listing = list_dataset(Source("bench", "Parquet", str(path), uses=Uses(gets_rows=row_transform)))
-        hub = create_hub({"train": listing.pieces})
-        if transform is not None:
-            result = probe(listing.inspection.sample, transform, ("image", "label"), "image")
-            hub.measured.remote(result.rows_per_second)
-        dataset = build_dataset("train", listing, transform, hub, 1)
+        dataset = dataset_of(listing, transform, shuffle=True, rows_together=0)
+        budget = placement.data_store_bytes(placement.live_nodes()) // 2
+        hub = create_hub(Pool({"train": dataset}, world_size=1, budget_bytes=budget, options={"num_cpus": 1}))
         actor = ray.remote(num_cpus=1, label_selector=dict(placement.TRAINER_SELECTOR))(_Consumer)
         self._consumer: Any = actor.remote(hub, rows, row_transform)
-        node = ray.get(self._consumer.node.remote())
-        shards = ExactDataConfig().configure({"train": dataset}, 1, None, [node])
-        ray.get(self._consumer.take.remote(shards[0]["train"]))
 
     def epoch(self) -> dict[str, Any]:
         """One epoch, timed in the consumer."""
@@ -91,15 +88,6 @@ class _Consumer:
         self._rows = rows
         self._is_transformed = is_transformed
         self._number = 0
-        self._shard: Any = None
-
-    def node(self) -> str:
-        """Where this runs."""
-        return str(ray.get_runtime_context().get_node_id())
-
-    def take(self, shard: Any) -> None:
-        """Use this Ray Data iterator."""
-        self._shard = shard
 
     def epoch(self) -> dict[str, Any]:
         """See Ours.epoch."""
@@ -110,11 +98,12 @@ class _Consumer:
         return checked(self._batches, self._rows, arrays)
 
     def _batches(self) -> Iterator[dict[str, torch.Tensor]]:
-        epoch = Epoch(self._number, 0, shuffle=True)
+        key, epoch = PassKey(1, "train", self._number), Epoch(self._number, 0, shuffle=True)
         self._number += 1
-        ray.get(self._hub.begin_epoch.remote("train", epoch, None))
+        # Nothing is made ahead: that would be done while nobody looks at the clock.
+        ray.get(self._hub.begin_pass.remote(key, epoch, b"", ()))
         supply = Supply(
-            lambda: tables_of(self._shard, shuffle_rows=0, batch_rows=512, seed=0),
+            PassRows(self._hub, key, rank=0).tables,
             wanted=lambda step: (512,),
             prefetch_batches=2,
             lockstep=Lockstep(rank=0, world_size=1),

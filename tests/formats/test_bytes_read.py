@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,8 +18,10 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import parquet_files
 from trainingrun_trainer.data.listing import list_dataset
+from trainingrun_trainer.data.mixing import bundles_of
 from trainingrun_trainer.data.order import epoch_order
 from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.slabs import SlabReader
 from trainingrun_trainer.data.source import Source, Uses
 
 ALLOWED = 1.2
@@ -108,6 +111,30 @@ def test_an_epoch_reads_little_more_than_what_it_uses(
     assert sum(table.num_rows for table in tables) == files * groups * rows
     needed = used_bytes(store, set(columns or ("image", "label", "other")))
     assert store.fetched <= ALLOWED * needed, f"{store.fetched / needed:.2f} x"
+
+
+@pytest.mark.parametrize(
+    ("files", "groups", "rows", "width"), [(2, 2, 3000, 2000), (1, 1, 8000, 2000)], ids=["converted", "one-group"]
+)
+def test_slabs_are_read_in_requests_that_overlap_nowhere(
+    store: type[CountedStore], files: int, groups: int, rows: int, width: int
+) -> None:
+    for number in range(files):
+        put(store, f"part-{number}", groups=groups, rows=rows, width=width)
+    listing = list_dataset(Source("spec.recipe.dataset.train", "Parquet", "counted://bucket/data"))
+    parquet_files._footers.clear()
+    store.fetched = 0
+    reader = SlabReader(listing.source, listing.inspection.layouts)
+    found = 0
+    for bundle in bundles_of(listing.pieces):
+        for slab in itertools.count():
+            report, _ = reader.read(bundle, slab, 1 << 20, Consumed())
+            found += report.rows
+            if not report.has_more:
+                break
+    assert found == files * groups * rows
+    needed = used_bytes(store, {"image", "label", "other"})
+    assert store.fetched <= 1.02 * needed, f"{store.fetched / needed:.3f} x"
 
 
 def test_listing_reads_footers_and_the_first_rows(store: type[CountedStore]) -> None:

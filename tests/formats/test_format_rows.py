@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from dataset_files import CLASSES, FORMATS, pieces_of, read_epoch, source_of
 
-from trainingrun_trainer.data import pictures
+from trainingrun_trainer.data import pictures, reading
 from trainingrun_trainer.data.consumed import Consumed
-from trainingrun_trainer.data.formats import format_of, parquet, text, webdataset
+from trainingrun_trainer.data.formats import format_of, text, webdataset
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.reading import SAMPLE_ROWS
 from trainingrun_trainer.data.source import Source
@@ -33,7 +33,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
 @pytest.fixture
 def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every format cut its pieces into several tables, as it does with large data."""
-    monkeypatch.setattr(parquet, "READ_BYTES", 100)
+    monkeypatch.setattr(reading, "READ_BYTES", 100)
     monkeypatch.setattr(pictures, "READ_BYTES", 500)
     monkeypatch.setattr(text, "BLOCK_BYTES", 2000)
     monkeypatch.setattr(webdataset, "_ROWS_PER_TABLE", 7)
@@ -119,14 +119,13 @@ def test_a_sample_is_at_most_512_rows(tmp_path: Path) -> None:
     assert list_dataset(source).inspection.sample.num_rows == SAMPLE_ROWS
 
 
-def test_a_table_of_lists_is_bounded_by_its_size_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_lists_is_bounded_by_its_size_in_memory(tmp_path: Path) -> None:
     pd.DataFrame({"image": [[[7] * 100] * 10] * 500, "label": 0}).to_parquet(tmp_path / "a.parquet")
     source = source_of("pandas", tmp_path)
     found = format_of(source).find(source)
     (piece,) = found.pieces
     assert piece.size_bytes < 500 * 1000  # in the file, a dictionary holds the 7 once
-    monkeypatch.setattr(parquet, "READ_BYTES", 400_000)
-    tables = list(format_of(source).read(found.source, piece))
+    tables = list(format_of(source).read(found.source, piece, 400_000))
     assert sum(table.num_rows for table in tables) == 500
     assert all(table.nbytes < 450_000 for table in tables)
 

@@ -1,6 +1,6 @@
 """Trains a run in this process, from its document to its last record, in the time that the training itself takes.
 
-The driver's attempt, the plan, data tasks, the hub and the training function are the real ones; `process_boundary`
+The driver's attempt, the plan, the data worker, the hub and the training function are the real ones; `process_boundary`
 stands in for what Ray does between them.
 """
 
@@ -22,8 +22,9 @@ from trainingrun.contract.records import AttemptEnded, CheckpointSaved, EpochEnd
 from trainingrun.errors import InvalidSpec
 from trainingrun.spec import parse
 from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest, ended
+from trainingrun_trainer.driver.data_pool import first_pass, pool_of, start_probe
 from trainingrun_trainer.driver.plan import plan_of
-from trainingrun_trainer.driver.torch_trainer import start_probe, torch_trainer
+from trainingrun_trainer.driver.torch_trainer import torch_trainer
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.local.adapt import adapt
@@ -88,8 +89,9 @@ def _job(document: dict[str, Any], volume: Path) -> Job:
         storage=plan.storage,
         workers=plan.workers,
         trainer=lambda hub: torch_trainer(plan, hub, 0),
-        datasets={name: listing.pieces for name, listing in plan.listings.items()},
-        probe=lambda: start_probe(plan),
+        pool=lambda: pool_of(plan),
+        first_pass=lambda: first_pass(plan),
+        probe=lambda hub: start_probe(plan, hub),
     )
 
 

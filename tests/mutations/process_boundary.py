@@ -1,49 +1,63 @@
-"""Stands in for Ray in one process: calls between processes become calls, a Ray Dataset becomes its own tasks in turn.
+"""Stands in for Ray in one process: calls between processes become calls, and the hub's event loop a thread.
 
-Only the boundary between processes is replaced. What runs on either side of it, on the driver, in data tasks, in the
-hub and on the trainer, is the real code; there is one trainer process. It must know nothing about training.
+Only the boundary between processes is replaced. What runs on either side of it, on the driver, in the data worker, in
+the hub and on the trainer, is the real code; there is one data worker and one trainer. It must know nothing about
+training.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, ClassVar
 from unittest import mock
 
-import pyarrow as pa
 import ray
-import ray.data
 import ray.train
 import ray.train.torch
 import torch
 
-_NODE = "0" * 56
+from trainingrun_trainer.placement import DATA_SELECTOR
+
+_NODE = {
+    "NodeID": "0" * 56,
+    "NodeName": "data-0",
+    "Alive": True,
+    "Resources": {"CPU": 1.0, "object_store_memory": 1 << 30},
+    "Labels": DATA_SELECTOR,
+}
 _POLL_SECONDS = 0.02
+_PATIENCE_SECONDS = 120
 
 
 class Answer:
-    """What a remote call gives at once; `ray.get` takes the value out of it, or raises what the call has raised."""
+    """What a remote call gives: `ray.get` waits for its value, and raises what the call has raised."""
 
-    def __init__(self, function: Callable[[], Any]):
-        self._error: Exception | None = None
-        try:
-            self._value = function()
-        except Exception as error:
-            self._error = error
+    def __init__(self, future: Future[Any]):
+        self._future = future
 
     def get(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._value
+        return self._future.result(_PATIENCE_SECONDS)
+
+    def is_there(self) -> bool:
+        return self._future.done()
+
+    def hex(self) -> str:
+        return f"{id(self):x}"
+
+    def __await__(self) -> Any:
+        return asyncio.wrap_future(self._future).__await__()
 
 
 class _Remote:
-    """A function or class that `ray.remote` was given; also one method of an actor."""
+    """A class that `ray.remote` was given; also one method of an actor."""
 
     def __init__(self, target: Any):
         self._target = target
@@ -53,95 +67,112 @@ class _Remote:
 
     def remote(self, *arguments: Any, **named: Any) -> Any:
         if inspect.isclass(self._target):
-            return _Actor(self._target(*arguments, **named))
-        return Answer(lambda: self._target(*arguments, **named))
+            return _Actor(self._target, [*map(_value, arguments)], named)
+        return self._target(*arguments, **named)
 
 
 class _Actor:
-    """A handle whose methods are called one after the other, as in an actor's process. Actors die with the driver."""
+    """A handle whose methods are called one after the other, in a thread: an event loop where they are coroutines.
+
+    Actors die with the driver.
+    """
 
     alive: ClassVar[list[_Actor]] = []
 
-    def __init__(self, instance: Any):
-        self._instance = instance
-        self._lock = threading.Lock()
+    def __init__(self, kind: type, arguments: list[Any], named: dict[str, Any]):
+        self._kind = kind
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        methods = [method for name, method in vars(kind).items() if not name.startswith("_")]
+        self._is_async = any(inspect.iscoroutinefunction(method) for method in methods)
+        self._instance = kind(*arguments, **named)
         self.alive.append(self)
+        self._thread = threading.Thread(target=self._run, name=kind.__name__, daemon=True)
+        self._thread.start()
 
     def __getattr__(self, name: str) -> _Remote:
+        returns = getattr(getattr(self._kind, name), "__ray_num_returns__", 1)
+
         def call(*arguments: Any, **named: Any) -> Any:
-            with self._lock:
-                if self not in self.alive:
-                    raise ray.exceptions.RayActorError()
-                return getattr(self._instance, name)(*arguments, **named)
+            if self not in self.alive:
+                return _failed(ray.exceptions.RayActorError())
+            futures: list[Future[Any]] = [Future() for _ in range(returns)]
+            method = getattr(self._instance, name)
+            if self._is_async:
+                self._loop.call_soon_threadsafe(lambda: self._begin(method, arguments, named, futures))
+            else:
+                self._calls.put(lambda: _finish(lambda: method(*map(_value, arguments), **named), futures))
+            answers = [Answer(future) for future in futures]
+            return answers if returns > 1 else answers[0]
 
         return _Remote(call)
 
+    def end(self) -> None:
+        self.alive.remove(self)
+        if self._is_async:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        else:
+            self._calls.put(None)
+        # What it still does must not meet the real Ray.
+        self._thread.join(_PATIENCE_SECONDS)
 
-class Dataset:
-    """What `ray.data.read_datasource` returns: read tasks, and functions for blocks of so many rows."""
+    def _run(self) -> None:
+        if self._is_async:
+            self._loop.run_forever()
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+            return
+        while (call := self._calls.get()) is not None:
+            call()
 
-    def __init__(self, source: Any):
-        self._source = source
-        self._stages: list[tuple[Callable[..., Any], int | None, dict[str, Any]]] = []
-        self._iter_stats = _NoStats()
-
-    def map_batches(
-        self,
-        function: Callable[..., Any],
-        *,
-        batch_size: int | None = None,
-        fn_kwargs: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Dataset:
-        self._stages.append((function, batch_size, fn_kwargs or {}))
-        return self
-
-    def blocks(self) -> Iterator[pa.Table]:
-        """One execution: an epoch."""
-        tables = (table for task in self._source.get_read_tasks(1) for table in task())
-        for function, rows, named in self._stages:
-            tables = _mapped(function, named, _cut(tables, rows))
-        return tables
-
-    def iter_torch_batches(
-        self,
-        *,
-        batch_size: int | None,
-        collate_fn: Callable[[pa.Table], Any],
-        device: Any = None,
-        local_shuffle_buffer_size: int | None = None,
-        **options: Any,
-    ) -> Iterator[Any]:
-        assert local_shuffle_buffer_size is None, "no example shuffles again on the trainer"
-        for table in _cut(self.blocks(), batch_size):
-            yield collate_fn(table.combine_chunks())
-
-    def iter_batches(self, *, batch_size: int | None, batch_format: str = "pyarrow", **options: Any) -> Iterator[Any]:
-        assert batch_format == "pyarrow"
-        yield from _cut(self.blocks(), batch_size)
+    def _begin(self, method: Any, arguments: Any, named: Any, futures: list[Future[Any]]) -> None:
+        task = self._loop.create_task(method(*map(_value, arguments), **named))
+        task.add_done_callback(lambda done: _finish(_result_of(done), futures))
 
 
-class _NoStats:
-    """Ray's counters of an iterator: nothing waits here."""
+def _result_of(done: asyncio.Task[Any]) -> Callable[[], Any]:
+    def result() -> Any:
+        if done.cancelled():
+            raise ray.exceptions.RayActorError()
+        return done.result()
 
-    def __getattr__(self, name: str) -> Any:
-        return SimpleNamespace(get=lambda: 0.0)
+    return result
+
+
+def _finish(call: Callable[[], Any], futures: list[Future[Any]]) -> None:
+    try:
+        value = call()
+    except Exception as error:
+        for future in futures:
+            future.set_exception(error)
+        return
+    for future, part in zip(futures, value if len(futures) > 1 else [value], strict=True):
+        future.set_result(part)
+
+
+def _failed(error: Exception) -> Answer:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return Answer(future)
+
+
+def _value(argument: Any) -> Any:
+    return argument.get() if isinstance(argument, Answer) else argument
 
 
 class _Trainer:
     """Ray Train's trainer: `fit` runs the training function here, as rank 0 of 1."""
 
-    def __init__(self, train: Callable[..., None], *, train_loop_config: Any, datasets: Any, **options: Any):
+    def __init__(self, train: Callable[..., None], *, train_loop_config: Any, **options: Any):
         self._train = train
         self._config = train_loop_config
-        self._datasets = datasets
 
     def fit(self) -> None:
         context = SimpleNamespace(get_world_rank=lambda: 0, get_world_size=lambda: 1, get_local_rank=lambda: 0)
-        with (
-            mock.patch.object(ray.train, "get_context", lambda: context),
-            mock.patch.object(ray.train, "get_dataset_shard", self._datasets.__getitem__),
-        ):
+        with mock.patch.object(ray.train, "get_context", lambda: context):
             self._train(self._config)
 
 
@@ -155,7 +186,8 @@ def one_process() -> Iterator[None]:
         try:
             yield
         finally:
-            _Actor.alive.clear()
+            for actor in [*_Actor.alive]:
+                actor.end()
             _join(set(threading.enumerate()) - before)
 
 
@@ -163,14 +195,14 @@ def _replacements() -> list[tuple[Any, str, Any]]:
     from trainingrun_trainer.driver import attempt, preemption, start_watch, torch_trainer
     from trainingrun_trainer.train import reporter
 
-    node = SimpleNamespace(get_node_id=lambda: _NODE)
+    node = SimpleNamespace(get_node_id=lambda: _NODE["NodeID"])
     return [
         (ray, "get", _get),
-        (ray, "wait", lambda answers, timeout=None: (answers, [])),
+        (ray, "wait", _wait),
+        (ray, "put", lambda value: value),
         (ray, "remote", _remote),
-        (ray, "nodes", list),
+        (ray, "nodes", lambda: [_NODE]),
         (ray, "get_runtime_context", lambda: node),
-        (ray.data, "read_datasource", lambda source, **options: Dataset(source)),
         (ray.train, "report", lambda *values, **named: None),
         (ray.train.torch, "prepare_model", lambda model, move_to_device=None, **options: model),
         (ray.train.torch, "get_device", lambda: torch.device("cpu")),
@@ -187,31 +219,12 @@ def _get(answers: Any) -> Any:
     return [answer.get() for answer in answers] if isinstance(answers, list) else answers.get()
 
 
+def _wait(answers: list[Answer], *, timeout: float | None = None, **options: Any) -> tuple[list[Answer], list[Answer]]:
+    return [answer for answer in answers if answer.is_there()], [answer for answer in answers if not answer.is_there()]
+
+
 def _remote(target: Any = None, **options: Any) -> Any:
     return (lambda named: _Remote(named)) if target is None else _Remote(target)
-
-
-def _mapped(function: Callable[..., Any], named: dict[str, Any], tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    for table in tables:
-        made = function(table, **named)
-        yield from [made] if isinstance(made, pa.Table) else made
-
-
-def _cut(tables: Iterator[pa.Table], rows: int | None) -> Iterator[pa.Table]:
-    """The same rows in tables of `rows`, the last one shorter; as they come where `rows` is None."""
-    if rows is None:
-        yield from tables
-        return
-    waiting: list[pa.Table] = []
-    for table in tables:
-        waiting.append(table)
-        while sum(part.num_rows for part in waiting) >= rows:
-            # Ray joins blocks whose columns differ by filling in nulls.
-            joined = pa.concat_tables(waiting, promote_options="default")
-            yield joined.slice(0, rows)
-            waiting = [joined.slice(rows)]
-    if sum(part.num_rows for part in waiting):
-        yield pa.concat_tables(waiting, promote_options="default")
 
 
 def _join(threads: set[threading.Thread]) -> None:

@@ -72,3 +72,8 @@ def transform_images(row: dict[str, Any]) -> dict[str, Any]:
     image_arr = np.array(row["image"], dtype=np.uint8)
     row["image"] = transform(Image.fromarray(image_arr))
     return row
+
+
+def slow_rows(batch: dict[str, Any], seconds_per_row: float) -> dict[str, Any]:
+    time.sleep(seconds_per_row * len(batch["label"]))
+    return batch

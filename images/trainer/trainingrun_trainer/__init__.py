@@ -1,4 +1,4 @@
-"""What a training image runs: conversion, the Ray Data pipeline, the training loop, progress and signals.
+"""What a training image runs: conversion, the pool of data workers, the training loop, progress and signals.
 
 It must import neither kopf nor a Kubernetes client: a training pod has no rights in the cluster, only a run to train.
 """

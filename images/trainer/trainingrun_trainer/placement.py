@@ -19,13 +19,14 @@ TRAINER_SELECTOR = {RAY_GROUP_KEY: RAY_TRAINER_VALUE}
 
 @dataclass(frozen=True)
 class Node:
-    """A live Ray node: what it has in all, not what is free."""
+    """A live Ray node: what it has in all, not what is free; `store_bytes` are its object store's."""
 
     node_id: str
     name: str
     cpus: float
     gpus: float
     labels: dict[str, str]
+    store_bytes: int = 0
 
     def has(self, selector: dict[str, str]) -> bool:
         """Whether the node carries every label of `selector`."""
@@ -54,10 +55,16 @@ def live_nodes() -> list[Node]:
             cpus=node["Resources"].get("CPU", 0.0),
             gpus=node["Resources"].get("GPU", 0.0),
             labels=dict(node.get("Labels") or {}),
+            store_bytes=int(node["Resources"].get("object_store_memory", 0)),
         )
         for node in ray.nodes()
         if node["Alive"]
     ]
+
+
+def data_store_bytes(nodes: list[Node]) -> int:
+    """What the object stores of the data group hold together."""
+    return sum(node.store_bytes for node in nodes if node.has(DATA_SELECTOR))
 
 
 def data_slots(nodes: list[Node]) -> int:
@@ -88,13 +95,6 @@ def check(nodes: list[Node], workers: Workers) -> None:
         raise InvalidConfiguration(
             f"node {both[0].name} carries the labels of both groups; a node must be either for data or for training"
         )
-
-
-def execution_options() -> Any:
-    """Ray Data's options that keep it on the data group."""
-    from ray.data import ExecutionOptions
-
-    return ExecutionOptions(label_selector=dict(DATA_SELECTOR))
 
 
 def scaling_config(workers: Workers) -> Any:

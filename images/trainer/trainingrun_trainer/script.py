@@ -43,9 +43,9 @@ def main(
     prepare_environment()
     from ray.train.torch import TorchTrainer
 
-    from trainingrun_trainer.data.pipeline import on_data_group
     from trainingrun_trainer.driver.attempt import Job
     from trainingrun_trainer.driver.launch import launch
+    from trainingrun_trainer.driver.own_data import ExactDataConfig, on_data_group
     from trainingrun_trainer.driver.plan import storage_of
     from trainingrun_trainer.driver.torch_trainer import trainer_options
 
@@ -61,6 +61,7 @@ def main(
                 train_loop,
                 train_loop_config=train_loop_config,
                 datasets=built,
+                dataset_config=ExactDataConfig(),
                 **trainer_options(run, storage, workers),
             )
 

@@ -139,7 +139,10 @@ class Dataset(Model):
         default=0,
         ge=0,
         le=100_000_000,
-        description="Rows that each trainer buffers for further shuffling, 0 (off) to 100,000,000.",
+        description=(
+            "Rows for each trainer that are shuffled together at least, 0 to 100,000,000; 0: as many as 64 MiB hold, "
+            "from up to 32 files or row groups."
+        ),
     )
     prefetch_batches: int = Field(
         default=2, ge=0, le=1000, description="Batches that each trainer fetches ahead, 0 to 1000."

@@ -200,6 +200,35 @@ def type_of_its_own(row: dict[str, Any]) -> dict[str, Any]:
     return {"label": "text" if row["label"] == 3 else row["label"]}
 
 
+def squares(row: dict[str, Any]) -> dict[str, Any]:
+    return {"label": row["label"], "array": np.full((2, 2), row["label"], np.uint8), "list": [1, 2]}
+
+
+def growing(row: dict[str, Any]) -> dict[str, Any]:
+    return {"label": row["label"], "array": np.zeros((int(row["label"]) + 1, 2)), "list": [1, 2]}
+
+
+def add_by_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "label": row["label"] + 1}
+
+
+def add_name(batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "name": ["x"] * len(batch["label"])}
+
+
+def says_what_it_gets(batch: dict[str, Any]) -> dict[str, Any]:
+    got = "/".join(f"{batch[name].dtype} {batch[name].shape}" for name in ("array", "list"))
+    return {"got": [got] * len(batch["label"])}
+
+
+def says_type_of_label(batch: dict[str, Any]) -> dict[str, Any]:
+    return {"got": [str(batch["label"].dtype)] * len(batch["label"])}
+
+
+def doubled_array(batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "array": batch["array"] * 2}
+
+
 def draws_of_copies(row: dict[str, Any], seed: int) -> dict[str, Any]:
     return {**row, "drawn": seed}
 

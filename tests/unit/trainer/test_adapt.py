@@ -96,3 +96,17 @@ def test_plain_variables_apply_and_the_trainers_win() -> None:
 def test_a_run_of_a_command_is_adapted_too(tmp_path: Path) -> None:
     run = run_of(recipe=None, storage=CLAIM, trainer={"command": ["python", "train.py"]})
     assert adapt(run, tmp_path).run.spec.trainer.command == ("python", "train.py")
+
+
+def test_data_workers_share_what_the_machine_has() -> None:
+    step = {"function": "a:B", "kind": "Class", "concurrency": 2, "resources": {"cpu": 3, "gpu": 1}}
+    gpus = {"limits": {"nvidia.com/gpu": 1, "cpu": 8}, "requests": {"nvidia.com/gpu": 1}}
+    fields = {**recipe("/data"), "transforms": [{"function": "a:b", "kind": "Row"}, step]}
+    adapted = adapt(run_of(recipe=fields, data={"resourcesPerNode": gpus}), None)
+    assert adapted.not_applied == ("image", "recipe.transforms[1].resources")
+    made = adapted.run.spec.recipe
+    assert made is not None and made.transforms is not None
+    assert (made.transforms[1].resources, made.transforms[1].concurrency) == (None, 2)
+    assert adapted.run.spec.data.resources_per_node.gpus == 0
+    single = adapt(run_of(recipe={**recipe("/data"), "transform": step}, data={"resourcesPerNode": gpus}), None)
+    assert single.not_applied == ("image", "recipe.transform.resources")

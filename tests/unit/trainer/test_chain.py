@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainingrun_trainer.data.consumed import NO_ROW, ROW_ID, Consumed, Piece
+from trainingrun_trainer.data.nulls import with_nulls
 from trainingrun_trainer.data.parents import settled, vanished_of, without_vanished
 from trainingrun_trainer.data.step import Step
 from trainingrun_trainer.data.transform import Chain, worker_options
@@ -228,6 +229,30 @@ def test_data_workers_get_the_most_that_a_step_asks_for() -> None:
     )
     assert worker_options(chain) == {"num_cpus": 0.5, "memory": 2 << 30, "num_gpus": 0.25}
     assert chain.concurrency == 4 and chain_of("add", "Batch").concurrency is None
+
+
+def test_arrays_of_one_shape_are_one_array_for_the_next_step_and_others_one_for_each_row() -> None:
+    chain = Chain(
+        (
+            step(0, "squares", "Row"),
+            step(1, "add_by_row", "Row"),
+            step(2, "says_what_it_gets", "Batch", batch_size=1),
+        )
+    )
+    made = chain(labels(3))
+    assert made.column("got").to_pylist() == ["uint8 (1, 2, 2)/object (1,)"] * 3
+    grown = Chain((step(0, "growing", "Row"), step(1, "says_what_it_gets", "Batch")))(labels(3))
+    assert grown.column("got").to_pylist() == ["object (3,)/object (3,)"] * 3
+    # Of different calls, whose arrays have different shapes, one column can be made.
+    doubled = Chain((step(0, "growing", "Row"), step(1, "doubled_array", "Batch", batch_size=1)))(labels(3))
+    assert [np.shape(one) for one in doubled.column("array").to_pylist()] == [(1, 2), (2, 2), (3, 2)]
+
+
+def test_a_column_with_nulls_is_of_one_type_in_every_step() -> None:
+    marked = with_nulls(pa.schema([pa.field("label", pa.int64())]), ["label"])
+    table = pa.table([pa.array([1, None, 3])], schema=marked)
+    chain = Chain((step(0, "add_name", "Batch"), step(1, "says_type_of_label", "Batch", batch_size=1)))
+    assert chain(table).column("got").to_pylist() == ["float64"] * 3
 
 
 def test_no_rows_are_no_calls() -> None:

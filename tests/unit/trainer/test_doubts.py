@@ -21,6 +21,11 @@ DOUBTED: dict[str, tuple[dict[str, torch.Tensor], dict[str, Any], str]] = {
         {},
         'target column "y" is the same in all 32 rows of the first batch: are the rows sorted by it?',
     ),
+    "pictures that a model takes as they are": (
+        {"x": torch.arange(512, dtype=torch.uint8).reshape(32, 4, 4), "y": torch.arange(32) % 2},
+        {"model": call("Floating")},
+        'input column "x" comes to the model as pictures of uint8, which no transform has normalised: add {function: ',
+    ),
     "an empty input": (
         changed(table(), x=torch.zeros(32, 4)),
         {},

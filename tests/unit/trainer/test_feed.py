@@ -1,75 +1,74 @@
-"""A rank's epochs: what is asked of the hub, which rows count as used, and what was waited for. Ray is made by hand."""
+"""A rank's epochs: which passes it makes, which rows count as used, and what was waited for. The hub is made by hand."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import ray
-import ray.train
 import torch
 
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
+from trainingrun_trainer.pool.client import Given
+from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.feed import Feed
 from trainingrun_trainer.train.lockstep import Lockstep
 
 ROWS = 25
 
 
-class Counter:
-    """One of Ray's timers."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def get(self) -> float:
-        return self.seconds
-
-
-class Shard:
-    """A Ray Data iterator over one block of ROWS rows; Ray has waited 3 s for its production, and 1 s for its way."""
-
-    def __init__(self) -> None:
-        self._iter_stats = SimpleNamespace(
-            iter_blocked_production_wait_s=Counter(), iter_blocked_data_transfer_s=Counter()
-        )
-
-    def iter_batches(self, **options: Any) -> Iterator[pa.Table]:
-        self._iter_stats.iter_blocked_production_wait_s.seconds += 3.0
-        self._iter_stats.iter_blocked_data_transfer_s.seconds += 1.0
-        ids = row_ids(Piece(0, ("x",), 1), 0, ROWS)
-        yield pa.table({"image": ids, "label": ids, ROW_ID: ids})
-
-
 class Hub:
-    """Notes with what each pass begins."""
+    """A pool whose every pass is one unit of ROWS rows. Notes with what passes begin; `hold` is called before a unit
+    is given, `fetch` before one is fetched."""
 
     def __init__(self) -> None:
-        self.begun: list[tuple[str, int, int | None]] = []
-        self.begin_epoch = SimpleNamespace(remote=self._begin)
+        self.begun: list[tuple[str, int, int]] = []
+        self.keys: list[PassKey] = []
+        self.ahead: list[list[tuple[PassKey, int]]] = []
+        self.taken: list[tuple[PassKey, int]] = []
+        self.hold: Callable[[], Any] = lambda: None
+        self.fetch: Callable[[], Any] = lambda: None
+        self.begin_pass = SimpleNamespace(remote=self._begin)
+        self.take = SimpleNamespace(remote=lambda key, rank: lambda: self._given(key))
+        self.took = SimpleNamespace(remote=lambda key, rank, number: self.taken.append((key, number)))
 
-    def _begin(self, name: str, epoch: Any, consumed: bytes | None) -> None:
-        used = None if consumed is None else Consumed.from_bytes(consumed).rows()
-        self.begun.append((name, epoch.number, used))
+    def _begin(self, key: PassKey, epoch: Any, consumed: bytes, ahead: Any) -> Callable[[], None]:
+        self.begun.append((key.dataset, epoch.number, Consumed.from_bytes(consumed).rows() if consumed else 0))
+        self.keys.append(key)
+        self.ahead.append([(following, plan.number) for following, plan in ahead])
+        return lambda: None
+
+    def _given(self, key: PassKey) -> Given:
+        if (key, 0) in self.taken:
+            return Given(has_ended=True)
+        self.hold()
+        return Given(units=((0, self._table),))
+
+    def _table(self) -> pa.Table:
+        self.fetch()
+        ids = row_ids(Piece(0, ("x",), 1), 0, ROWS)
+        return pa.table({"image": ids, "label": ids, ROW_ID: ids})
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
-    shards = {"train": Shard(), "validation": Shard()}
-    monkeypatch.setattr(ray, "get", lambda value: value)
-    monkeypatch.setattr(ray.train, "get_dataset_shard", shards.__getitem__)
+    monkeypatch.setattr(ray, "get", lambda answer: answer())
+    monkeypatch.setattr(ray, "wait", lambda answers, **options: (answers, []))
     return Hub()
 
 
 def feed_of(hub: Hub) -> Feed:
     source = {"format": "Parquet", "path": "/rows"}
-    recipe = Recipe.model_validate({"dataset": {"train": source, "validation": source}, "globalBatchSize": 10})
-    return Feed(recipe, hub, Lockstep(0, 1), torch.device("cpu"))
+    recipe = Recipe.model_validate(
+        {"dataset": {"train": source, "validation": source}, "globalBatchSize": 10, "epochs": 6}
+    )
+    return Feed(recipe, hub, Lockstep(0, 1), torch.device("cpu"), generation=3)
 
 
 def never() -> bool:
@@ -93,6 +92,7 @@ def test_an_epoch_that_was_left_keeps_what_is_used_and_goes_on_with_it(hub: Hub)
     for _ in feed.train(0, never):
         break
     assert hub.begun == [("train", 0, 0), ("train", 0, 10)]
+    assert hub.keys == [PassKey(3, "train", 0), PassKey(3, "train", 1)]
 
 
 def test_validation_uses_no_rows_of_the_epoch(hub: Hub) -> None:
@@ -100,36 +100,38 @@ def test_validation_uses_no_rows_of_the_epoch(hub: Hub) -> None:
     turns = list(feed.validation(never))
     assert [len(turn.batch["label"]) for turn in turns if turn.batch] == [10, 10, 5]
     assert feed.consumed.rows() == 0
-    assert hub.begun == [("validation", 0, None)]
+    assert hub.begun == [("validation", 0, 0)]
 
 
-def test_waiting_for_rows_is_divided_as_ray_has_waited_in_this_epoch(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_follows_a_pass_is_said_as_it_begins(hub: Hub) -> None:
+    feed = feed_of(hub)
+    for epoch in (4, 5):
+        list(feed.train(epoch, never))
+        list(feed.validation(never))
+    train, validation = ([PassKey(3, name, number) for number in range(2)] for name in ("train", "validation"))
+    assert hub.keys == [train[0], validation[0], train[1], validation[1]]
+    assert hub.ahead == [[(validation[0], 0), (train[1], 5)], [], [(validation[1], 0)], []]
+
+
+def test_waiting_for_rows_is_divided_by_what_has_kept_them(hub: Hub) -> None:
     asked = threading.Event()
-
-    class Late(Shard):
-        def iter_batches(self, **options: Any) -> Iterator[pa.Table]:
-            asked.wait(60)
-            yield from super().iter_batches()
-
-    shard = Late()
-    shard._iter_stats.iter_blocked_data_transfer_s.seconds = 100.0  # of epochs before
-    monkeypatch.setattr(ray.train, "get_dataset_shard", lambda name: shard)
+    hub.hold = lambda: (asked.wait(60), time.sleep(0.09))
+    hub.fetch = lambda: time.sleep(0.03)
     causes = [turn.causes for turn in feed_of(hub).train(0, lambda: bool(asked.set()))][-1]
     assert set(causes) == {"Production", "Transfer", "Collate"}
-    assert causes["Transfer"] > 0
-    assert causes["Production"] == pytest.approx(3 * causes["Transfer"])
+    assert causes["Production"] > 2 * causes["Transfer"] > 0
 
 
-def test_a_stop_that_is_heard_while_there_are_no_rows_leaves_the_epoch_open(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Silent(Shard):
-        def iter_batches(self, **options: Any) -> Iterator[pa.Table]:
-            yield from super().iter_batches()
-            go_on.wait(60)
-
+def test_a_stop_that_is_heard_while_there_are_no_rows_leaves_the_epoch_open(hub: Hub) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(ray.train, "get_dataset_shard", lambda name: Silent())
+    given = hub._given
+
+    def then_nothing(key: PassKey) -> Given:
+        if (key, 0) in hub.taken:
+            go_on.wait(60)
+        return given(key)
+
+    hub.take.remote = lambda key, rank: lambda: then_nothing(key)
     feed = feed_of(hub)
     stops = iter([False, False, True])
     assert len(list(feed.train(0, lambda: next(stops)))) == 2

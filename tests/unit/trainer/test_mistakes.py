@@ -19,7 +19,11 @@ NAN = {**table(), "x": table()["x"].index_fill(0, torch.tensor([3]), float("nan"
 PICTURES = {"x": torch.rand(32, 1, 4, 4), "y": torch.arange(32) % 2}
 
 
+RAW = {"x": torch.arange(512, dtype=torch.uint8).reshape(32, 4, 4), "y": torch.arange(32) % 2}
+NORMALIZED = '{function: "trainingrun_trainer.vision:normalize", kind: Batch} at the end of spec.recipe.transforms)'
+
 REFUSED: dict[str, tuple[dict[str, torch.Tensor], dict[str, Any], str]] = {
+    "pictures that nothing has normalised": (RAW, {"model": call("trainingrun_trainer.vision:resnet18")}, NORMALIZED),
     "classes count from 1": (
         changed(table(), y=1 + table()["y"]),
         {},

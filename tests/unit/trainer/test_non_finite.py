@@ -14,8 +14,11 @@ from offline_parts import News, Plan, evenly, recipe
 
 from trainingrun.contract.exits import Exit
 from trainingrun_trainer.failures.classify import failure_of
-from trainingrun_trainer.failures.errors import NonFiniteLoss
+from trainingrun_trainer.failures.errors import DataError, NonFiniteLoss
 from trainingrun_trainer.train import finiteness
+from trainingrun_trainer.train.checkpoint_files import Position
+from trainingrun_trainer.train.epoch_sums import Tally
+from trainingrun_trainer.train.teller import refuse_nothing_learnt
 
 STEPS = evenly(offline_parts.ROWS, 8)
 BAD_STEP = 2
@@ -77,6 +80,13 @@ def test_an_epoch_of_which_every_step_is_left_out_ends_the_run() -> None:
     rows["image"][:] = math.nan
     with pytest.raises(NonFiniteLoss, match="every step of epoch 0 was left out"):
         offline.train(plan("Skip", rows))
+
+
+def test_an_epoch_without_rows_ends_the_run_unless_a_scaler_has_left_them_out() -> None:
+    with pytest.raises(DataError, match="not one row came to the trainers in epoch 3"):
+        refuse_nothing_learnt(Position(epoch=3), Tally())
+    refuse_nothing_learnt(Position(epoch=3), Tally(overflowed=2))
+    refuse_nothing_learnt(Position(epoch=3, epoch_step=1), Tally())
 
 
 @pytest.mark.parametrize("action", ["Fail", "Skip"])

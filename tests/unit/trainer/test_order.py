@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import pickle
 from collections.abc import Iterator
 
 import numpy as np
@@ -235,3 +236,17 @@ def test_rows_can_be_marked_in_any_portions_and_more_than_once(
         consumed.add(used[place : place + 2])
     assert remaining(found, consumed) == remaining(found, consumed_of(used))
     assert consumed.rows() == len(used)
+
+
+@given(dataset_and_use())
+def test_an_account_that_is_sent_with_a_task_is_the_same_there(drawn: tuple[list[Piece], np.ndarray]) -> None:
+    found, used = drawn
+    sent = pickle.loads(pickle.dumps(consumed_of(used)))  # noqa: S301 - our own
+    assert remaining(found, sent) == remaining(found, consumed_of(used))
+    assert sent.rows() == len(used)
+
+
+def test_what_is_sent_with_a_task_is_a_bit_a_row() -> None:
+    consumed = Consumed()
+    consumed.add(row_ids(Piece(7, ("x",), 1), 1, 80_000)[::2])
+    assert len(pickle.dumps(consumed.of([Piece(7, ("x",), 1)]))) < 10_500

@@ -95,3 +95,17 @@ def test_what_a_hook_of_the_author_makes_tensors_of_may_be_anything() -> None:
 def test_a_mistake_of_the_author_shows_before_training() -> None:
     with pytest.raises(UserCodeError, match="the author's own mistake"):
         probed("fails_on_row_three", "Row")
+
+
+def test_a_missing_return_is_no_filter() -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        probed("returns_nothing", "Row")
+    assert str(caught.value).startswith(
+        "spec.recipe.transform (author_functions:returns_nothing): returned None for each of the first 64 rows (is a "
+        "`return` missing?)"
+    )
+
+
+@pytest.mark.parametrize("name", ["keep_even_rows", "returns_an_empty_list"])
+def test_a_filter_may_leave_out_what_it_likes(name: str) -> None:
+    assert probed(name, "Row").rows_per_second > 0

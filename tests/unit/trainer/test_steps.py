@@ -111,7 +111,7 @@ def test_what_steps_look_at_follows_from_where_they_run(
             "spec.recipe.transforms[0].parameters: Counter(start: 'int' = 0) cannot be called as configured: "
             "got an unexpected keyword argument 'stat'",
         ),
-        ([named("Conter", "Class")], 'has no "Conter"; did you mean "Counter"?'),
+        ([named("Counters", "Class")], 'has no "Counters"; did you mean "Counter"?'),
     ],
 )
 def test_a_step_that_cannot_work_is_refused(steps: list[dict[str, Any]], said: str) -> None:

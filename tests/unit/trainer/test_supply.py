@@ -1,8 +1,9 @@
-"""Ranks that Ray serves unevenly train whole batches in equal shares, and every row once. Ranks are threads here."""
+"""Ranks train whole batches in equal shares, every row once and the same ones whatever the timing. Ranks: threads."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_three_row_groups_and_two_ranks_make_the_steps_of_one_rank() -> None:
     check(portions, every, 100)
     assert len(portions[0]) == 30
     assert [sum(len(part.ids) for part in mine) for mine in portions] == [1500, 1500]
-    assert len(ranks[0].handed) == 1
+    assert len(ranks[0].handed) == 10
 
 
 def test_a_rank_without_any_block_has_its_share_of_every_step() -> None:
@@ -68,8 +69,28 @@ def test_a_rank_without_any_block_has_its_share_of_every_step() -> None:
     portions, ranks, _ = train(iterators(made), 64)
     check(portions, every, 64)
     assert {part.agreement.rows for part in portions[0][:-1]} == {(22, 21, 21)}
-    # Rows travel in portions of several steps, and only the rows that another rank trains.
-    assert len(ranks[0].handed) <= 2 * (len(portions[0]) // 16 + 2)
+    # Once to each of the others for a step.
+    assert len(ranks[0].handed) == 2 * len(portions[0])
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(1, 40), max_size=4), min_size=2, max_size=3), st.integers(1, 30), st.integers(0, 9)
+)
+def test_a_rank_that_is_late_changes_nothing(lengths: list[list[int]], batch: int, late: int) -> None:
+    made, _ = blocks(lengths)
+
+    def slowly(mine: list[pa.Table]) -> Iterator[pa.Table]:
+        for table in mine:
+            time.sleep(0.015)
+            yield table
+
+    held_up = iterators(made)
+    held_up[late % len(made)] = lambda: slowly(made[late % len(made)])
+    prompt, _, _ = train(iterators(made), batch)
+    delayed, _, _ = train(held_up, batch)
+    of_ranks = [[[part.ids.tolist() for part in mine] for mine in portions] for portions in (prompt, delayed)]
+    assert of_ranks[0] == of_ranks[1]
 
 
 def test_a_step_with_enough_rows_everywhere_costs_one_exchange() -> None:

@@ -5,7 +5,7 @@ Must not look at values to choose a type: the same column gets the same type in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,6 @@ from trainingrun_trainer.hooks import Hook
 
 # Unsigned types that torch cannot compute with, and the signed ones that hold their values.
 _WIDER = {"uint16": np.int32, "uint32": np.int64, "uint64": np.int64}
-
-
-def tables_of(shard: Any, *, shuffle_rows: int, batch_rows: int, seed: int) -> Iterator[pa.Table]:
-    """One pass over a Ray Data iterator, block by block; with `shuffle_rows`, shuffled among so many rows."""
-    if not shuffle_rows:
-        # One block ahead: with more, Ray formats them in several threads and they come out of order.
-        return iter(shard.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1))
-    return iter(
-        shard.iter_batches(
-            batch_size=batch_rows,
-            batch_format="pyarrow",
-            prefetch_batches=1,
-            local_shuffle_buffer_size=max(shuffle_rows, batch_rows),
-            local_shuffle_seed=seed,
-        )
-    )
 
 
 class Collate:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainingrun_trainer.data.layout import NUMBER_KINDS, layouts_of, to_numpy
-from trainingrun_trainer.data.values import column_of, stacked, stored
+from trainingrun_trainer.data.values import column_of, is_of_arrays, stacked, stored
 from trainingrun_trainer.failures.errors import DataError
 
 
@@ -70,15 +70,20 @@ def joined(tables: list[pa.Table]) -> pa.Table:
 
 
 def given(table: pa.Table) -> dict[str, np.ndarray]:
-    """The columns as the author's function gets them: theirs to write to, and of types that follow from the file's."""
+    """The columns as the author's function gets them: theirs to write to, and of types that follow from the file's.
+
+    A column that a step before has made of arrays, one a row, is one array where all of these have one shape.
+    """
     layouts = layouts_of(table.schema)
-    # Copies, so that a function that works in place does not write into shared memory.
-    return {
-        name: np.array(to_numpy(table.column(name), layouts[name], name=name))
-        if name in layouts
-        else stored(table.column(name), table.schema.field(name))
-        for name in table.column_names
-    }
+    columns = {}
+    for name in table.column_names:
+        column, made = table.column(name), table.schema.field(name)
+        array = to_numpy(column, layouts[name], name=name) if name in layouts else None
+        if array is None and is_of_arrays(made):
+            array = stacked(column, name)
+        # Copies, so that a function that works in place does not write into shared memory.
+        columns[name] = stored(column, made) if array is None else np.array(array)
+    return columns
 
 
 def batch_of(table: pa.Table, batch_format: str) -> dict[str, Any]:

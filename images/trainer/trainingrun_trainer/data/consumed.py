@@ -19,9 +19,12 @@ ROW_ID = "__trainingrun_row"
 NO_ROW = -1
 _ROW_BITS = 40
 _NONE = np.zeros(0, dtype=bool)
+# After how many rows of all ranks together they hand their marks over. A rank alone knows only its own share of a
+# piece, which never becomes whole, and would hold a bitmap of all that it has seen.
+HAND_OVER_ROWS = 4 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a dataset that is read in one go: a row group, a file, or a group of image files.
 
@@ -54,11 +57,12 @@ class Consumed:
 
     def add(self, ids: np.ndarray) -> None:
         """Mark rows by their ids, int64 of any length; NO_ROW marks none."""
-        ids = ids[ids != NO_ROW]
+        ids = np.sort(ids[ids != NO_ROW])
         pieces = ids >> _ROW_BITS
-        places = ids & ((1 << _ROW_BITS) - 1)
-        for piece in np.unique(pieces):
-            self._mark(int(piece), places[pieces == piece])
+        cuts = np.flatnonzero(np.diff(pieces)) + 1
+        places = np.split(ids & ((1 << _ROW_BITS) - 1), cuts)
+        for piece, of_piece in zip(pieces[[0, *cuts]].tolist() if len(ids) else (), places, strict=False):
+            self._mark(piece, of_piece)
 
     def merge(self, other: Consumed) -> None:
         """Mark every row that `other` has marked."""
@@ -126,6 +130,16 @@ class Consumed:
             # Copies: a view of all bits would keep them in memory for as long as one piece is open.
             consumed._masks = {piece: part.copy() for piece, part in zip(arrays["open"].tolist(), parts, strict=True)}
         return consumed
+
+    def __getstate__(self) -> tuple[dict[int, int], dict[int, tuple[int, np.ndarray]]]:
+        # One goes with every task that reads.
+        return self._starts, {piece: (len(mask), np.packbits(mask)) for piece, mask in self._masks.items()}
+
+    def __setstate__(self, state: tuple[dict[int, int], dict[int, tuple[int, np.ndarray]]]) -> None:
+        self._starts, packed = state
+        self._masks = {
+            piece: np.unpackbits(bits, count=length).astype(bool) for piece, (length, bits) in packed.items()
+        }
 
     def _count(self, piece: int) -> int:
         return self._starts.get(piece, 0) + int(np.count_nonzero(self._masks.get(piece, _NONE)))

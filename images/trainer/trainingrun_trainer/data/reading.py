@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import (
@@ -77,11 +78,10 @@ def read_rows(
     """
     for piece in pieces:
         first = 0
-        for table in _tables(source, piece):
+        for table in stored_tables(source, piece, layouts, READ_BYTES):
             rows = table.num_rows
             chosen = _chosen(piece, first, rows, epoch, consumed)
-            numbered = _as_binary(source, piece, table, layouts, first)
-            numbered = numbered.append_column(ROW_ID, pa.array(row_ids(piece, first, rows)))
+            numbered = table.append_column(ROW_ID, pa.array(row_ids(piece, first, rows)))
             first += rows
             if chosen is not None:
                 numbered = numbered.take(pa.array(chosen))
@@ -89,12 +89,18 @@ def read_rows(
                 yield numbered
 
 
-def _tables(source: Source, piece: Piece) -> Iterator[pa.Table]:
-    """The tables of a piece with pictures decoded."""
+def stored_tables(
+    source: Source, piece: Piece, layouts: dict[str, ArrayLayout], table_bytes: int
+) -> Iterator[pa.Table]:
+    """The rows of `piece` in its order, array columns as fixed-size binary, in tables of about `table_bytes` bytes.
+
+    They have no ids. Raises DataError naming the file.
+    """
     first = 0
-    for table in format_of(source).read(source, piece):
-        yield from decoded(source, piece.paths[0], table, first)
-        first += table.num_rows
+    for stored in format_of(source).read(source, piece, table_bytes):
+        for table in decoded(source, piece.paths[0], stored, first):
+            yield _as_binary(source, piece, table, layouts, first)
+            first += table.num_rows
 
 
 def _chosen(piece: Piece, first: int, rows: int, epoch: Epoch, consumed: Consumed) -> np.ndarray | None:

@@ -6,7 +6,6 @@ It must not know which steps there are before and after it.
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -86,9 +85,9 @@ class Step:
     def check(self) -> None:
         """Raise InvalidConfiguration unless the function is there, takes the parameters, and asks for what it gets."""
         function = called = self.hook.function
-        if self.kind == "Class" and not inspect.isclass(function):
-            return  # What a function makes, and what that takes, is only known when it is there.
         if self.kind == "Class":
+            if not isinstance(function, type):
+                return  # What a function makes, and what that takes, is only known when it is there.
             called = next((vars(one)["__call__"] for one in function.__mro__ if "__call__" in vars(one)), _no_call)
             told = {name: None for name in self._names if accepts(called, name)}
             if (problem := mismatch(signature_of(called), 2, told)) is not None:

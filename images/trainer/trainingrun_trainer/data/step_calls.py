@@ -18,7 +18,7 @@ from trainingrun_trainer.data.columns import batch_of, given, table_with
 from trainingrun_trainer.data.layout import layouts_of
 from trainingrun_trainer.data.parents import places_of, unknown_parents
 from trainingrun_trainer.data.seeds import Places
-from trainingrun_trainer.data.values import column_of, rows_column
+from trainingrun_trainer.data.values import as_array, column_of, is_of_arrays, rows_column
 from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.seeding import seed_generators
 from trainingrun_trainer.transform_marks import PARENT
@@ -65,7 +65,7 @@ def by_row(
     made = []
     for name in results[0] if results else ():
         original = (table.column(name) if is_same else table.column(name).take(places)) if name in untouched else None
-        made.append(rows_column(name, [result[name] for result in results], original))
+        made.append(_marked(table, original, *rows_column(name, [result[name] for result in results], original)))
     return Made(table_with(made), None if is_same else places, nones)
 
 
@@ -117,9 +117,21 @@ def _table_of_batch(result: dict[str, Any], batch: dict[str, Any], table: pa.Tab
     layouts = layouts_of(table.schema)
     made = []
     for name, values in result.items():
-        is_untouched = name in batch and values is batch[name] and name not in layouts
-        made.append(column_of(name, values, table.column(name) if is_untouched else None))
+        is_known = name in batch and name not in layouts
+        if is_known and is_of_arrays(table.schema.field(name)) and not isinstance(values, list | tuple):
+            # Other calls may have had arrays of different shapes.
+            made.append(rows_column(name, list(as_array(values))))
+            continue
+        original = table.column(name) if is_known and values is batch[name] else None
+        made.append(_marked(table, original, *column_of(name, values, original)))
     return table_with(made)
+
+
+def _marked(table: pa.Table, original: Any, field: pa.Field, column: pa.Array) -> tuple[pa.Field, pa.Array]:
+    """A column and its field; what was handed through keeps what the field of the `original` says beside the type."""
+    if original is None or field.type != original.type:
+        return field, column
+    return table.schema.field(field.name), column
 
 
 def _kind(value: Any) -> str:

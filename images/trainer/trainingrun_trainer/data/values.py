@@ -19,6 +19,8 @@ from trainingrun_trainer.data.nulls import as_numpy, has_nulls
 from trainingrun_trainer.failures.errors import DataError, LayoutError
 
 Values = np.ndarray[Any, np.dtype[Any]]
+# On the field of a list column that was made from arrays, one a row, and not from lists.
+_OF_ARRAYS = {b"trainingrun.arrays": b"yes"}
 
 
 def stored(column: pa.ChunkedArray, field: pa.Field) -> Values:
@@ -46,6 +48,11 @@ def stacked(column: pa.ChunkedArray, name: str) -> Values | None:
         return None if layout is None else to_numpy(column, layout, name=name)
     except LayoutError:
         return None
+
+
+def is_of_arrays(field: pa.Field) -> bool:
+    """Whether a step has made this list column from arrays: the next one gets an array where their shapes allow it."""
+    return (field.metadata or {}).items() >= _OF_ARRAYS.items()
 
 
 def column_of(name: str, values: Any, original: pa.ChunkedArray | None = None) -> tuple[pa.Field, pa.Array]:
@@ -118,7 +125,7 @@ def _of_arrays(name: str, values: list[Any], arrays: list[Values]) -> tuple[pa.F
         column = _converted(name, [_plain(value) for value in values])
     else:
         column = list_column(values, arrays[0].ndim)
-    return pa.field(name, column.type), column
+    return pa.field(name, column.type, metadata=_OF_ARRAYS), column
 
 
 def _restored(name: str, values: Any, original: pa.ChunkedArray) -> tuple[pa.Field, pa.Array]:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -28,7 +28,7 @@ from trainingrun.contract.records import (
 )
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.consumed import Piece
+from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.driver.hub import News, create_hub
 from trainingrun_trainer.driver.plan import shown_configuration, versions
@@ -37,6 +37,9 @@ from trainingrun_trainer.driver.start_watch import StartWatch
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.failures.tracebacks import last_lines_first
+from trainingrun_trainer.pool.dispatcher import Pool
+from trainingrun_trainer.pool.tasks import PassKey
+from trainingrun_trainer.pool.worker import Trouble
 from trainingrun_trainer.storage import RunStorage
 
 _POLL_SECONDS = 0.5
@@ -48,7 +51,8 @@ _JUDGEMENT_SECONDS = 2.0
 class Job:
     """What an attempt runs. `trainer` makes Ray Train's trainer once there is a hub to talk to.
 
-    `probe` starts a task that tries the run's transform, or returns None. `is_complete` says that nothing is left.
+    `pool` makes the pool of data workers that rows come from, or None; `first_pass` is the pass that is likely to be
+    its first. `probe` starts a try of the run's transform in it, or returns None. `is_complete`: nothing is left.
     `said` are sentences for the record as it begins.
     `is_finished_by_return` is for training functions of which nothing more is known than that they have returned.
     `notices` are sentences about the run's data that its records should have.
@@ -58,8 +62,9 @@ class Job:
     storage: RunStorage
     workers: placement.Workers
     trainer: Callable[[Any], TorchTrainer]
-    datasets: dict[str, list[Piece]] = field(default_factory=dict)
-    probe: Callable[[], Any] = lambda: None
+    pool: Callable[[], Pool | None] = lambda: None
+    first_pass: Callable[[], tuple[PassKey, Epoch] | None] = lambda: None
+    probe: Callable[[Any], Any] = lambda hub: None
     is_complete: Callable[[], bool] = lambda: False
     said: tuple[str, ...] = ()
     is_finished_by_return: bool = False
@@ -85,7 +90,7 @@ class Attempt:
         self._preemption = PreemptionWatch()
         self._is_stop_passed_on = False
         self._last_status: dict[str, Any] | None = None
-        self._rows_read: dict[str, int] = {}
+        self._rows_made: dict[str, int] = {}
         self._failures: list[tuple[float, Failure]] = []
         self._world: dict[str, list[int]] = {}
 
@@ -99,14 +104,14 @@ class Attempt:
             self._tell_start(epochs=None, first_epoch=0, first_step=0, resumed_from=None)
         for sentence in self._job.said:
             self._tell(Notice, level="Info", message=sentence)
-        hub = create_hub(self._job.datasets)
         watch = StartWatch(self._job.workers)
-        probing = self._job.probe()
+        hub = create_hub(self._job.pool(), self._job.first_pass())
+        probing = self._job.probe(hub)
         fitting = _Fit(self._job.trainer(hub))
         while fitting.is_alive():
             fitting.join(_POLL_SECONDS)
             self._pass_on(hub)
-            probing = self._hear_probe(probing, hub)
+            probing = self._hear_probe(probing)
             if not self._world and (waiting := watch.sentence()):
                 self._tell(Notice, level="Warning", message=waiting)
             if (failure := self._fatal_failure()) is not None:
@@ -114,16 +119,13 @@ class Attempt:
         self._pass_on(hub)
         return self._end(self._verdict(fitting.error, ray.get(hub.news.remote())))
 
-    def _hear_probe(self, probing: Any, hub: Any) -> Any:
+    def _hear_probe(self, probing: Any) -> Any:
         if probing is None or not ray.wait([probing], timeout=0)[0]:
             return probing
-        try:
-            result: Probe = ray.get(probing)
-        except Exception as error:  # anything that the author's transform raises
-            self._failures.append((0.0, failure_of(error)))
-            return None
-        hub.measured.remote(result.rows_per_second)
-        if result.advice:
+        result: Probe | Trouble = ray.get(probing)
+        if isinstance(result, Trouble):  # anything that the author's transform raises
+            self._failures.append((0.0, failure_of(result.error)))
+        elif result.advice:
             self._tell(Notice, level="Info", message=result.advice)
         return None
 
@@ -139,7 +141,7 @@ class Attempt:
         if news.status is not None:
             self._last_status = news.status
             self._tell(Progress, **news.status)
-        self._rows_read = news.rows_read
+        self._rows_made = news.rows_made
         self._failures += [(time.monotonic(), failure) for failure in news.failures]
 
     def _why_stop(self) -> str | None:
@@ -199,7 +201,7 @@ class Attempt:
         names = {node.node_id: node.name for node in placement.live_nodes()}
         self._tell(
             Placement,
-            data_rows={names.get(node, node): rows for node, rows in self._rows_read.items()},
+            data_rows={names.get(node, node): rows for node, rows in self._rows_made.items()},
             trainer_ranks={names.get(node, node): ranks for node, ranks in self._world.items()},
         )
         return ended(verdict, self._attempt, self._began)

@@ -13,10 +13,11 @@ def main(arguments: list[str]) -> int:
     chosen = options.parse(arguments)
     prepare_environment()
     from trainingrun_trainer.driver.attempt import Job
+    from trainingrun_trainer.driver.data_pool import first_pass, pool_of, start_probe
     from trainingrun_trainer.driver.decisions import decisions, stored_columns
     from trainingrun_trainer.driver.launch import launch
     from trainingrun_trainer.driver.plan import plan_of
-    from trainingrun_trainer.driver.torch_trainer import start_probe, torch_trainer
+    from trainingrun_trainer.driver.torch_trainer import torch_trainer
     from trainingrun_trainer.explanation import data_sentence
     from trainingrun_trainer.train.checkpoint_book import is_trained
 
@@ -27,9 +28,10 @@ def main(arguments: list[str]) -> int:
             storage=plan.storage,
             workers=plan.workers,
             trainer=lambda hub: torch_trainer(plan, hub, attempt),
-            datasets={name: listing.pieces for name, listing in plan.listings.items()},
+            pool=lambda: pool_of(plan),
+            first_pass=lambda: first_pass(plan),
             notices=tuple(notice for listing in plan.listings.values() for notice in listing.notices),
-            probe=lambda: start_probe(plan),
+            probe=lambda hub: start_probe(plan, hub),
             said=(data_sentence(stored_columns(plan.listings["train"])), *decisions(plan)),
             is_complete=lambda: is_trained(plan.storage, plan.recipe.epochs),
         )

@@ -1,37 +1,28 @@
-"""The one place that all processes of an attempt share: data order, the request to stop, and news.
+"""The one place that all processes of an attempt share: the pool of data workers, the request to stop, and news.
 
-An actor without a CPU on the driver's node. It must never wait for anything: a slow hub would stop every trainer.
+An actor without a CPU on the driver's node. It must never block: a slow hub would stop every trainer.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trainingrun_trainer.data.consumed import Consumed, Piece
-from trainingrun_trainer.data.order import epoch_order
 from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.failures.errors import Failure
+from trainingrun_trainer.pool.client import Given
+from trainingrun_trainer.pool.dispatcher import Dispatcher, Pool
+from trainingrun_trainer.pool.tasks import PassKey
+from trainingrun_trainer.pool.worker import Trouble
 
 # Unique within a Ray job, since every job has a namespace of its own.
 HUB_NAME = "trainingrun-hub"
-
-
-@dataclass(frozen=True)
-class ReadPlan:
-    """What the next execution of a dataset reads: pieces in order, rows to leave out, and how fast a CPU is.
-
-    `rows_per_second` of one data CPU is 0 until it has been measured.
-    """
-
-    epoch: Epoch
-    pieces: list[Piece]
-    consumed: Consumed
-    rows_per_second: float
 
 
 @dataclass
@@ -41,88 +32,102 @@ class News:
     status: dict[str, Any] | None = None
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    rows_read: dict[str, int] = field(default_factory=dict)  # by node id
+    rows_made: dict[str, int] = field(default_factory=dict)  # by node id
     finished: bool = False
 
 
 class Hub:
-    """See the module. Every method returns at once."""
+    """See the module. Methods run in one event loop, and only those of the pool wait, for what others do."""
 
-    def __init__(self, datasets: dict[str, list[Piece]]):
-        self._datasets = datasets
-        self._epochs: dict[str, tuple[Epoch, Consumed]] = {}
-        self._rows_per_second = 0.0
+    def __init__(self, pool: Pool | None):
+        self._pool = Dispatcher(pool) if pool is not None else None
         self._stop = False
         self._generation = 0
         self._news = News()
-        self._rows_read: defaultdict[str, int] = defaultdict(int)
 
-    def join(self) -> int:
+    async def start(self, ahead: tuple[PassKey, Epoch] | None) -> None:
+        """Have data workers started, and the rows made of the pass `ahead`, which is likely to be the first."""
+        if self._pool is None:
+            return
+        self._pool.start()
+        if ahead is not None:
+            self._pool.prepare_ahead(*ahead)
+
+    async def join(self) -> int:
         """Rank 0's training function has begun; returns how many times it has in this attempt, from 1."""
         self._generation += 1
         return self._generation
 
-    def begin_epoch(self, name: str, epoch: Epoch, consumed: bytes | None) -> None:
-        """Say what the next execution of dataset `name` reads. Called by rank 0 before any rank iterates."""
-        self._epochs[name] = (epoch, Consumed.from_bytes(consumed) if consumed else Consumed())
+    async def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
+        """Try the dataset's transform on `sample` in a data worker."""
+        return await self._of_data().probe(sample, dataset, needed, input_column)
 
-    def read_plan(self, name: str) -> ReadPlan:
-        """The plan for an execution of dataset `name`, called when it begins."""
-        epoch, consumed = self._epochs.get(name, (Epoch(0, 0, shuffle=False), Consumed()))
-        pieces = epoch_order(
-            self._datasets[name],
-            shuffle=epoch.shuffle,
-            seed=epoch.seed,
-            epoch=epoch.number,
-            consumed=consumed,
-        )
-        return ReadPlan(epoch, pieces, consumed, self._rows_per_second)
+    async def begin_pass(
+        self, key: PassKey, epoch: Epoch, consumed: bytes, ahead: tuple[tuple[PassKey, Epoch], ...]
+    ) -> None:
+        """Ranks begin with a pass, without the rows that are `consumed`; those `ahead` are likely to follow it."""
+        self._of_data().begin(key, epoch, consumed)
+        for following in ahead:
+            self._of_data().prepare_ahead(*following)
 
-    def measured(self, rows_per_second: float) -> None:
-        """One data CPU prepares so many rows a second."""
-        self._rows_per_second = rows_per_second
+    async def take(self, key: PassKey, rank: int) -> Given:
+        """What there is for a rank: see Dispatcher.take. Waits for up to ten seconds until there is something."""
+        return await self._of_data().take(key, rank)
 
-    def note_read(self, node: str, rows: int) -> None:
-        """A data task on `node` has read `rows` rows."""
-        self._rows_read[node] += rows
+    async def took(self, key: PassKey, rank: int, number: int) -> None:
+        """The rank has a unit's rows."""
+        self._of_data().took(key, rank, number)
 
-    def request_stop(self) -> None:
+    async def lost(self, key: PassKey, rank: int, number: int) -> None:
+        """The rank could not fetch a unit."""
+        self._of_data().lost(key, rank, number)
+
+    async def request_stop(self) -> None:
         """Ask the trainers to save a checkpoint and end."""
         self._stop = True
 
-    def is_stop_requested(self) -> bool:
+    async def is_stop_requested(self) -> bool:
         """Whether a stop was requested."""
         return self._stop
 
-    def publish(self, status: dict[str, Any]) -> None:
+    async def publish(self, status: dict[str, Any]) -> None:
         """Rank 0's latest status replaces the one before."""
         self._news.status = status
 
-    def tell(self, kind: str, values: dict[str, Any]) -> None:
+    async def tell(self, kind: str, values: dict[str, Any]) -> None:
         """An event that must not be lost: fields of the record `kind`, without time and attempt."""
         self._news.events.append((kind, values))
 
-    def fail(self, failure: Failure) -> None:
+    async def fail(self, failure: Failure) -> None:
         """The training function of some rank has raised."""
         self._news.failures.append(failure)
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """All epochs are trained."""
         self._news.finished = True
 
-    def news(self) -> News:
+    async def news(self) -> News:
         """What is new since the last call."""
         news, self._news = self._news, News(finished=self._news.finished)
-        news.rows_read = dict(self._rows_read)
+        news.rows_made = dict(self._pool.rows_by_node) if self._pool is not None else {}
         return news
 
+    def _of_data(self) -> Dispatcher:
+        if self._pool is None:
+            raise RuntimeError("this run has no pool of data workers: its data are its own command's")
+        return self._pool
 
-def create_hub(datasets: dict[str, list[Piece]]) -> Any:
-    """The job's hub, on this process's node; it dies with the driver."""
+
+def create_hub(pool: Pool | None = None, ahead: tuple[PassKey, Epoch] | None = None) -> Any:
+    """The job's hub, on this process's node; it dies with the driver. With a `pool` its workers start now."""
     here = ray.get_runtime_context().get_node_id()
     options: dict[str, Any] = {
         "name": HUB_NAME,
         "num_cpus": 0,
+        # Every rank may wait in it for rows, and others must still be heard.
+        "max_concurrency": 10_000,
         "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False),
     }
-    return ray.remote(Hub).options(**options).remote(datasets)
+    hub: Any = ray.remote(Hub).options(**options).remote(pool)
+    hub.start.remote(ahead)
+    return hub

@@ -1,4 +1,4 @@
-"""Turns a plan into Ray Train's TorchTrainer: datasets, workers, folder and retries, all from the run.
+"""Turns a plan into Ray Train's TorchTrainer: workers, folder and retries, all from the run.
 
 Nothing is started here. The placement of everything follows from `placement`, what workers talk with from `devices`.
 """
@@ -11,16 +11,11 @@ import tempfile
 from typing import Any
 
 import pyarrow.fs
-import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
-from trainingrun_trainer.data.pipeline import ExactDataConfig, build_dataset
-from trainingrun_trainer.data.steps import looks_at_inputs_only, trainer_steps
-from trainingrun_trainer.data.transform import worker_options
-from trainingrun_trainer.data.transform_check import probe
 from trainingrun_trainer.driver.devices import torch_config
 from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.placement import Workers
@@ -42,7 +37,6 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
     return TorchTrainer(
         train,
         train_loop_config={"loop": loop},
-        datasets={name: _dataset(plan, name, hub) for name in plan.listings},
         **trainer_options(plan.run, RunStorage(_folder_for_ray(), plan.storage.name), plan.workers),
     )
 
@@ -52,22 +46,6 @@ def _folder_for_ray() -> str:
     folder = tempfile.mkdtemp(prefix="trainingrun-ray-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def start_probe(plan: Plan) -> Any:
-    """Try the plan's transforms on a sample, as a task on the data group; None where there is nothing to try."""
-    if plan.transform is None:
-        return None
-    dataset = plan.recipe.dataset
-    options = worker_options(plan.transform)
-    task = ray.remote(**options, label_selector=dict(placement.DATA_SELECTOR), max_retries=0)(probe)
-    sample = plan.listings["train"].inspection.sample
-    recipe = plan.recipe
-    # With these hooks only the author knows which columns are needed, and as what.
-    is_made_later = not all(looks_at_inputs_only(step) for step in trainer_steps(recipe))
-    is_theirs = is_made_later or recipe.collate is not None or recipe.train_step is not None or recipe.loop is not None
-    needed = () if is_theirs else (*dataset.inputs, *dataset.targets)
-    return task.remote(sample, plan.transform, needed, dataset.inputs[0])
 
 
 def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str, Any]:
@@ -82,7 +60,6 @@ def trainer_options(run: Run, storage: RunStorage, workers: Workers) -> dict[str
         "checkpoint_config": ray.train.CheckpointConfig(num_to_keep=run.spec.storage.checkpoints.num_to_keep),
     }
     return {
-        "dataset_config": ExactDataConfig(),
         "scaling_config": placement.scaling_config(workers),
         "torch_config": torch_config(workers),
         "run_config": ray.train.RunConfig(
@@ -100,8 +77,3 @@ def _for_arrow(storage: RunStorage) -> tuple[pyarrow.fs.FileSystem, str]:
     if storage.local_directory is not None:
         return pyarrow.fs.LocalFileSystem(), path
     return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem)), path
-
-
-def _dataset(plan: Plan, name: str, hub: Any) -> Any:
-    transform = plan.transform.for_training(name == "train") if plan.transform else None
-    return build_dataset(name, plan.listings[name], transform, hub, plan.workers.count)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainingrun.spec import Run, parse
+from trainingrun.spec.accelerators import is_gpu
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.local.lock import unwritable
 
@@ -51,6 +52,7 @@ def adapt(run: Run, volume: Path | None) -> Adapted:
     spec = document["spec"]
     stand_in = _move_volume(spec, volume)
     left_out = [name for name in _CLUSTER_FIELDS if name in spec and name in _given(run)]
+    _share_one_machine(spec, left_out)
     variables = _variables(spec, left_out)
     return Adapted(run=parse(document), variables=variables, not_applied=tuple(left_out), volume=stand_in)
 
@@ -72,6 +74,17 @@ def _move_volume(spec: dict[str, Any], volume: Path | None) -> Path | None:
         if isinstance(source, dict) and Path(source["path"]).is_relative_to(mounted):
             source["path"] = str(stand_in / Path(source["path"]).relative_to(mounted))
     return stand_in
+
+
+def _share_one_machine(spec: dict[str, Any], left_out: list[str]) -> None:
+    """Take away what data workers ask for: here they share what the machine has, and GPUs are the trainers'."""
+    recipe = spec.get("recipe", {})
+    steps = {"transform": recipe.get("transform", {})}
+    steps |= {f"transforms[{place}]": step for place, step in enumerate(recipe.get("transforms", ()))}
+    left_out += [f"recipe.{path}.resources" for path, step in steps.items() if step.pop("resources", None)]
+    for amounts in spec.get("data", {}).get("resourcesPerNode", {}).values() if recipe else ():
+        for name in [name for name in amounts if is_gpu(name)]:
+            del amounts[name]
 
 
 def _given(run: Run) -> set[str]:

@@ -98,10 +98,9 @@ class BatchMaker:
         return _joined(parts), np.concatenate(ids)
 
     def give(self, rows: int) -> pa.Table:
-        """Remove the last `rows` rows, for another rank."""
-        if rows > self._buffer.rows:
-            self._unmake()
-        return self._buffer.take_last(rows)
+        """Remove the next `rows` rows, for another rank: which ones the last are depends on what has come by now."""
+        self._unmake()
+        return self._buffer.take_first(rows)
 
     def close(self) -> None:
         """Make nothing more."""

@@ -1,7 +1,9 @@
 """Works out how many rows each rank trains in a step, and who hands rows to whom so that every rank has its share.
 
-Rows reach ranks in blocks, as Ray deals them: one rank can run dry while another has thousands. Pure functions of what
-the ranks have told each other, so that all of them come to the same result without asking again. No I/O, no torch.
+Each rank's rows come in an order of their own that nothing changes. So that what a rank trains follows from that alone,
+and never from who was late, rows move only to ranks whose own have ended: an epoch ends on the same step everywhere,
+and a transform that drops rows may leave a rank with fewer. Pure functions of what the ranks have told each other, so
+that all of them come to the same result without asking again. No I/O, no torch.
 """
 
 from __future__ import annotations
@@ -9,14 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A rank whose data has ended gets the rows of so many steps at once, if there are as many: each deal costs a message.
-# One that is only short for the moment gets those of one step: its own rows are on the way.
-_STEPS_AT_ONCE = 16
-
 
 @dataclass(frozen=True)
 class Transfer:
-    """Rank `source` hands `rows` of its rows to rank `target`."""
+    """Rank `source` hands the first `rows` of its rows to rank `target`."""
 
     source: int
     target: int
@@ -34,6 +32,13 @@ class Deal:
     transfers: tuple[Transfer, ...] = ()
 
 
+@dataclass(frozen=True)
+class Missing:
+    """There is no deal before each rank has so many rows, or knows that no more will come to it."""
+
+    rows: tuple[int, ...]
+
+
 def shares(total: int, parts: int) -> tuple[int, ...]:
     """`total` in so many whole parts that differ by one at most, the larger ones first."""
     each, more = divmod(total, parts)
@@ -45,23 +50,34 @@ def wanted_rows(global_batch_size: int, accumulation_steps: int, ranks: int, mic
     return shares(shares(global_batch_size, accumulation_steps)[micro_step % accumulation_steps], ranks)
 
 
-def deal(available: Sequence[int], ended: Sequence[bool], wanted: Sequence[int]) -> Deal | None:
-    """The next step of ranks that have `available` rows and want `wanted`; None while more rows must come first.
+def deal(available: Sequence[int], ended: Sequence[bool], wanted: Sequence[int], *, step: int) -> Deal | Missing:
+    """The next step, number `step`, of ranks that have `available` rows and want `wanted`.
 
     Every step has all of the rows that are wanted, except the last one: it has what is left once all ranks' data has
-    `ended`, in equal shares.
+    `ended`, in equal shares. How many rows a rank has beyond those that are asked of it changes nothing.
     """
-    total, needed = sum(available), sum(wanted)
-    if total < needed:
-        if not all(ended):
-            return None
-        rest = shares(total, len(wanted))
+    needed = list(wanted)
+    if not _are_there(available, ended, needed):
+        return Missing(tuple(needed))
+    lacking = sum(max(0, share - rows) for rows, share in zip(available, wanted, strict=True))
+    # Another rank is the first to give at each step, so that all of them end together.
+    ranks = len(wanted)
+    for rank in ((step + place) % ranks for place in range(ranks)):
+        if lacking and available[rank] >= wanted[rank]:
+            needed[rank] += lacking
+            if not _are_there(available, ended, needed):
+                return Missing(tuple(needed))
+            needed[rank] = min(needed[rank], available[rank])
+            lacking -= needed[rank] - wanted[rank]
+    if lacking:
+        rest = shares(sum(available), ranks)
         return Deal(rest, _transfers(available, rest))
-    if all(rows >= share for rows, share in zip(available, wanted, strict=True)):
-        return Deal(tuple(wanted))
-    steps = min(total // needed, _STEPS_AT_ONCE)
-    least = [share * (steps if is_last else 1) for share, is_last in zip(wanted, ended, strict=True)]
-    return Deal(tuple(wanted), _transfers(available, least))
+    held = [min(rows, most) for rows, most in zip(available, needed, strict=True)]
+    return Deal(tuple(wanted), _transfers(held, wanted))
+
+
+def _are_there(available: Sequence[int], ended: Sequence[bool], needed: Sequence[int]) -> bool:
+    return all(rows >= least or is_last for rows, is_last, least in zip(available, ended, needed, strict=True))
 
 
 def _transfers(available: Sequence[int], least: Sequence[int]) -> tuple[Transfer, ...]:

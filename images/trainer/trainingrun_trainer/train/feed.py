@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray
-import ray.train
 import torch
 
 from trainingrun.spec.recipe import Recipe
-from trainingrun_trainer.data.batches import Collate, tables_of
-from trainingrun_trainer.data.consumed import Consumed
+from trainingrun_trainer.data.batches import Collate
+from trainingrun_trainer.data.consumed import HAND_OVER_ROWS, Consumed
+from trainingrun_trainer.data.parents import vanished_of, without_vanished
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.hooks import hook_of
+from trainingrun_trainer.pool.client import PassRows
+from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.batch_maker import Batch
 from trainingrun_trainer.train.dealing import wanted_rows
 from trainingrun_trainer.train.device_link import link_to
@@ -26,8 +29,7 @@ from trainingrun_trainer.train.supply import Agreement, Supply
 
 __all__ = ["Batch", "Feed", "Turn"]
 
-# Ray's counters of the time for which its iterator was blocked, by what a user can do about them.
-_COUNTERS = {"Production": "iter_blocked_production_wait_s", "Transfer": "iter_blocked_data_transfer_s"}
+_VALIDATION = Epoch(0, 0, shuffle=False)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,15 @@ class Feed:
     `is_stopped` says that the last pass ended because ranks were asked to stop while they waited for rows.
     """
 
-    def __init__(self, recipe: Recipe, hub: Any, lockstep: Lockstep, device: torch.device):
+    def __init__(self, recipe: Recipe, hub: Any, lockstep: Lockstep, device: torch.device, *, generation: int):
         self.consumed = Consumed()
         self.is_stopped = False
         self._recipe = recipe
         self._hub = hub
         self._lockstep = lockstep
+        self._generation = generation
+        self._passes: Counter[str] = Counter()
         self._link = link_to(device)
-        _ask_early("train")
         hook, dataset = recipe.collate, recipe.dataset
         required = (*dataset.inputs, *dataset.targets)
         self._collate = Collate(hook_of("spec.recipe.collate", hook, "collate")) if hook else Collate(required=required)
@@ -66,18 +69,20 @@ class Feed:
 
         `must_stop` is asked before each turn; what rank 0's says is in every rank's agreement.
         """
-        dataset = self._recipe.dataset
-        plan = Epoch(epoch, self._recipe.seed, shuffle=dataset.shuffle)
-        for turn in self._pass("train", plan, self.consumed.to_bytes(), must_stop):
-            if turn.is_first and dataset.validation is not None:
-                _ask_early("validation")
-            yield turn
+        key = self._next_pass("train")
+        ahead = []
+        if self._recipe.dataset.validation is not None:
+            ahead.append((self._following("validation"), _VALIDATION))
+        if epoch + 1 < self._recipe.epochs:
+            ahead.append((self._following("train"), self._epoch(epoch + 1)))
+        consumed = self.consumed.to_bytes() if self.consumed.rows() else b""
+        yield from self._pass(key, self._epoch(epoch), consumed, tuple(ahead), must_stop)
         if not self.is_stopped:
             self.consumed = Consumed()
 
     def validation(self, must_stop: Callable[[], bool]) -> Iterator[Turn]:
         """One pass over the validation data; each row once, and equally many turns on all ranks, as in `train`."""
-        return self._pass("validation", Epoch(0, 0, shuffle=False), None, must_stop)
+        return self._pass(self._next_pass("validation"), _VALIDATION, b"", (), must_stop)
 
     def account(self) -> Consumed:
         """What a checkpoint must hold of this rank's `consumed`. Collective."""
@@ -88,66 +93,71 @@ class Feed:
         """Wait until the device has computed all that it was given."""
         self._link.drain()
 
-    def _pass(self, name: str, epoch: Epoch, consumed: bytes | None, must_stop: Callable[[], bool]) -> Iterator[Turn]:
+    def _pass(
+        self,
+        key: PassKey,
+        epoch: Epoch,
+        consumed: bytes,
+        ahead: tuple[tuple[PassKey, Epoch], ...],
+        must_stop: Callable[[], bool],
+    ) -> Iterator[Turn]:
         recipe = self._recipe
-        wanted = functools.partial(
-            wanted_rows, recipe.global_batch_size, recipe.gradient_accumulation_steps, self._lockstep.world_size
-        )
-        rows = _RayRows(
-            name,
-            begin=functools.partial(self._begin, name, epoch, consumed),
-            shuffle_rows=recipe.dataset.shuffle_buffer_rows if epoch.shuffle else 0,
-            batch_rows=max(1, wanted(0)[0]),
-            seed=epoch.seed + epoch.number,
-        )
+        rows = PassRows(self._hub, key, self._lockstep.rank)
+        # Rows of which transforms have made nothing: making them again would give nothing again.
+        vanished: deque[np.ndarray] = deque()
+
+        def tables() -> Iterator[pa.Table]:
+            # In the thread that fetches, so that all that it takes to get the first rows is waiting for data.
+            if self._lockstep.rank == 0:
+                # The others may ask before: they are answered once this has come.
+                ray.get(self._hub.begin_pass.remote(key, epoch, consumed, ahead))
+            for table in rows.tables():
+                vanished.append(vanished_of(table))
+                yield without_vanished(table)
+
         supply = Supply(
-            rows.tables,
-            wanted=wanted,
+            tables,
+            wanted=functools.partial(
+                wanted_rows, recipe.global_batch_size, recipe.gradient_accumulation_steps, self._lockstep.world_size
+            ),
             prefetch_batches=recipe.dataset.prefetch_batches,
             lockstep=self._lockstep,
             collate=self._collate,
             link=self._link,
         )
-        is_first = True
+        is_first, rows_since = True, 0
         for portion in supply.steps(must_stop):
-            if name == "train":
+            if key.dataset == "train":
                 # Counted before the step: a checkpoint within the step's turn must include its rows.
                 self.consumed.add(portion.ids)
-            causes = {**rows.causes(supply.waited_for_rows), "Collate": supply.waited_for_collate}
+                while vanished:
+                    self.consumed.add(vanished.popleft())
+                rows_since += portion.agreement.total_rows
+                if rows_since >= HAND_OVER_ROWS:
+                    self.account()
+                    rows_since = 0
+            causes = {**_by_cause(supply.waited_for_rows, rows.waited), "Collate": supply.waited_for_collate}
             yield Turn(portion.batch, portion.agreement, is_first, causes)
             is_first = False
         self.is_stopped = supply.is_stopped
 
-    def _begin(self, name: str, epoch: Epoch, consumed: bytes | None) -> None:
-        # Ray begins with an epoch when every rank has asked for its first block, so that no rank can be too early.
-        if self._lockstep.rank == 0:
-            ray.get(self._hub.begin_epoch.remote(name, epoch, consumed))
+    def _epoch(self, number: int) -> Epoch:
+        return Epoch(number, self._recipe.seed, shuffle=self._recipe.dataset.shuffle)
+
+    def _next_pass(self, dataset: str) -> PassKey:
+        """Counted alike on all ranks, which make the same passes."""
+        key = self._following(dataset)
+        self._passes[dataset] += 1
+        return key
+
+    def _following(self, dataset: str) -> PassKey:
+        return PassKey(self._generation, dataset, self._passes[dataset])
 
 
-class _RayRows:
-    """A rank's blocks of one pass over dataset `name`, and what they have waited for. `begin` is called before."""
-
-    def __init__(self, name: str, *, begin: Callable[[], None], shuffle_rows: int, batch_rows: int, seed: int):
-        self._name = name
-        self._begin = begin
-        self._tables = functools.partial(tables_of, shuffle_rows=shuffle_rows, batch_rows=batch_rows, seed=seed)
-        self._shard: Any = None
-        self._before: dict[str, float] = {}
-
-    def tables(self) -> Iterator[pa.Table]:
-        """The blocks. All that it takes to get the first one is waiting for data, so nothing is done before."""
-        self._begin()
-        shard = ray.train.get_dataset_shard(self._name)
-        self._before = _blocked(shard)
-        self._shard = shard
-        yield from self._tables(shard)
-
-    def causes(self, seconds: float) -> dict[str, float]:
-        """`seconds` of waiting for blocks, by cause: in the proportion in which Ray has waited for them itself."""
-        blocked = _blocked(self._shard) if self._shard is not None else {}
-        new = {cause: blocked[cause] - self._before[cause] for cause in blocked}
-        total = sum(new.values())
-        return {cause: seconds * (new[cause] / total if total else cause == "Production") for cause in _COUNTERS}
+def _by_cause(seconds: float, waited: Mapping[str, float]) -> dict[str, float]:
+    """`seconds` of waiting for rows, in the proportion in which the thread that fetches them has waited itself."""
+    total = sum(waited.values())
+    return {cause: seconds * (each / total if total else cause == "Production") for cause, each in waited.items()}
 
 
 def handed_over(consumed: Consumed, lockstep: Lockstep) -> Consumed:
@@ -161,16 +171,3 @@ def handed_over(consumed: Consumed, lockstep: Lockstep) -> Consumed:
     for part in filter(None, parts):
         consumed.merge(Consumed.from_bytes(part))
     return consumed
-
-
-def _blocked(shard: Any) -> dict[str, float]:
-    """Seconds that `shard`, a Ray Data iterator, has been blocked since it was made, by cause.
-
-    Ray counts them but has no public accessor. Raises AttributeError when Ray has renamed its counters.
-    """
-    return {cause: getattr(shard._iter_stats, name).get() for cause, name in _COUNTERS.items()}
-
-
-def _ask_early(name: str) -> None:
-    """Have Ray start the process behind a shard, which it does when it is first asked, beside what comes before."""
-    threading.Thread(target=ray.train.get_dataset_shard, args=(name,), name=f"shard-{name}", daemon=True).start()

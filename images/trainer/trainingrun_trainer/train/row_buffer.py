@@ -38,27 +38,17 @@ class RowBuffer:
 
     def take_first(self, rows: int) -> pa.Table:
         """Remove the `rows` rows that came first; there must be as many, and at least one."""
-        return self._taken(rows, is_first=True)
-
-    def take_last(self, rows: int) -> pa.Table:
-        """Remove the `rows` rows that came last, in their order; there must be as many, and at least one."""
-        return self._taken(rows, is_first=False)
-
-    def _taken(self, rows: int, *, is_first: bool) -> pa.Table:
         parts: list[pa.Table] = []
         missing = rows
         while missing:
-            table = self._tables.popleft() if is_first else self._tables.pop()
+            table = self._tables.popleft()
             count = min(missing, table.num_rows)
-            rest = table.num_rows - count
-            parts.append(table.slice(0, count) if is_first else table.slice(rest))
-            if rest and is_first:
+            parts.append(table.slice(0, count))
+            if count < table.num_rows:
                 self._tables.appendleft(table.slice(count))
-            elif rest:
-                self._tables.append(table.slice(0, rest))
             missing -= count
         self.rows -= rows
-        return _joined(parts if is_first else parts[::-1])
+        return _joined(parts)
 
 
 def packed(table: pa.Table) -> bytes:

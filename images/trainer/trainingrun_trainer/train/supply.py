@@ -1,7 +1,8 @@
 """One pass over a rank's rows, in steps that all ranks take together: every step a whole batch in equal shares.
 
-Which rows reach which rank is Ray's affair; ranks that run dry get rows from those that have more. A step with enough
-rows everywhere costs one exchange of a few numbers. Knows neither Ray nor epochs.
+Which rows a rank trains in which step depends on its rows and their order alone, never on when they come: all wait for
+one that is late, and only one whose rows have ended gets some of the others'. A step with enough rows everywhere costs
+one exchange of a few numbers. Knows neither Ray nor epochs.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import pyarrow as pa
 
 from trainingrun_trainer.data.batches import Collate
 from trainingrun_trainer.train.batch_maker import Batch, BatchMaker
-from trainingrun_trainer.train.dealing import Transfer, deal
+from trainingrun_trainer.train.dealing import Missing, Transfer, deal
 from trainingrun_trainer.train.device_link import DeviceLink
 from trainingrun_trainer.train.lockstep import Lockstep, Reports
 from trainingrun_trainer.train.row_buffer import packed, unpacked
 from trainingrun_trainer.train.row_stream import RowStream
 from trainingrun_trainer.train.waiting import Waiting
 
-# How long a rank waits for rows of its own before it asks the others for theirs: longer while they have none either.
+# How long a rank waits for rows before it hears what the others have, and whether to stop: longer while nothing comes.
 _PATIENCE_SECONDS = 0.01
 _LONGEST_PATIENCE_SECONDS = 0.2
 
@@ -106,13 +107,13 @@ class Supply:
         while True:
             self._fetch(target, own, patience)
             reports = self._report(must_stop())
-            dealt = deal(reports.available, reports.has_ended, wanted)
-            if dealt is not None:
+            dealt = deal(reports.available, reports.has_ended, wanted, step=number)
+            if not isinstance(dealt, Missing):
                 break
             if reports.must_stop:
                 self.is_stopped = True
                 return None
-            target = self._maker.rows + sum(wanted) - sum(reports.available)
+            target = dealt.rows[self._lockstep.rank]
             patience = min(2 * patience, _LONGEST_PATIENCE_SECONDS)
         self._unreported = 0.0
         if dealt.transfers:

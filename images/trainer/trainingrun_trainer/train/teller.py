@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainingrun_trainer.failures.errors import NonFiniteLoss
+from trainingrun_trainer.failures.errors import DataError, NonFiniteLoss
 from trainingrun_trainer.train.checkpoint_files import Position
 from trainingrun_trainer.train.dry_run import Findings
 from trainingrun_trainer.train.early_stopping import Patience
@@ -100,9 +100,14 @@ class Teller:
 
 
 def refuse_nothing_learnt(position: Position, tally: Tally) -> None:
-    """Refuse an epoch of which every step was left out. Raises NonFiniteLoss."""
+    """Refuse an epoch of which every step was left out, or that had none. Raises NonFiniteLoss or DataError."""
     if tally.left_out and not position.epoch_step:
         raise NonFiniteLoss(
             f"every step of epoch {position.epoch} was left out, since its loss or gradient is NaN or infinite "
             "(spec.recipe.onNonFiniteLoss: Skip): nothing can be learnt like this"
+        )
+    if not position.epoch_step and not tally.overflowed:
+        raise DataError(
+            f"not one row came to the trainers in epoch {position.epoch}: spec.recipe.dataset.train has none, or the "
+            "transforms have left all of them out"
         )

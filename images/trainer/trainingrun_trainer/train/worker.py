@@ -55,7 +55,7 @@ def open_session(config: LoopConfig) -> Session:
         device=device,
         lockstep=lockstep,
         reporter=reporter,
-        feed=Feed(run.spec.recipe, config.hub, lockstep, device),
+        feed=Feed(run.spec.recipe, config.hub, lockstep, device, generation=generation),
         saver=Saver(
             config.storage,
             lockstep,

@@ -1,7 +1,7 @@
 """One module per file format: what pieces a dataset has, and the Arrow tables that a piece holds.
 
 A format knows nothing of epochs, shuffling, Ray or tensors. Reading is streaming: a table holds at most
-`READ_BYTES` of decoded data, whatever the size of the piece.
+`READ_BYTES` of decoded data, whatever the size of the piece, and no more of the piece is in memory than that takes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.found import Found
 from trainingrun_trainer.data.source import Source
@@ -27,8 +28,11 @@ class Format(Protocol):
         Raises InvalidConfiguration naming the file or path.
         """
 
-    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
-        """The rows of `piece`, in its order, with the types of the found `source`. Raises DataError naming the file."""
+    def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
+        """The rows of `piece`, in its order, with the types of the found `source`. Raises DataError naming the file.
+
+        A table has about `table_bytes` bytes where the format can cut that small, and always the same rows.
+        """
 
 
 def format_of(source: Source) -> Format:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer.data import layout
+from trainingrun_trainer.data import READ_BYTES, layout
 from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import File, find_files, open_file, root_of
 from trainingrun_trainer.data.found import Found
@@ -54,7 +54,7 @@ class Images:
         ]
         return Found(dataclasses.replace(source, classes=classes), pieces)
 
-    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
+    def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
         """The decoded images as uint8 (height, width) or (height, width, 3), with their labels."""
         rows = ((path, decode(source, path, _bytes_of(path))) for path in piece.paths)
         labels = iter(piece.labels)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
 
+from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import File, find_files, root_of
 from trainingrun_trainer.data.formats import csv_scan, json_scan
@@ -57,8 +58,8 @@ class Csv:
         ]
         return _found(source, files, schemas, [file.rows for file in scanned], frozenset())
 
-    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
-        """The rows in tables of bounded size."""
+    def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
+        """The rows in tables of a block each: a smaller block might not hold a row."""
         path = piece.paths[0]
         fields = _in_file(source, path)
         types = {field.name: pa.float32() if pa.types.is_float16(field.type) else field.type for field in fields}
@@ -94,8 +95,8 @@ class Json:
         found = _found(source, files, schemas, [file.rows for file in scanned], ragged)
         return dataclasses.replace(found, source=_with_nulls(found.source, scanned))
 
-    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
-        """The rows in tables of bounded size."""
+    def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
+        """The rows in tables of a block each: a smaller block might not hold a row."""
         read = pyarrow.json.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)
         parse = pyarrow.json.ParseOptions(
             explicit_schema=pa.schema(_in_file(source, piece.paths[0])), unexpected_field_behavior="ignore"

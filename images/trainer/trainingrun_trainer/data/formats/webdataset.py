@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.files import find_files, open_file
 from trainingrun_trainer.data.formats.images import SUFFIXES, table_of
@@ -37,7 +38,7 @@ class WebDataset:
         files = find_files(source.field + ".path", source.path, self.suffixes)
         return Found(source, [Piece(index=i, paths=(f.path,), size_bytes=f.size_bytes) for i, f in enumerate(files)])
 
-    def read(self, source: Source, piece: Piece) -> Iterator[pa.Table]:
+    def read(self, source: Source, piece: Piece, table_bytes: int = READ_BYTES) -> Iterator[pa.Table]:
         """The samples of a shard in its order."""
         if piece.size_bytes % _TAR_BLOCK:
             # A reader of tar files takes half a header for the end, and the rows behind it would be lost in silence.

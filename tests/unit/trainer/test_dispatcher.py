@@ -1,0 +1,174 @@
+"""Ranks get each row once and in the same order, whatever workers, objects and authors do. Without Ray's processes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from pool_by_hand import KEY, ROWS, SHUFFLED, HandCrew, pool_over, rows_of, run
+
+from trainingrun_trainer.data.consumed import Consumed
+from trainingrun_trainer.failures.errors import UserCodeError
+from trainingrun_trainer.pool.dispatcher import Dispatcher, lost_objects
+from trainingrun_trainer.pool.tasks import PassKey
+
+
+def nothing(method: str, worker: str) -> None:
+    """No mishap."""
+
+
+async def one_pass(pool: Dispatcher) -> list[int]:
+    pool.begin(KEY, SHUFFLED, b"")
+    return await rows_of(pool, 0)
+
+
+def crew_of(pool: Dispatcher) -> HandCrew:
+    crew: Any = pool._crew
+    return crew
+
+
+def test_each_row_comes_once_and_all_workers_have_a_part_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def story(pool: Dispatcher) -> list[int]:
+        rows = await one_pass(pool)
+        assert all(worker.calls for worker in crew_of(pool).members.values())
+        assert sum(pool.rows_by_node.values()) == ROWS
+        assert set(pool.rows_by_node) == {"node-0", "node-1"}
+        return rows
+
+    rows = run(monkeypatch, pool_over(tmp_path), nothing, story)
+    assert len(set(rows)) == len(rows) == ROWS
+    assert rows != sorted(rows)
+
+
+def test_ranks_share_a_pass_and_those_that_ask_before_it_begins_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def story(pool: Dispatcher) -> list[list[int]]:
+        early = asyncio.ensure_future(rows_of(pool, 1))
+        await asyncio.sleep(0.01)
+        assert not early.done()
+        pool.begin(KEY, SHUFFLED, b"")
+        return [await rows_of(pool, 0), await early]
+
+    ranks = run(monkeypatch, pool_over(tmp_path, world_size=2), nothing, story)
+    assert abs(len(ranks[0]) - len(ranks[1])) <= 1
+    assert len(set(ranks[0]) | set(ranks[1])) == ROWS
+
+
+def test_workers_that_die_cost_no_row_and_change_no_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pool = pool_over(tmp_path)
+    expected = run(monkeypatch, pool, nothing, one_pass)
+    calls = itertools.count(1)
+
+    def die(method: str, worker: str) -> None:
+        if next(calls) % 3 == 0 and method == "make":
+            raise ray.exceptions.RayActorError()
+
+    async def story(pool: Dispatcher) -> list[int]:
+        rows = await one_pass(pool)
+        assert crew_of(pool).lost
+        assert len(crew_of(pool).lost) == len(set(crew_of(pool).lost))
+        return rows
+
+    assert run(monkeypatch, pool, die, story) == expected
+
+
+def test_tables_that_are_lost_are_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of slabs before units are made of them, and of units before their rank has fetched them."""
+    pool = pool_over(tmp_path)
+    expected = run(monkeypatch, pool, nothing, one_pass)
+
+    async def story(pool: Dispatcher) -> list[int]:
+        pool.begin(KEY, SHUFFLED, b"")
+        lost = 0
+
+        async def lose() -> None:
+            nonlocal lost
+            while lost < 6:
+                for table in [*pool._tables.values()][:2]:
+                    lost += not table.is_lost and table.value is not None
+                    table.is_lost = table.value is not None
+                await asyncio.sleep(0.002)
+
+        losing = asyncio.ensure_future(lose())
+        rows = await rows_of(pool, 0)
+        losing.cancel()
+        assert lost >= 2
+        return rows
+
+    assert run(monkeypatch, pool, nothing, story) == expected
+
+
+def fail_late(batch: dict[str, Any]) -> dict[str, Any]:
+    if (batch["label"] == 1500).any():
+        raise ValueError("the author's mistake")
+    return batch
+
+
+def test_an_author_s_exception_reaches_the_rank_behind_the_rows_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(UserCodeError, match="ValueError: the author's mistake"):
+        run(monkeypatch, pool_over(tmp_path, f"{__name__}:fail_late"), nothing, one_pass)
+
+
+def test_rows_that_are_used_do_not_come_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pool = pool_over(tmp_path)
+    whole = run(monkeypatch, pool, nothing, one_pass)
+    used = Consumed()
+    used.add(np.array(whole[:1000]))
+
+    async def story(pool: Dispatcher) -> list[int]:
+        pool.prepare_ahead(KEY, SHUFFLED)
+        await asyncio.sleep(0.02)
+        pool.begin(KEY, SHUFFLED, used.to_bytes())
+        return await rows_of(pool, 0)
+
+    assert sorted(run(monkeypatch, pool, nothing, story)) == sorted(whole[1000:])
+
+
+def test_a_pass_that_was_made_ahead_is_there_as_it_begins_and_nothing_is_kept_of_those_that_are_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    following = PassKey(1, "train", 1)
+
+    async def story(pool: Dispatcher) -> list[int]:
+        pool.begin(KEY, SHUFFLED, b"")
+        pool.prepare_ahead(following, SHUFFLED)
+        rows = await rows_of(pool, 0)
+        await asyncio.sleep(0.05)
+        pool.begin(following, SHUFFLED, b"")
+        first = await pool.take(following, 0)
+        assert first.units
+        pool.begin(PassKey(1, "train", 2), SHUFFLED, b"")
+        again = await rows_of(pool, 0, PassKey(1, "train", 2))
+        assert again == rows
+        await asyncio.sleep(0.01)
+        assert not pool._tables
+        return rows
+
+    assert len(run(monkeypatch, pool_over(tmp_path), nothing, story)) == ROWS
+
+
+def test_what_breaks_the_pool_itself_is_told_to_those_who_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def story(pool: Dispatcher) -> None:
+        waiting = asyncio.ensure_future(rows_of(pool, 0))
+        await asyncio.sleep(0.01)
+        crew_of(pool).handle = lambda name: 1 // 0  # type: ignore[method-assign]
+        pool.begin(KEY, SHUFFLED, b"")
+        await waiting
+
+    with pytest.raises(ZeroDivisionError):
+        run(monkeypatch, pool_over(tmp_path), nothing, story)
+
+
+def test_the_loss_of_an_object_is_known_through_ray_s_wrapping() -> None:
+    lost = ray.exceptions.ObjectLostError("ab" * 28, None, "")
+    assert lost_objects(lost) == {"ab" * 28}
+    assert lost_objects(ray.exceptions.RayTaskError("make", "", lost)) == {"ab" * 28}
+    assert lost_objects(ray.exceptions.RayTaskError("make", "", ValueError("other"))) == set()
