@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Load:
-    """`seconds` a row costs a data CPU, rows that trainers take in a second, CPUs of a node, and how uneven rows are."""
+    """`seconds` a row costs a data CPU, `needed` rows are taken a second, and how uneven the time of units is."""
 
     seconds: float
     needed: float

@@ -20,6 +20,7 @@ from trainingrun.spec.documents import load_runs
 from trainingrun_trainer.data.transform import worker_options
 from trainingrun_trainer.driver.plan import Plan, plan_of, workers_of
 from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.forecast.model import Shape, forecast
 from trainingrun_trainer.forecast.words import document, page
 from trainingrun_trainer.local.adapt import adapt
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     try:
         runs = load_runs(options.file)
         if len(runs) != 1:
-            raise InvalidSpec(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one")
+            raise InvalidConfiguration(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one")
         adapted = adapt(runs[0].run, options.volume)
         sys.path.insert(0, str(options.file.resolve().parent))
         os.environ.update(adapted.variables)
