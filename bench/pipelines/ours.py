@@ -27,8 +27,7 @@ from trainingrun_trainer.driver.hub import create_hub
 from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
 from trainingrun_trainer.pool.client import PassRows
-from trainingrun_trainer.pool.dispatcher import Pool
-from trainingrun_trainer.pool.pass_plans import dataset_of
+from trainingrun_trainer.pool.pass_plans import Pool, dataset_of
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.device_link import CpuLink
 from trainingrun_trainer.train.lockstep import Lockstep

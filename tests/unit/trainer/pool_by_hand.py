@@ -22,8 +22,8 @@ from trainingrun_trainer.data.step import Step
 from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.pool import dispatcher
 from trainingrun_trainer.pool.crew import Member
-from trainingrun_trainer.pool.dispatcher import Dispatcher, Pool
-from trainingrun_trainer.pool.pass_plans import dataset_of
+from trainingrun_trainer.pool.dispatcher import Dispatcher
+from trainingrun_trainer.pool.pass_plans import Pool, dataset_of
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.pool.worker import DataWorker, Work
 
@@ -45,7 +45,7 @@ class Ref:
 
 
 class Worker:
-    """A data worker whose calls `meddle(method, worker)` is asked about before each: what it raises, the call raises."""
+    """A data worker. `meddle(method, worker)` is called before each of its calls: what it raises, the call raises."""
 
     def __init__(self, name: str, works: Mapping[str, Work], meddle: Callable[[str, str], None]):
         self.calls = 0

@@ -1,4 +1,4 @@
-"""A rank's epochs: which passes it makes, which rows count as used, and what was waited for. The hub is made by hand."""
+"""A rank's epochs: which passes it makes, which rows count as used, and what was waited for. The hub is hand-made."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from trainingrun_trainer.driver.start_watch import StartWatch
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.failures.tracebacks import last_lines_first
-from trainingrun_trainer.pool.dispatcher import Pool
+from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.pool.worker import Trouble
 from trainingrun_trainer.storage import RunStorage

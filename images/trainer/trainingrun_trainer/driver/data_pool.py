@@ -12,8 +12,7 @@ from trainingrun_trainer.data.steps import looks_at_inputs_only, trainer_steps
 from trainingrun_trainer.data.transform import worker_options
 from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.placement import data_store_bytes, live_nodes
-from trainingrun_trainer.pool.dispatcher import Pool
-from trainingrun_trainer.pool.pass_plans import Dataset, dataset_of
+from trainingrun_trainer.pool.pass_plans import Dataset, Pool, dataset_of
 from trainingrun_trainer.pool.tasks import PassKey
 
 # Of the data nodes' object stores: the rest is for what is on its way, and for copies of other nodes' slabs.

@@ -17,7 +17,8 @@ from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.pool.client import Given
-from trainingrun_trainer.pool.dispatcher import Dispatcher, Pool
+from trainingrun_trainer.pool.dispatcher import Dispatcher
+from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.pool.worker import Trouble
 

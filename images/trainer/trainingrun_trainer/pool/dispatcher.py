@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +21,8 @@ from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.pool.client import Given
 from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
-from trainingrun_trainer.pool.pass_plans import Dataset, plan_of
+from trainingrun_trainer.pool.losses import lost_objects
+from trainingrun_trainer.pool.pass_plans import Pool, plan_of
 from trainingrun_trainer.pool.schedule import Schedule
 from trainingrun_trainer.pool.tasks import (
     Assignment,
@@ -42,21 +42,6 @@ from trainingrun_trainer.pool.worker import Trouble, portable
 
 # After so long a rank is answered that there is nothing yet, and asks again: a rank that is gone asks no more.
 _ANSWER_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Pool:
-    """What a run's pool of data workers is to do: its datasets by name, and for how many ranks.
-
-    `budget_bytes` is what objects may take in the data nodes' stores, `options` what Ray reserves for a worker, and
-    `most_workers` how many of them the run's author allows at most, None for as many as there is room for.
-    """
-
-    datasets: Mapping[str, Dataset]
-    world_size: int
-    budget_bytes: int
-    options: Mapping[str, Any]
-    most_workers: int | None = None
 
 
 class Dispatcher:
@@ -257,11 +242,3 @@ class Dispatcher:
         if self._probing is not None:
             self._probing[1].set_result(Trouble(portable(self._broken)))
             self._probing = None
-
-
-def lost_objects(error: BaseException) -> set[str]:
-    """The ids, as Ray prints them, of the objects whose loss has led to `error`; empty if it was something else."""
-    cause: BaseException | None = error
-    while isinstance(cause, ray.exceptions.RayTaskError):
-        cause = cause.cause if isinstance(cause.cause, BaseException) else None
-    return {cause.object_ref_hex} if isinstance(cause, ray.exceptions.ObjectLostError) else set()

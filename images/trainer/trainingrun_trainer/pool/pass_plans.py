@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.listing import Listing
@@ -22,6 +24,21 @@ class Dataset:
     bundles: tuple[Bundle, ...]
     mixing: Mixing
     is_kept: bool
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What a run's pool of data workers is to do: its datasets by name, and for how many ranks.
+
+    `budget_bytes` is what objects may take in the data nodes' stores, `options` what Ray reserves for a worker, and
+    `most_workers` how many of them the run's author allows at most, None for as many as there is room for.
+    """
+
+    datasets: Mapping[str, Dataset]
+    world_size: int
+    budget_bytes: int
+    options: Mapping[str, Any]
+    most_workers: int | None = None
 
 
 def dataset_of(
