@@ -38,8 +38,7 @@ def main() -> int:
         print(f"{name} ({time.monotonic() - began:.0f} s)\n  {json.dumps(result)}", flush=True)
         if not options.quick:
             (_RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    if not options.quick:
-        write_table(_BENCH)
+            write_table(_BENCH)
     return 0
 
 
