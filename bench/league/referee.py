@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 from bench.league.protocol import Task
-from bench.processes import descendants
+from bench.processes import descendants, environment
 
-_ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 180.0
 _SAMPLE_SECONDS = 0.3
 # A decoder and a resizer may differ from ours by so many grey levels in an image's mean.
@@ -108,7 +107,7 @@ class _Process:
                     *("-m", f"bench.league.contestants.{runner.name}", order, json.dumps(dataclasses.asdict(task))),
                 ],
                 cwd=log.parent,
-                env={**os.environ, "PYTHONPATH": str(_ROOT), "HF_HUB_OFFLINE": "1"},
+                env={**environment(), "HF_HUB_OFFLINE": "1"},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
