@@ -11,7 +11,7 @@ DEMO := .trainingrun/demo
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations bench lock sbom clean
+.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations bench league lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ mutations: setup ## Break the examples in every way that people do, and write wh
 
 bench: setup ## Measure the data path, stall, recovery and the operator against baselines in the same run
 	$(BIN)/python -m bench
+
+league: setup ## Compare loaders: speed, memory, and rows lost and repeated when they are killed, in 20 minutes
+	$(BIN)/python -m bench.league
 
 lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	echo uv | $(LOCK) - -o requirements/bootstrap.txt

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+
+
+def environment() -> dict[str, str]:
+    """The variables of a Python process that finds this package, and whatever this one was told to find."""
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def descendants(pid: int) -> list[int]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_ROOT = Path(__file__).parents[2]
+from bench.processes import environment
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class _Process:
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.pipelines", entry.pipeline, str(entry.path), str(entry.rows)],
-                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

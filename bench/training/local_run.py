@@ -17,10 +17,9 @@ from typing import Any
 import yaml
 
 from bench.machine import usable_cpus
-from bench.processes import command_line, descendants
+from bench.processes import command_line, descendants, environment
 from trainingrun.contract.records import AttemptEnded, Record, parse_line
 
-_ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 240.0
 _POLL_SECONDS = 0.02
 
@@ -39,7 +38,7 @@ class LocalRun:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "trainingrun", "local", "-f", str(file), "--json"],
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                env=environment(),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -21,6 +21,7 @@ COMMANDS = (
     "local",
     "logs",
     "operator",
+    "plan",
     "render",
     "report",
     "resume",

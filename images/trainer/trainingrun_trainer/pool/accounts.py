@@ -21,7 +21,6 @@ class Accounts:
     def __init__(self) -> None:
         self._costs: dict[str, Costs] = {}
         self._steps: defaultdict[tuple[str, str], Cost] = defaultdict(Cost)
-        self._bad_rows: defaultdict[str, int] = defaultdict(int)
         self._meter = Meter()
 
     def costs(self, dataset: str) -> Costs:
@@ -37,13 +36,12 @@ class Accounts:
         costs = self.costs(dataset)
         (costs.read if is_read else costs.prepare).note(report.kept, report.size_bytes, report.seconds)
 
-    def note_unit(self, dataset: str, report: UnitReport, *, is_first: bool) -> None:
-        """A unit was made; `is_first` unless it was made before and lost."""
+    def note_unit(self, dataset: str, report: UnitReport) -> None:
+        """A unit was made."""
         self.costs(dataset).make.note(report.rows_in, report.size_bytes, report.seconds)
         for step, seconds in report.seconds_by_step.items():
             self._steps[dataset, step].note(report.rows_in, 0, seconds)
         self._meter.note_rows(report.rows_in)
-        self._bad_rows[dataset] += report.bad_rows * is_first
 
     def figures(self, now: float) -> dict[str, Any]:
         """The fields of `Figures` that are known here."""
@@ -58,5 +56,4 @@ class Accounts:
                 for stage, cost in (("Read", costs.read), ("Prepare", costs.prepare), ("Make", costs.make))
             },
             "seconds_by_step": {key: cost.seconds_per_row or 0.0 for key, cost in self._steps.items()},
-            "bad_rows": dict(self._bad_rows),
         }

@@ -26,7 +26,7 @@ class Figures:
 
     `busy_seconds` of the `worker_seconds` that there were since the start, a worker had a task; `busy_share` is the
     same of the last ten seconds, as is `rows_per_second`, counted in rows that transforms were given. `stages` is by
-    dataset and "Read", "Prepare" or "Make", `seconds_by_step` a row's, by dataset and step, `bad_rows` by dataset.
+    dataset and "Read", "Prepare" or "Make", `seconds_by_step` a row's, by dataset and step.
     `ranks_waiting` have no unit ready in a pass that has begun; `has_work_waiting` if another worker had work now.
     """
 
@@ -37,7 +37,6 @@ class Figures:
     rows_per_second: float
     stages: Mapping[tuple[str, str], StageFigures]
     seconds_by_step: Mapping[tuple[str, str], float]
-    bad_rows: Mapping[str, int]
     units_ready: int
     units_in_flight: int
     reads_in_flight: int

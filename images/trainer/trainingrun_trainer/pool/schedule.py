@@ -111,8 +111,7 @@ class Schedule:
         self._landed(task_id)
         owner, job = flight.owner, flight.job
         if isinstance(job, Unit) and isinstance(report, UnitReport):
-            self._accounts.note_unit(owner.key.dataset, report, is_first=not job.is_counted)
-            job.is_counted = True
+            self._accounts.note_unit(owner.key.dataset, report)
             owner.unit_made(job, task_id, report)
         elif isinstance(job, Slab) and isinstance(report, SlabReport):
             is_read = isinstance(flight.task, ReadTask)

@@ -26,7 +26,6 @@ class Unit:
     __slots__ = (
         "deaths",
         "error",
-        "is_counted",
         "is_taken",
         "losses",
         "number",
@@ -48,7 +47,6 @@ class Unit:
         self.size_bytes = 0
         self.deaths = 0
         self.losses = 0
-        self.is_counted = False
         self.is_taken = False
         self.error: Exception | None = None
 

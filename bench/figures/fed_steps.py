@@ -1,0 +1,33 @@
+"""What the figures about feeding steps share: epochs of steps that sleep, and how long each waited for its batch."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bench.pipelines.passes import passes_over
+from bench.pipelines.slow_rows import ROWS_PER_CPU, TRANSFORM
+from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.transform import Chain
+
+DATA_CPUS, BATCH_ROWS = 2, 32
+# So many rows a second more than the steps take.
+_SURPLUS = 1.5
+STEP_SECONDS = BATCH_ROWS / (DATA_CPUS * ROWS_PER_CPU / _SURPLUS)
+
+
+def waits(path: Path, epochs: int) -> list[list[float]]:
+    """Seconds that each step has waited for its batch, epoch by epoch, and at the end of each for the news of it."""
+    chain = Chain((Step(TRANSFORM, "Row"),))
+    waited = []
+    with passes_over(path, chain, data_cpus=DATA_CPUS, batch_rows=BATCH_ROWS) as passes:
+        for number in range(epochs):
+            waited.append([0.0])
+            began = time.monotonic()
+            for _ in passes.epoch(number):
+                waited[-1][-1] += time.monotonic() - began
+                time.sleep(STEP_SECONDS)
+                waited[-1].append(0.0)
+                began = time.monotonic()
+            waited[-1][-1] += time.monotonic() - began
+    return waited

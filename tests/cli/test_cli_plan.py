@@ -1,0 +1,56 @@
+"""`trainingrun plan` checks its file and options, and becomes the program that measures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from trainingrun.cli import main
+from trainingrun.contract.exits import Exit
+
+MINIMAL = Path(__file__).parents[2] / "manifests" / "samples" / "minimal.yaml"
+
+
+class Became(Exception):
+    """This process would have been replaced."""
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    started: list[str] = []
+
+    def execv(_path: str, arguments: list[str]) -> None:
+        started.extend(arguments)
+        raise Became
+
+    monkeypatch.setattr(os, "execv", execv)
+    return started
+
+
+def test_the_program_gets_the_file_and_the_options(program: list[str]) -> None:
+    options = ["--sample", "64", "--trainer-rate", "1500", "-o", "json"]
+    assert isinstance(CliRunner().invoke(main, ["plan", "-f", str(MINIMAL), *options]).exception, Became)
+    assert program[1:] == [
+        *("-m", "trainingrun_trainer.local.plan_ahead", str(MINIMAL)),
+        *("--sample", "64", "--output", "json", "--trainer-rate", "1500.0"),
+    ]
+
+
+def test_a_file_that_is_not_valid_is_told_before_anything_is_started(program: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(MINIMAL.read_text().replace("epochs: ", "epoch: "))
+    result = CliRunner().invoke(main, ["plan", "-f", str(file)])
+    assert result.exit_code == Exit.INVALID_CONFIG
+    assert "spec.recipe.epoch" in result.stderr
+    assert program == []
+
+
+@pytest.mark.parametrize("options", [["--sample", "0"], ["--trainer-rate", "0"], ["-o", "yaml"]])
+def test_an_option_out_of_range_is_refused(program: list[str], options: list[str]) -> None:
+    result = CliRunner().invoke(main, ["plan", "-f", str(MINIMAL), *options])
+    assert result.exit_code == 2
+    assert options[0].lstrip("-") in result.stderr or "--output" in result.stderr
+    assert program == []
