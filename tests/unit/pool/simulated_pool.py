@@ -24,6 +24,7 @@ from trainingrun_trainer.pool.tasks import (
     PrepareTask,
     ReadTask,
     Ready,
+    Task,
     UnitReport,
 )
 
@@ -66,29 +67,31 @@ class SimulatedPool:
         budget_bytes: int = 1 << 40,
         has_kept: bool = False,
         row_seconds: float = 0.005,
-        read_seconds: float = 0.01,
+        read_seconds: float = 0.005,
         transfer_seconds: float = 0.003,
         kills: float = 0.0,
         losses: float = 0.0,
         seed: int = 0,
         fails: Callable[[Row], bool] = lambda row: False,
+        failing: type[Task] = MakeTask,
         deadly: Callable[[Row], bool] = lambda row: False,
     ):
         self.schedule = Schedule(budget_bytes, has_kept=has_kept)
         self.now = 0.0
         self.row_seconds, self.read_seconds, self.transfer_seconds = row_seconds, read_seconds, transfer_seconds
         self.kills, self.losses = kills, losses
-        self.fails, self.deadly = fails, deadly
+        self.fails, self.failing, self.deadly = fails, failing, deadly
         self.random = random.Random(seed)
         self.store: dict[int, list[Row]] = {}
         self.vanished: set[int] = set()
         self._pinned: dict[int, list[Row]] = {}
+        self._mixed: dict[tuple[int, ...], list[Row]] = {}
+        self._held = 0
         self.ranks: list[Rank] = []
-        self.made = 0
         self.units: list[Assignment] = []
+        self.reads = 0
         self.most_held = 0
         self.busy_seconds = 0.0
-        self.calls = 0
         self._queues: dict[str, deque[Assignment]] = {}
         self._running: set[str] = set()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -148,13 +151,13 @@ class SimulatedPool:
                 self._pin(assignment)
                 if isinstance(assignment.task, MakeTask):
                     self.units.append(assignment)
+                self.reads += isinstance(assignment.task, ReadTask)
                 is_settled = False
             for worker in [*self._queues]:
                 self._start(worker)
             for task_id in self.schedule.freed():
-                if task_id not in self.vanished:
-                    self.store.pop(task_id, None)
-        self.most_held = max(self.most_held, sum(map(len, self.store.values())) * ROW_BYTES)
+                self._held -= len(self.store.pop(task_id, ()))
+        self.most_held = max(self.most_held, self._held * ROW_BYTES)
 
     def _pin(self, assignment: Assignment) -> None:
         """What a task was sent with stays until it ends, unless it is lost."""
@@ -213,39 +216,38 @@ class SimulatedPool:
         self._running.discard(worker)
         if self.random.random() < self.losses and self.store:
             lost = self.random.choice([*self.store])
-            self.store.pop(lost)
+            self._held -= len(self.store.pop(lost))
             self.vanished.add(lost)
         task_id, task = assignment.task_id, assignment.task
         inputs = _inputs(task)
         missing = [each for each in inputs if each in self.vanished]
         rows = [] if missing else self._result(task)
-        if self.random.random() < self.kills or any(map(self.deadly, rows)):
+        is_made = isinstance(task, MakeTask)
+        if self.random.random() < self.kills or (is_made and any(map(self.deadly, rows))):
             self.leave(worker)
             self.after(2.0, lambda: (self.join(), None)[1])
         elif missing:
             named = missing if self.random.random() < 0.5 else []
             self.schedule.failed(task_id, Lost.INPUT, self.now, lost=named)
-        elif any(map(self.fails, rows)) and isinstance(task, MakeTask):
+        elif isinstance(task, self.failing) and any(map(self.fails, rows)):
             self.schedule.failed(task_id, ValueError(f"row {next(filter(self.fails, rows))}"), self.now)
         else:
             self.store[task_id] = rows
+            self._held += len(rows)
             self.schedule.done(task_id, self._report(task, rows, seconds), self.now)
 
-    def _result(self, task: ReadTask | PrepareTask | MakeTask) -> list[Row]:
+    def _result(self, task: Task) -> list[Row]:
         if isinstance(task, ReadTask):
-            each = task.slab_bytes // ROW_BYTES
-            total = task.bundle.rows or 0
-            return [(task.bundle.index, place) for place in range(task.slab * each, min(total, (task.slab + 1) * each))]
+            each, rows = task.slab_bytes // ROW_BYTES, task.bundle.rows or 0
+            return [(task.bundle.index, place) for place in range(task.slab * each, min(rows, (task.slab + 1) * each))]
         if isinstance(task, PrepareTask):
             return self._pinned[task.input]
-        rows = [row for each in task.inputs for row in self._pinned[each]]
-        random.Random(str(task.window)).shuffle(rows)
-        self.made += len(task.positions)
-        return [rows[place] for place in task.positions]
+        if (mixed := self._mixed.get(task.inputs)) is None:
+            mixed = self._mixed[task.inputs] = [row for each in task.inputs for row in self._pinned[each]]
+            random.Random(str(task.window)).shuffle(mixed)
+        return [mixed[place] for place in task.positions]
 
-    def _report(
-        self, task: ReadTask | PrepareTask | MakeTask, rows: list[Row], seconds: float
-    ) -> SlabReport | UnitReport:
+    def _report(self, task: Task, rows: list[Row], seconds: float) -> SlabReport | UnitReport:
         if isinstance(task, MakeTask):
             return UnitReport(len(task.positions), len(rows), len(rows) * ROW_BYTES, seconds, {"step": seconds}, 1)
         each = task.bundle.rows or 0
@@ -253,7 +255,7 @@ class SimulatedPool:
         return SlabReport(len(rows), len(rows), len(rows) * ROW_BYTES, has_more, seconds)
 
 
-def _inputs(task: ReadTask | PrepareTask | MakeTask) -> tuple[int, ...]:
+def _inputs(task: Task) -> tuple[int, ...]:
     if isinstance(task, MakeTask):
         return task.inputs
     return (task.input,) if isinstance(task, PrepareTask) else ()

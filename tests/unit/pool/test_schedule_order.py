@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_pool import ROW_BYTES, Row, SimulatedPool, plan_of
 
-from trainingrun_trainer.failures.errors import DataError
-from trainingrun_trainer.pool.tasks import PassKey, PassPlan
+from trainingrun_trainer.data.slabs import SlabReport
+from trainingrun_trainer.failures.errors import DataError, NodesLost
+from trainingrun_trainer.pool.schedule import Schedule
+from trainingrun_trainer.pool.tasks import Failed, Lost, PassKey, PassPlan, PrepareTask, ReadTask, Task
 
 _KEY = PassKey(0, "train", 0)
 
@@ -38,7 +40,7 @@ def _plans(draw: st.DrawFn) -> PassPlan:
     workers=st.integers(1, 6),
     row_seconds=st.sampled_from([0.0, 1e-4, 0.01, 0.3]),
     kills=st.sampled_from([0.0, 0.0, 0.03]),
-    losses=st.sampled_from([0.0, 0.02, 0.2]),
+    losses=st.sampled_from([0.0, 0.02, 0.1]),
     budget=st.sampled_from([1, 20 * ROW_BYTES, 1 << 40]),
     trains=st.sampled_from([0.0, 0.05]),
     seed=st.integers(0, 1000),
@@ -67,8 +69,8 @@ def test_ranks_get_the_same_rows_in_the_same_order_whatever_happens(
     pool.run()
     for rank, rows in zip(ranks, expected, strict=True):
         if rank.error is not None:  # by chance, one task has killed three workers
-            assert kills
-            assert isinstance(rank.error, DataError)
+            assert kills or losses
+            assert isinstance(rank.error, DataError if kills else NodesLost)
             assert rank.rows == rows[: len(rank.rows)]
         else:
             assert rank.rows == rows
@@ -122,13 +124,44 @@ def test_an_error_of_the_author_reaches_its_rank_after_all_rows_before_it(worker
 
 def test_rows_that_kill_three_workers_are_an_error_that_says_so() -> None:
     plan = plan_of([200, 200], world_size=2)
-    wrong = _expected(plan)[0][120]
-    pool = SimulatedPool(workers=4, deadly=lambda row: row == wrong)
-    pool.deadly = lambda row: row == wrong
-    # Reading the row is harmless, so that only units with it are deadly.
-    original = pool._result
-    pool._result = lambda task: original(task) if hasattr(task, "positions") else [(*row, 0) for row in original(task)]  # type: ignore[method-assign,assignment,misc]
+    expected = _expected(plan)
+    pool = SimulatedPool(workers=4, deadly=lambda row: row == expected[0][120])
     ranks = pool.begin(_KEY, plan)
-    pool.run(most_events=20_000)
-    assert ranks[1].error is None
-    assert ranks[0].rows
+    pool.run()
+    assert ranks[1].rows == expected[1]
+    assert ranks[0].rows == expected[0][: len(ranks[0].rows)]
+    assert isinstance(ranks[0].error, DataError)
+    assert "3 data workers have died while they made rows" in str(ranks[0].error)
+    assert "file-" in str(ranks[0].error)
+
+
+@pytest.mark.parametrize("failing", [ReadTask, PrepareTask])
+def test_a_slab_that_cannot_be_read_is_an_error_for_every_rank_in_its_place(failing: type[Task]) -> None:
+    plan = plan_of([200, 200, 200], side_by_side=2, world_size=2, is_prepared=True)
+    expected = _expected(plan)
+    pool = SimulatedPool(workers=4, fails=lambda row: row == (1, 150), failing=failing)
+    ranks = pool.begin(_KEY, plan)
+    pool.run()
+    # The first windows of the group are whole, the second is the one with the row.
+    assert [rank.rows for rank in ranks] == [rows[:100] for rows in expected]
+    assert all("(1, 150)" in str(rank.error) for rank in ranks)
+
+
+def test_a_file_that_has_changed_when_it_is_read_again_is_an_error() -> None:
+    plan = plan_of([40])
+    schedule = Schedule(1 << 40)
+    schedule.worker_joined("a", "node")
+    schedule.begin(_KEY, plan, 0.0)
+    [read] = schedule.assignments(0.0)
+    schedule.done(read.task_id, SlabReport(40, 40, 1000, False, 0.1), 0.1)
+    make = schedule.assignments(0.1)[0]
+    schedule.failed(make.task_id, Lost.INPUT, 0.2, lost=[read.task_id])
+    again = next(each for each in schedule.assignments(0.2) if isinstance(each.task, ReadTask))
+    assert again.task == read.task
+    schedule.done(again.task_id, SlabReport(39, 39, 1000, False, 0.1), 0.3)
+    schedule.assignments(0.3)
+    answer = schedule.ready(_KEY, 0)
+    assert isinstance(answer, Failed)
+    assert str(answer.error) == (
+        "file-0: found 39 rows where there were 40 before; the file has changed while it was read"
+    )

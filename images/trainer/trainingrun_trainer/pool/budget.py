@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trainingrun_trainer.pool.reading_ahead import Room
+from trainingrun_trainer.pool.workers import Workers
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Budget:
         """What kept units may fill."""
         return self.total_bytes // 4
 
-    def room(self, held: Iterable[Held], *, is_kept: bool, workers: int, has_makers: bool) -> Room:
+    def room(self, held: Iterable[Held], workers: Workers, *, is_kept: bool) -> Room:
         """What is left for a pass, where all passes of its kind hold `held`."""
         limit = self.total_bytes / (4 if is_kept else 2 if self.has_kept else 1)
         slabs = units = 0.0
@@ -49,9 +50,10 @@ class Budget:
             units += each.units + each.expected_units
         left = limit - slabs - units
         return Room(
-            workers=workers,
+            workers=len(workers),
             units=left,
             slabs=min(left, limit / 2 - slabs),
             beyond=min(left, limit / 4 - slabs),
-            has_makers=has_makers,
+            has_makers=workers.has_makers,
+            has_idle=workers.busy < len(workers),
         )

@@ -13,6 +13,8 @@ _MOST_BYTES = 16 << 20
 # The first units of a pass are small, so that every rank has its first batch soon.
 _FIRST_SECONDS = 0.25
 _MOST_SECONDS = 1.0
+# While rows are short, a read for which all wait may stand behind two units in its worker's queue.
+_SHORT_SECONDS = 0.1
 # Below this, handing a unit out costs more than an idle worker.
 _LEAST_SECONDS = 0.04
 # What is cut while nobody knows what a row costs, and how much larger than any before a unit may be.
@@ -45,18 +47,22 @@ class Cost:
             self.most_rows = max(self.most_rows, rows)
 
 
-def rows_of_unit(cost: Cost, *, units: int, workers: int, known_rows: int, rest: int, bytes_per_row: float) -> int:
+def rows_of_unit(
+    cost: Cost, *, units: int, workers: int, rows_ahead: int, rest: int, bytes_per_row: float, is_short: bool
+) -> int:
     """Rows of the next unit, at least 1 and at most `rest`, which is what its rank still has in the window.
 
-    `units` were cut in this pass before, `known_rows` can be cut now by all ranks together, and `bytes_per_row` is
-    what a made row is expected to have.
+    `units` were cut in this pass before, `rows_ahead` are there for all workers together, and `bytes_per_row` is
+    what a made row is expected to have. `is_short` if workers have to wait for rows to be read.
     """
     rows: float = _UNKNOWN_ROWS
     if cost.seconds_per_row is not None:
         a_row = max(cost.seconds_per_row, 1e-9)
         seconds = _FIRST_SECONDS + (_MOST_SECONDS - _FIRST_SECONDS) * min(1.0, units / (4 * workers))
+        if is_short:
+            seconds = _SHORT_SECONDS
         # Two units for every worker in what is known, as far as units are not too small for it.
-        fair = max(known_rows / (2 * workers), _LEAST_SECONDS / a_row)
+        fair = max(rows_ahead / (2 * workers), _LEAST_SECONDS / a_row)
         rows = min(seconds / a_row, fair, _GROWTH * max(cost.most_rows, _UNKNOWN_ROWS))
     rows = max(1, int(min(rows, _MOST_BYTES / max(bytes_per_row, 1e-9))))
     # In equal parts, so that no scrap is left at the end of a share.

@@ -30,7 +30,7 @@ class Room:
     """What the moment allows a pass: `workers` there are, and bytes that it may still fill.
 
     `slabs` are for slabs of the group that is read, `beyond` for those of later ones, `units` for made units.
-    `has_makers` tells whether a worker is free that has nothing to read.
+    `has_makers` tells whether a worker is free that has nothing to read, `has_idle` whether one has nothing to do.
     """
 
     workers: int
@@ -38,6 +38,7 @@ class Room:
     slabs: float
     beyond: float
     has_makers: bool
+    has_idle: bool
 
 
 class ReadingAhead:

@@ -58,10 +58,12 @@ class Shares:
         closed, self._closed = self._closed, []
         return closed
 
-    def cut_starving(self, rows_of: RowsOf) -> Unit | None:
-        """A unit for a rank that has none left, if its window is known and its slabs are there."""
+    def cut_starving(self, rows_of: RowsOf, *, is_first: bool = False) -> Unit | None:
+        """A unit for a rank that has none left, if its window's slabs are there; with `is_first` only its first one."""
         for rank in self.starving:
             state = self.ranks[rank]
+            if is_first and state.cut:
+                continue
             window = self.windows.get(state.window)
             if window is not None and not window.missing:
                 return self._cut(state, window, rows_of(window, self._rest(state)))

@@ -1,0 +1,62 @@
+"""What the pool has been seen to do: the costs of every dataset's stages, rows made, and time that workers worked.
+
+Sums and averages over reports; the time is an argument. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from trainingrun_trainer.data.slabs import SlabReport
+from trainingrun_trainer.pool.cutting import Cost
+from trainingrun_trainer.pool.figures import Meter, StageFigures
+from trainingrun_trainer.pool.reading_ahead import Costs
+from trainingrun_trainer.pool.tasks import UnitReport
+
+
+class Accounts:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._costs: dict[str, Costs] = {}
+        self._steps: defaultdict[tuple[str, str], Cost] = defaultdict(Cost)
+        self._bad_rows: defaultdict[str, int] = defaultdict(int)
+        self._meter = Meter()
+
+    def costs(self, dataset: str) -> Costs:
+        """What the stages of a dataset cost: the same object for all of its passes."""
+        return self._costs.setdefault(dataset, Costs(Cost(), Cost(), Cost()))
+
+    def tick(self, now: float, *, busy: int, workers: int) -> None:
+        """Since the last tick, `busy` of `workers` workers have had something to do."""
+        self._meter.tick(now, busy=busy, workers=workers)
+
+    def note_slab(self, dataset: str, report: SlabReport, *, is_read: bool) -> None:
+        """A slab was read, or else prepared."""
+        costs = self.costs(dataset)
+        (costs.read if is_read else costs.prepare).note(report.kept, report.size_bytes, report.seconds)
+
+    def note_unit(self, dataset: str, report: UnitReport, *, is_first: bool) -> None:
+        """A unit was made; `is_first` unless it was made before and lost."""
+        self.costs(dataset).make.note(report.rows_in, report.size_bytes, report.seconds)
+        for step, seconds in report.seconds_by_step.items():
+            self._steps[dataset, step].note(report.rows_in, 0, seconds)
+        self._meter.note_rows(report.rows_in)
+        self._bad_rows[dataset] += report.bad_rows * is_first
+
+    def figures(self, now: float) -> dict[str, Any]:
+        """The fields of `Figures` that are known here."""
+        return {
+            "busy_share": self._meter.busy_share(),
+            "busy_seconds": self._meter.busy_seconds,
+            "worker_seconds": self._meter.worker_seconds,
+            "rows_per_second": self._meter.rows_per_second(now),
+            "stages": {
+                (dataset, stage): StageFigures(cost.seconds_per_row, cost.bytes_per_row)
+                for dataset, costs in self._costs.items()
+                for stage, cost in (("Read", costs.read), ("Prepare", costs.prepare), ("Make", costs.make))
+            },
+            "seconds_by_step": {key: cost.seconds_per_row or 0.0 for key, cost in self._steps.items()},
+            "bad_rows": dict(self._bad_rows),
+        }
