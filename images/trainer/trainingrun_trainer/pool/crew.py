@@ -79,7 +79,7 @@ class Crew:
             if self._trouble is not None:
                 raise self._trouble
         raise NodesLost(
-            "for half a minute, all data workers have ended as they started, on nodes of the data group that are there; "
+            "for half a minute, all data workers have ended as they started, on live nodes of the data group; "
             "Ray's logs of these nodes may say why"
         )
 
