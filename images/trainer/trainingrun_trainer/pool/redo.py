@@ -6,7 +6,7 @@ A window whose slabs were let go is read again for it: one at a time, unless the
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import defaultdict, deque
 
 from trainingrun_trainer.pool.units import Unit, UnitState
 from trainingrun_trainer.pool.windows import Slab, SlabState, Window
@@ -18,6 +18,7 @@ class Redo:
     def __init__(self) -> None:
         self._units: deque[Unit] = deque()
         self._slabs: deque[Slab] = deque()
+        self._lost: defaultdict[int, list[Unit]] = defaultdict(list)  # by window, for want of slabs
         self._waiting: list[tuple[int, Window]] = []
         self._begun: set[int] = set()  # windows whose slabs are being read again
 
@@ -28,9 +29,9 @@ class Redo:
         if not window.missing:
             self._units.append(unit)
             return
-        if not window.lost and window.seq not in self._begun:
+        if window.seq not in self._lost and window.seq not in self._begun:
             heapq.heappush(self._waiting, (window.seq, window))
-        window.lost.append(unit)
+        self._lost[window.seq].append(unit)
 
     def slab_lost(self, slab: Slab) -> None:
         """A slab that was read before, and whose window is waited for, has to be read again."""
@@ -50,8 +51,7 @@ class Redo:
         window.missing -= 1
         if not window.missing:
             self._begun.discard(window.seq)
-            self._units.extend(window.lost)
-            window.lost = []
+            self._units.extend(self._lost.pop(window.seq, ()))
 
     def next_slab(self, *, has_room: bool) -> Slab | None:
         """A slab to read again."""

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import enum
 import heapq
-from typing import TYPE_CHECKING
 
 from trainingrun_trainer.data.slabs import Bundle, SlabReport
 from trainingrun_trainer.pool.tasks import TaskId, WindowId
-
-if TYPE_CHECKING:
-    from trainingrun_trainer.pool.units import Unit
 
 
 class SlabState(enum.Enum):
@@ -69,7 +65,6 @@ class Window:
     __slots__ = (
         "error",
         "group",
-        "lost",
         "missing",
         "number",
         "open_shares",
@@ -93,7 +88,6 @@ class Window:
         self.unmade = 0
         self.untaken = 0
         self.missing = 0
-        self.lost: list[Unit] = []
 
     @property
     def id(self) -> WindowId:
