@@ -21,6 +21,21 @@ def _validation(number: int) -> PassKey:
     return PassKey(0, "validation", number)
 
 
+@pytest.mark.parametrize("workers", [4, 16])
+def test_trainers_that_are_slower_than_the_pool_wait_neither_in_a_pass_nor_between_two(workers: int) -> None:
+    pool = SimulatedPool(workers=workers, budget_bytes=3000 * ROW_BYTES)
+    pool.schedule.prepare_ahead(_train(0), _PLAN)
+    pool.run(lambda: pool.now > 0.5)
+    start = pool.now
+    for number in range(2):
+        ranks = pool.begin(_train(number), _PLAN, 0.005)
+        pool.schedule.prepare_ahead(_train(number + 1), _PLAN)
+        pool.run()
+        assert all(rank.times[0] == pytest.approx(start + number * 4000 * 0.005, abs=0.01) for rank in ranks)
+    # The last unit's training is not waited for.
+    assert pool.now == pytest.approx(start + 2 * 4000 * 0.005, abs=0.01)
+
+
 @pytest.mark.parametrize("workers", [1, 4, 16])
 def test_no_gap_lies_between_passes_of_which_the_next_is_prepared_ahead(workers: int) -> None:
     pool = SimulatedPool(workers=workers)
@@ -30,7 +45,7 @@ def test_no_gap_lies_between_passes_of_which_the_next_is_prepared_ahead(workers:
         pool.schedule.prepare_ahead(_train(number + 1), _PLAN)
         pool.run()
         if number:
-            assert min(rank.times[0] for rank in ranks) - last < 0.05
+            assert min(rank.times[0] for rank in ranks) - last < 0.3  # the first unit is in the making
         last = pool.now
     due = 3 * 8000 * pool.row_seconds / workers
     assert due / pool.now >= 0.95

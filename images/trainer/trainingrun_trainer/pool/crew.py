@@ -84,8 +84,8 @@ class Crew:
             if self._trouble is not None:
                 raise self._trouble
         raise NodesLost(
-            "for half a minute, all data workers have ended as they started, on nodes of the data group that are "
-            "there; Ray's logs of these nodes may say why"
+            "for half a minute, all data workers have ended as they started, on live nodes of the data group; "
+            "Ray's logs of these nodes may say why"
         )
 
     @property

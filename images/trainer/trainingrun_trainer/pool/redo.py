@@ -6,7 +6,7 @@ A window whose slabs were let go is read again for it: one at a time, unless the
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import defaultdict, deque
 
 from trainingrun_trainer.pool.units import Unit, UnitState
 from trainingrun_trainer.pool.windows import Slab, SlabState, Window
@@ -17,8 +17,8 @@ class Redo:
 
     def __init__(self) -> None:
         self._units: deque[Unit] = deque()
-        self._lost: dict[int, list[Unit]] = {}  # by window, until its slabs are there again
         self._slabs: deque[Slab] = deque()
+        self._lost: defaultdict[int, list[Unit]] = defaultdict(list)  # by window, for want of slabs
         self._waiting: list[tuple[int, Window]] = []
         self._begun: set[int] = set()  # windows whose slabs are being read again
 
@@ -31,7 +31,7 @@ class Redo:
             return
         if window.seq not in self._lost and window.seq not in self._begun:
             heapq.heappush(self._waiting, (window.seq, window))
-        self._lost.setdefault(window.seq, []).append(unit)
+        self._lost[window.seq].append(unit)
 
     def slab_lost(self, slab: Slab) -> None:
         """A slab that was read before, and whose window is waited for, has to be read again."""

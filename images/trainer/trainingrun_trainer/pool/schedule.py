@@ -200,9 +200,7 @@ class Schedule:
         task_id, expected = next(self._ids), owner.expected_bytes(job)
         task = owner.task(job)
         is_read = isinstance(task, ReadTask)
-        preferred = None
-        if isinstance(job, Slab) and is_read:
-            preferred = job.window.group.readers.get(job.place)
+        preferred = self._reader_of(owner, job) if isinstance(job, Slab) and is_read else None
         worker = self._workers.pick(reads=is_read, preferred=preferred)
         if isinstance(job, Slab):
             owner.held.expected_slabs += expected
@@ -213,6 +211,15 @@ class Schedule:
         self._workers.assign(task_id, worker, reads=is_read)
         self._flights[task_id] = _Flight(owner, job, task, worker, expected)
         return Assignment(task_id, task, worker)
+
+    def _reader_of(self, owner: Pass, slab: Slab) -> str | None:
+        """Who has the slab's bundle open, unless another worker could skip to the slab before that one has time."""
+        reader = slab.window.group.readers.get(slab.place)
+        costs = self._accounts.costs(owner.key.dataset)
+        skipping = slab.window.number * (costs.read.seconds_per_task or 0.0)
+        if self._workers.has_idle_beside(reader) and skipping < (costs.make.seconds_per_task or 0.0):
+            return None
+        return reader
 
     def _landed(self, task_id: TaskId) -> _Flight:
         flight = self._flights.pop(task_id)

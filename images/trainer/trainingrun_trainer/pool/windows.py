@@ -65,7 +65,6 @@ class Window:
     __slots__ = (
         "error",
         "group",
-        "lost",
         "missing",
         "number",
         "open_shares",

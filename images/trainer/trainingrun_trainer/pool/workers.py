@@ -39,6 +39,10 @@ class Workers:
         """Whether any that reads nothing can be given a task."""
         return any(free for (_, reads), free in self._free.items() if not reads)
 
+    def has_idle_beside(self, worker: str | None) -> bool:
+        """Whether there is a worker with nothing to do while this one has all that it can have."""
+        return self._busy < len(self._tasks) and worker is not None and len(self._tasks.get(worker, ())) >= _IN_FLIGHT
+
     def join(self, worker: str) -> None:
         """A new worker. Raises ValueError if there is one of that name."""
         if worker in self._tasks:
