@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_pool import ROW_BYTES, Row, SimulatedPool, plan_of
+from pool_plans import ROW_BYTES, Row, plan_of
+from simulated_pool import SimulatedPool
 
 from trainingrun_trainer.data.slabs import SlabReport
 from trainingrun_trainer.failures.errors import DataError, NodesLost

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from simulated_pool import ROW_BYTES, SimulatedPool, plan_of
+from pool_plans import ROW_BYTES, plan_of
+from simulated_pool import SimulatedPool
 
 from trainingrun_trainer.pool.tasks import Ended, Failed, PassKey, PassPlan, Waiting
 

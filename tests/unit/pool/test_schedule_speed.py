@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from simulated_pool import SimulatedPool, plan_of
+from pool_plans import plan_of
+from simulated_pool import SimulatedPool
 
 from trainingrun_trainer.pool.tasks import PassKey
 

@@ -44,8 +44,6 @@ class Pass:
         """What it weighs."""
         return self._objects.held
 
-    # What is next
-
     def next(self, room: Room) -> Slab | Unit | None:
         """What a worker can do for the pass now; it counts as being done. None if there is nothing, or no room."""
         job: Slab | Unit | None = self._redo.next_slab(has_room=room.slabs > self._reading.expected_bytes)
@@ -193,8 +191,6 @@ class Pass:
         """Nobody needs anything of it any more."""
         self.is_over = True
         self._objects.let_all_go()
-
-    # Within
 
     def _slab_ready(self, slab: Slab, kept: int) -> None:
         if slab.is_known and kept != slab.kept:
