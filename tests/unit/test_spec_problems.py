@@ -22,7 +22,7 @@ SPEC = "a mapping with at least image and storage"
 DOCUMENT = "a mapping with at least apiVersion, kind, metadata and spec"
 IMAGE = "text of 1 to 500 characters: a container image without spaces"
 NODES = "a whole number from 1 to 1000"
-DATA = "a mapping with any of env, numNodes, maxNodes and resourcesPerNode"
+DATA = "a mapping with any of env, numNodes, maxNodes, targetStallPercentage and resourcesPerNode"
 
 SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
@@ -50,7 +50,8 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"data": {"zzz": None}},
-        "spec.data.zzz: found an unknown field, allowed: env, maxNodes, numNodes or resourcesPerNode",
+        "spec.data.zzz: found an unknown field, allowed: env, maxNodes, numNodes, "
+        "resourcesPerNode or targetStallPercentage",
     ),
     ({"suspend": "yes"}, 'spec.suspend: found "yes", allowed: true or false'),
     ({"suspend": 1}, "spec.suspend: found 1, allowed: true or false"),

@@ -13,6 +13,7 @@ from cache_samples import slab_files
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainingrun_trainer.data.bad_rows import BadRow
 from trainingrun_trainer.data.caching import Caching, Loaded, cache_word, caching_of, slab_bytes_for
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed
 from trainingrun_trainer.data.listing import Listing, list_dataset
@@ -25,13 +26,6 @@ from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 ROWS, SLAB_BYTES = 3000, 8 << 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Bad:
-    row: int
-    text: str
-    is_outage: bool
 
 
 HALF = Chain((Step("cached_functions:keep_even", "Row"),))
@@ -129,7 +123,7 @@ def test_what_is_random_so_rarely_that_no_sample_shows_it_ends_the_run_and_the_n
 def test_rows_that_were_left_out_are_told_again_but_for_outages(listing: Listing, is_outage: bool) -> None:
     cache, bundle = caching(listing), Bundle(0, (listing.pieces[0],))
     report, rows = SlabReader(listing.source, listing.inspection.layouts).read(bundle, 0, SLAB_BYTES, Consumed())
-    bad = Bad(0, "0.parquet, row 0: no picture", is_outage)
+    bad = BadRow(0, "0.parquet, row 0: no picture", is_outage)
     made = cache.prepare(bundle, 0, SLAB_BYTES, report, rows.slice(1), [bad])
     assert 0 in vanished_of(made.table)
     found = cache.load(bundle, 0, SLAB_BYTES, Consumed())
