@@ -25,6 +25,8 @@ _WORTHWHILE = 0.10
 _LEAST_OF_EXPECTED = 0.5
 # So many measurements in a row show that nodes are idle; a stall near the target must be seen twice.
 _IDLE_MEASUREMENTS = 5
+# So many measurements together show that a growth has brought nothing: what is undone is not tried again for long.
+_VAIN_MEASUREMENTS = 5
 _CLEARLY = 2
 # A load is another one when the trainers' pace or the cost of a row has changed by this factor, and has become less
 # when both together have by this one.
@@ -66,10 +68,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Trial:
-    """A growth that has to prove itself against the load `before`; `seen` is what did not prove it at first sight."""
+    """A growth that has to prove itself against the load `before`.
+
+    `seen` is what has not proved it so far, in `looks` measurements.
+    """
 
     before: Load
     seen: Load | None = None
+    looks: int = 0
 
     def expected_gain(self, nodes: int) -> float:
         """By which share the rate can be expected to rise with so many nodes."""
@@ -85,8 +91,9 @@ class Trial:
 class State:
     """What is remembered between decisions.
 
-    `refused`: growing from this load has brought nothing. `shortage`: a load under which its nodes were too few.
-    `idle_needs`: of the last measurements in a row, all of which found idle nodes, the nodes that would have sufficed.
+    `refused`: growing from this load has brought nothing; `undone`: how often that was so. `shortage`: a load under
+    which its nodes were too few. `idle_needs`: of the last measurements in a row, all of which found idle nodes, the
+    nodes that would have sufficed.
     """
 
     limits: Limits
@@ -96,6 +103,7 @@ class State:
     meter: Meter = field(default_factory=Meter)
     trial: Trial | None = None
     refused: Load | None = None
+    undone: int = 0
     shortage: Load | None = None
     stalls: int = 0
     idle_needs: tuple[int, ...] = ()
@@ -124,7 +132,11 @@ def decide(state: State, figures: Figures, now: float) -> tuple[State, Wanted]:
 def _reminded(state: State, load: Load) -> State:
     """Without what was learnt about another load than this."""
     refused, shortage = state.refused, state.shortage
-    if refused is not None and (_differ(load.demand, refused.demand) or _differ(load.row_seconds, refused.row_seconds)):
+    # Each growth that was in vain asks for more evidence before the next: measurements scatter.
+    factor = _OTHER_LOAD**state.undone
+    if refused is not None and (
+        _differ(load.demand, refused.demand, factor) or _differ(load.row_seconds, refused.row_seconds, factor)
+    ):
         refused = None
     if shortage is not None and _work(load) < _LESS_WORK * _work(shortage):
         shortage = None
@@ -137,8 +149,8 @@ def _judged(state: State, load: Load) -> State:
         seen = load if trial.seen is None or trial.seen.nodes != load.nodes else trial.seen.plus(load)
         if _is_fed(state, load) or trial.gain(seen) >= _least_gain(trial, load.nodes):
             state = _proved(state, trial, load, trial.gain(seen))
-        elif seen is load:
-            return replace(state, trial=replace(trial, seen=load), reason=words.checking(load.nodes))
+        elif (looks := 1 if seen is load else trial.looks + 1) < _VAIN_MEASUREMENTS:
+            return replace(state, trial=replace(trial, seen=seen, looks=looks), reason=words.checking(load.nodes))
         else:
             return _undone(state, trial, seen)
     return _fed(state, load) if _is_fed(state, load) else _stalled(state, load)
@@ -165,6 +177,7 @@ def _undone(state: State, trial: Trial, seen: Load) -> State:
         wanted=max(nodes, state.limits.least),
         trial=None,
         refused=trial.before,
+        undone=state.undone + 1,
         stalls=0,
         reason=words.undone(nodes, seen.nodes, gain),
         gain_percentage=round(100 * gain),
@@ -215,5 +228,5 @@ def _work(load: Load) -> float:
     return load.demand * load.row_seconds
 
 
-def _differ(one: float, other: float) -> bool:
-    return max(one, other) > _OTHER_LOAD * min(one, other)
+def _differ(one: float, other: float, factor: float) -> bool:
+    return max(one, other) > factor * min(one, other)

@@ -33,7 +33,7 @@ def growing(load: Load, to: int, need: int) -> str:
 
 def checking(nodes: int) -> str:
     """The growth has not shown its worth at first sight."""
-    return f"{_nodes(nodes)} have not made more rows a second so far; one more measurement decides whether they stay."
+    return f"{_nodes(nodes)} have not made more rows a second so far; the next measurements decide whether they stay."
 
 
 def undone(before: int, after: int, gain: float) -> str:
