@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supply_queue import Load, nodes_wanted
 
-from trainingrun_trainer.forecast.model import TARGET_STALL_PERCENT, Costs, Shape, forecast
+from trainingrun_trainer.forecast.model import Costs, Shape, forecast
 from trainingrun_trainer.forecast.words import document, page
 
 COSTS = Costs(
@@ -43,7 +43,7 @@ def test_the_nodes_are_those_that_a_queue_needs_give_or_take_one(load: Load) -> 
     costs = Costs(load.seconds, {}, 100, 100, trainer_rate=load.needed)
     found = forecast(costs, replace(SHAPE, trainers=1, workers_per_node=load.cpus_per_node))
     assert found.nodes_wanted is not None
-    assert abs(found.nodes_wanted - nodes_wanted(load, TARGET_STALL_PERCENT)) <= 1
+    assert abs(found.nodes_wanted - nodes_wanted(load, SHAPE.target_stall_percent)) <= 1
 
 
 positive = st.floats(1e-6, 1e3)
@@ -58,10 +58,10 @@ def test_the_nodes_that_are_wanted_keep_the_stall_low_and_one_less_does_not(
     wanted = forecast(costs, shape).nodes_wanted
     assert wanted is not None
     stall = forecast(costs, replace(shape, data_nodes=wanted)).stall_percent
-    assert stall is not None and stall <= TARGET_STALL_PERCENT + 1e-6
+    assert stall is not None and stall <= SHAPE.target_stall_percent + 1e-6
     if wanted > 1:
         fewer = forecast(costs, replace(shape, data_nodes=wanted - 1)).stall_percent
-        assert fewer is not None and fewer > TARGET_STALL_PERCENT - 1e-6
+        assert fewer is not None and fewer > SHAPE.target_stall_percent - 1e-6
 
 
 def test_rows_that_steps_leave_out_cost_time_and_reach_no_trainer() -> None:

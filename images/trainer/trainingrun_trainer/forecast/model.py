@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 # What a data worker gets of its CPU for work that can be seen in a row's cost; the rest goes into handing it over.
 EFFICIENCY = 0.97
-TARGET_STALL_PERCENT = 5.0
 # Windows of rows that are mixed as one: of each dataset one is being made, and one is being read.
 _WINDOWS = 2
 WINDOW_BYTES = 64 << 20
@@ -50,7 +49,8 @@ class Costs:
 class Shape:
     """What the run asks for: how many trainers, data nodes, workers on each, and the bytes that these may hold.
 
-    `max_workers` is the most of all nodes together, None without a limit; `rows` those of the dataset, if known.
+    `max_workers` is the most of all nodes together, None without a limit; `rows` those of the dataset, if known;
+    `target_stall_percent` how much of their time trainers may wait for data.
     """
 
     trainers: int
@@ -59,6 +59,7 @@ class Shape:
     budget_bytes_per_node: int
     max_workers: int | None = None
     rows: int | None = None
+    target_stall_percent: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def forecast(costs: Costs, shape: Shape) -> Forecast:
     had = each * _workers(shape, shape.data_nodes)
     needed = None if costs.trainer_rate is None else costs.trainer_rate * shape.trainers
     pace = had if needed is None else min(had, needed)
-    cpus = None if needed is None else _cpus_wanted(needed, each)
+    cpus = None if needed is None else _cpus_wanted(needed, each, shape)
     made = None if shape.rows is None else shape.rows * costs.kept
     return Forecast(
         costs=costs,
@@ -115,9 +116,9 @@ def _workers(shape: Shape, nodes: int) -> int:
     return room if shape.max_workers is None else min(room, shape.max_workers)
 
 
-def _cpus_wanted(needed: float, each: float) -> int:
+def _cpus_wanted(needed: float, each: float, shape: Shape) -> int:
     """The fewest with which training waits less than it may."""
-    return max(1, math.ceil(needed * (1 - TARGET_STALL_PERCENT / 100) / each))
+    return max(1, math.ceil(needed * (1 - shape.target_stall_percent / 100) / each))
 
 
 def _nodes_wanted(cpus: int | None, shape: Shape) -> int | None:
@@ -138,11 +139,11 @@ def _halved(costs: Costs, shape: Shape, needed: float | None) -> dict[str, int]:
     """How many nodes would do if one part took half the time, by part; only of parts that would save a node."""
     if needed is None:
         return {}
-    now = _nodes_wanted(_cpus_wanted(needed, _rate_of_worker(costs)), replace(shape, max_workers=None))
+    now = _nodes_wanted(_cpus_wanted(needed, _rate_of_worker(costs), shape), replace(shape, max_workers=None))
     found = {}
     for part, seconds in costs.parts.items():
         each = EFFICIENCY * costs.kept / (costs.seconds - seconds / 2)
-        nodes = _nodes_wanted(_cpus_wanted(needed, each), shape)
+        nodes = _nodes_wanted(_cpus_wanted(needed, each, shape), shape)
         if nodes is not None and now is not None and nodes < now:
             found[part] = nodes
     return found

@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 from trainingrun.history.figures import duration, percent, plural, rate, size
-from trainingrun_trainer.forecast.model import TARGET_STALL_PERCENT, Forecast
+from trainingrun_trainer.forecast.model import Forecast
 
 _WIDTH = 80
 _LABEL = 21
@@ -57,7 +57,7 @@ def _flow(forecast: Forecast) -> list[str]:
     costs, shape = forecast.costs, forecast.shape
     needed = "not known" if forecast.rows_per_second_needed is None else rate(forecast.rows_per_second_needed)
     workers = f"{plural(shape.data_nodes, 'node')} of {plural(shape.workers_per_node, 'data worker')}"
-    wanted = forecast.nodes_wanted
+    wanted, cpus = forecast.nodes_wanted, plural(forecast.cpus_wanted or 0, "data CPU")
     rows = [
         ("bytes of a row", f"{size(costs.stored_bytes)} as it is read, {size(costs.made_bytes)} as it is made"),
         ("trainers take", f"{needed} ({plural(shape.trainers, 'trainer')})"),
@@ -65,8 +65,10 @@ def _flow(forecast: Forecast) -> list[str]:
         ("a data CPU makes", rate(forecast.rows_per_second_per_cpu)),
         ("data stall", "not known" if forecast.stall_percent is None else percent(forecast.stall_percent)),
         (
-            f"stall below {TARGET_STALL_PERCENT:g}%",
-            "not known" if wanted is None else f"{plural(wanted, 'data node')} ({forecast.cpus_wanted} data CPUs)",
+            f"stall below {shape.target_stall_percent:g}%",
+            "not known"
+            if wanted is None
+            else f"{plural(wanted, 'data node')} ({plural(forecast.cpus_wanted or 0, 'data CPU')})",
         ),
         ("an epoch takes", "not known" if forecast.epoch_seconds is None else duration(forecast.epoch_seconds)),
         ("sent to trainers", f"{size(forecast.bytes_per_second)} a second"),

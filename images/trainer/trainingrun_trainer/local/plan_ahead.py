@@ -80,6 +80,7 @@ def shape_of(plan: Plan) -> Shape:
         budget_bytes_per_node=int(limits["memory"].bytes * _STORE_SHARE * _POOL_SHARE),
         max_workers=plan.transform.concurrency if plan.transform is not None else None,
         rows=plan.listings["train"].rows,
+        target_stall_percent=data.target_stall_percentage,
     )
 
 
