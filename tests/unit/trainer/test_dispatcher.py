@@ -91,7 +91,7 @@ def test_tables_that_are_lost_are_made_again(monkeypatch: pytest.MonkeyPatch, tm
         async def lose() -> None:
             nonlocal lost
             while lost < 6:
-                for table in [*pool._tables.values()][:2]:
+                for table in [*pool._references.tables.values()][:2]:
                     lost += not table.is_lost and table.value is not None
                     table.is_lost = table.value is not None
                 await asyncio.sleep(0.002)
@@ -150,7 +150,7 @@ def test_a_pass_that_was_made_ahead_is_there_as_it_begins_and_nothing_is_kept_of
         again = await rows_of(pool, 0, PassKey(1, "train", 2))
         assert again == rows
         await asyncio.sleep(0.01)
-        assert not pool._tables
+        assert not pool._references.tables
         return rows
 
     assert len(run(monkeypatch, pool_over(tmp_path), nothing, story)) == ROWS

@@ -7,10 +7,9 @@ is done when and where is the schedule's to decide.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,10 +21,12 @@ from trainingrun_trainer.data.slabs import SlabReport
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer
+from trainingrun_trainer.pool.background import Background
 from trainingrun_trainer.pool.client import Given
 from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
 from trainingrun_trainer.pool.losses import lost_objects
 from trainingrun_trainer.pool.pass_plans import Pool, plan_of
+from trainingrun_trainer.pool.references import References
 from trainingrun_trainer.pool.schedule import Schedule
 from trainingrun_trainer.pool.tally import Tallies
 from trainingrun_trainer.pool.tasks import (
@@ -37,13 +38,12 @@ from trainingrun_trainer.pool.tasks import (
     PassKey,
     PassPlan,
     PreparedReport,
-    PrepareTask,
     ReadTask,
     Ready,
-    Task,
     TaskId,
     UnitReport,
 )
+from trainingrun_trainer.pool.waiters import Waiters
 from trainingrun_trainer.pool.worker import Trouble, portable
 
 # After so long a rank is answered that there is nothing yet, and asks again: a rank that is gone asks no more.
@@ -67,21 +67,18 @@ class Dispatcher:
         most = min(MOST_WORKERS, pool.most_workers or MOST_WORKERS)
         self._crew = Crew(works, pool.options, most, joined=self._joined, left=self._left, used=self._used)
         self.sizer = Sizer(pool.limits, NodeRequest(pool.node_cpus) if pool.node_cpus is not None else None)
-        self._tables: dict[TaskId, Any] = {}
-        self._made: dict[TaskId, tuple[str, int]] = {}
+        self._references = References(pool.datasets)
         self._given: dict[tuple[PassKey, int, int], TaskId] = {}
-        self._accounts: dict[PassKey, Consumed] = {}
-        self._slabs: dict[TaskId, SlabReport] = {}
-        self._changes: dict[tuple[PassKey, int], asyncio.Event] = {}
+        self._waiters = Waiters()
         self._wake = asyncio.Event()
         self._probing: tuple[tuple[Any, ...], asyncio.Future[Probe | Trouble]] | None = None
         self._broken: Exception | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._background = Background(self._broke)
 
     def start(self) -> None:
         """Have workers started, and work done once there is some."""
-        self._run(self._crew.keep())
-        self._run(self._hand_out())
+        self._background.run(self._crew.keep())
+        self._background.run(self._hand_out())
 
     async def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
         """Try the dataset's transform on `sample`, in the first worker that is there."""
@@ -102,20 +99,14 @@ class Dispatcher:
 
     async def take(self, key: PassKey, rank: int) -> Given:
         """What there is of a pass for a rank and was not given before; waits for it, but not for ever."""
-        changed = self._changes.setdefault((key, rank), asyncio.Event())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                while (given := self._answer(key, rank)) is None:
-                    changed.clear()
-                    await changed.wait()
-                return given
-        return Given()
+        given = await self._waiters.answer(key, rank, lambda: self._answer(key, rank), _ANSWER_SECONDS)
+        return given if given is not None else Given()
 
     def took(self, key: PassKey, rank: int, number: int) -> None:
         """A rank has the rows of a unit."""
         task_id = self._given.pop((key, rank, number), None)
         if task_id is not None:
-            node, rows = self._made.pop(task_id, ("", 0))
+            node, rows = self._references.made.pop(task_id, ("", 0))
             self.rows_by_node[node] += rows
         self._schedule.took(key, rank, number)
         self._tell(key)
@@ -131,27 +122,11 @@ class Dispatcher:
             self._wake.clear()
             for assignment in self._schedule.assignments(time.monotonic()):
                 self._send(assignment)
-            for task_id in self._schedule.freed():
-                self._tables.pop(task_id, None)
-                self._made.pop(task_id, None)
-                self._slabs.pop(task_id, None)
+            self._references.let_go(self._schedule.freed())
 
     def _send(self, assignment: Assignment) -> None:
-        report, table = self._call(self._crew.handle(assignment.worker), assignment.task)
-        self._tables[assignment.task_id] = table
-        self._run(self._hear(assignment, report))
-
-    def _call(self, worker: Any, task: Task) -> Any:
-        if isinstance(task, ReadTask):
-            account = self._accounts.get(task.key)
-            used = account.of(task.bundle.pieces).to_bytes() if account is not None else b""
-            return worker.read.remote(task.key.dataset, task.bundle, task.slab, task.slab_bytes, used)
-        if isinstance(task, PrepareTask):
-            slab_bytes = self._pool.datasets[task.key.dataset].mixing.slab_bytes
-            read, rows = self._slabs[task.input], self._tables[task.input]
-            return worker.prepare.remote(task.key.dataset, task.bundle, task.slab, slab_bytes, read, rows)
-        slabs = [self._tables[input_id] for input_id in task.inputs]
-        return worker.make.remote(task.key.dataset, task.window, task.epoch, task.positions, *slabs)
+        report = self._references.call(self._crew.handle(assignment.worker), assignment)
+        self._background.run(self._hear(assignment, report))
 
     async def _hear(self, assignment: Assignment, reference: Any) -> None:
         task_id, task = assignment.task_id, assignment.task
@@ -161,7 +136,7 @@ class Dispatcher:
             self._failed(assignment, error)
         else:
             if isinstance(report, Trouble):
-                self._tables.pop(task_id, None)
+                self._references.tables.pop(task_id, None)
                 self._schedule.failed(task_id, report.error, time.monotonic())
             else:
                 self._done(assignment, report)
@@ -172,21 +147,21 @@ class Dispatcher:
         try:
             self._tallies.count(task, report)
         except DataError as error:
-            self._tables.pop(task_id, None)
+            self._references.tables.pop(task_id, None)
             self._schedule.failed(task_id, error, now)
             return
         if isinstance(report, PreparedReport):
             self._schedule.done(task_id, report.slab, now, is_prepared=isinstance(task, ReadTask))
             return
         if isinstance(report, UnitReport):
-            self._made[task_id] = (self._crew.node(assignment.worker), report.rows_in)
+            self._references.made[task_id] = (self._crew.node(assignment.worker), report.rows_in)
         else:
-            self._slabs[task_id] = report
+            self._references.slabs[task_id] = report
         self._schedule.done(task_id, report, now)
 
     def _failed(self, assignment: Assignment, error: Exception) -> None:
         task_id, now = assignment.task_id, time.monotonic()
-        self._tables.pop(task_id, None)
+        self._references.tables.pop(task_id, None)
         if isinstance(error, ray.exceptions.RayActorError):
             # First this one: the schedule counts what the worker was busy with when it died.
             self._schedule.failed(task_id, Lost.WORKER, now)
@@ -194,8 +169,7 @@ class Dispatcher:
             return
         gone = lost_objects(error)
         if gone:
-            inputs = assignment.task.inputs if isinstance(assignment.task, MakeTask) else ()
-            lost = [each for each in inputs if each in self._tables and self._tables[each].hex() in gone]
+            lost = self._references.lost_inputs(assignment.task, gone)
             self._schedule.failed(task_id, Lost.INPUT, now, lost=lost)
         else:
             self._schedule.failed(task_id, portable(error), now)
@@ -232,7 +206,7 @@ class Dispatcher:
         if isinstance(found, Ready):
             for unit in found.units:
                 self._given[key, rank, unit.number] = unit.task_id
-            return Given(units=tuple((unit.number, self._tables[unit.task_id]) for unit in found.units))
+            return Given(units=tuple((unit.number, self._references.tables[unit.task_id]) for unit in found.units))
         if isinstance(found, Failed):
             return Given(error=found.error)
         if not isinstance(found, Ended):
@@ -245,48 +219,31 @@ class Dispatcher:
 
     def _planned(self, key: PassKey, epoch: Epoch, consumed: bytes) -> PassPlan:
         if consumed:
-            self._accounts[key] = Consumed.from_bytes(consumed)
+            self._references.accounts[key] = Consumed.from_bytes(consumed)
         else:
-            self._accounts.pop(key, None)
+            self._references.accounts.pop(key, None)
         dataset = self._pool.datasets[key.dataset]
-        self._tallies.begin(key, self._accounts[key].rows() if consumed else 0)
+        self._tallies.begin(key, self._references.accounts[key].rows() if consumed else 0)
         return plan_of(dataset, epoch, consumed, self._pool.world_size)
 
     def _forget_before(self, key: PassKey) -> None:
         """What belongs to passes that are over with this one's begin."""
-
-        def is_over(other: PassKey) -> bool:
-            is_earlier = other.dataset == key.dataset and other.number < key.number
-            return other.generation < key.generation or (other.generation == key.generation and is_earlier)
-
-        for known in [known for known in self._changes if is_over(known[0])]:
-            self._changes.pop(known).set()
+        is_over = key.follows
+        self._waiters.forget(is_over)
         for given in [given for given in self._given if is_over(given[0])]:
             del self._given[given]
-        for account in [account for account in self._accounts if is_over(account)]:
-            del self._accounts[account]
+        self._references.forget(is_over)
         self._tallies.forget(is_over)
 
     def _tell(self, key: PassKey, rank: int | None = None) -> None:
         """Something has changed for a rank of a pass, or for all."""
-        for (other, of_rank), changed in self._changes.items():
-            if other == key and rank in (None, of_rank):
-                changed.set()
+        self._waiters.tell(key, rank)
         self._wake.set()
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
+    def _broke(self, error: Exception) -> None:
         # Whoever waits for rows must hear of it: nothing goes on without this.
-        self._broken = error if isinstance(error, Exception) else RuntimeError(repr(error))
-        for changed in self._changes.values():
-            changed.set()
+        self._broken = error
+        self._waiters.tell_all()
         if self._probing is not None:
             self._probing[1].set_result(Trouble(portable(self._broken)))
             self._probing = None

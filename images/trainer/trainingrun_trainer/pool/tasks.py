@@ -28,6 +28,11 @@ class PassKey:
     dataset: str
     number: int
 
+    def follows(self, other: PassKey) -> bool:
+        """Whether `other` is over when this one begins."""
+        is_earlier = other.dataset == self.dataset and other.number < self.number
+        return other.generation < self.generation or (other.generation == self.generation and is_earlier)
+
 
 @dataclass(frozen=True)
 class PassPlan:
