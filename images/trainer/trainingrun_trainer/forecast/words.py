@@ -57,7 +57,7 @@ def _flow(forecast: Forecast) -> list[str]:
     costs, shape = forecast.costs, forecast.shape
     needed = "not known" if forecast.rows_per_second_needed is None else rate(forecast.rows_per_second_needed)
     workers = f"{plural(shape.data_nodes, 'node')} of {plural(shape.workers_per_node, 'data worker')}"
-    wanted, cpus = forecast.nodes_wanted, plural(forecast.cpus_wanted or 0, "data CPU")
+    wanted, _cpus = forecast.nodes_wanted, plural(forecast.cpus_wanted or 0, "data CPU")
     rows = [
         ("bytes of a row", f"{size(costs.stored_bytes)} as it is read, {size(costs.made_bytes)} as it is made"),
         ("trainers take", f"{needed} ({plural(shape.trainers, 'trainer')})"),
