@@ -110,3 +110,18 @@ def test_data_workers_share_what_the_machine_has() -> None:
     assert adapted.run.spec.data.resources_per_node.gpus == 0
     single = adapt(run_of(recipe={**recipe("/data"), "transform": step}, data={"resourcesPerNode": gpus}), None)
     assert single.not_applied == ("image", "recipe.transform.resources")
+
+
+def test_the_cache_moves_with_the_volume_and_what_has_no_path_stays(tmp_path: Path) -> None:
+    dataset = {
+        "train": {"format": "Parquet", "path": "/mnt/never-there/train", "imageSize": {"height": 8, "width": 8}},
+        "onBadRow": {"action": "Skip", "maxShare": "0.01"},
+    }
+    cached = {**dataset, "cache": {"mode": "ReadWrite", "path": "/mnt/never-there/prepared"}}
+    found = adapt(run_of(storage=CLAIM, recipe={"dataset": cached}), tmp_path).run.spec.recipe
+    assert found is not None and found.dataset.cache is not None
+    assert found.dataset.cache.path == str(tmp_path / "prepared")
+    assert found.dataset.on_bad_row.share == 0.01
+    without = {**dataset, "cache": {"mode": "Off"}}
+    found = adapt(run_of(storage=CLAIM, recipe={"dataset": without}), tmp_path).run.spec.recipe
+    assert found is not None and found.dataset.cache is not None and found.dataset.cache.path is None

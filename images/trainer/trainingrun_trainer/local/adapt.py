@@ -70,9 +70,11 @@ def _move_volume(spec: dict[str, Any], volume: Path | None) -> Path | None:
         raise InvalidConfiguration(unwritable(stand_in, error)) from error
     del spec["storage"]["persistentVolumeClaim"]
     spec["storage"]["uri"] = f"file://{stand_in}"
-    for source in spec.get("recipe", {}).get("dataset", {}).values():
-        if isinstance(source, dict) and Path(source["path"]).is_relative_to(mounted):
-            source["path"] = str(stand_in / Path(source["path"]).relative_to(mounted))
+    # The rows, and the cache of what is made of them.
+    for place in spec.get("recipe", {}).get("dataset", {}).values():
+        path = Path(place.get("path") or "") if isinstance(place, dict) else None
+        if path is not None and path.is_relative_to(mounted):
+            place["path"] = str(stand_in / path.relative_to(mounted))
     return stand_in
 
 
