@@ -59,7 +59,7 @@ def test_every_row_of_every_epoch_was_prepared_on_the_data_node(digits: WatchedR
 
 
 def test_ray_itself_says_that_data_were_read_on_the_data_node_alone(digits: WatchedRun) -> None:
-    readers = {node for task, node in digits.ray.tasks if "Parquet:" in task}
+    readers = {node for actor, node in digits.ray.actors if actor == "DataWorker"}
     assert readers == digits.ray.ids(_DATA)
 
 

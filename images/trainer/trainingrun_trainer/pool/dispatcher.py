@@ -106,7 +106,7 @@ class Dispatcher:
         """A rank has the rows of a unit."""
         task_id = self._given.pop((key, rank, number), None)
         if task_id is not None:
-            node, rows = self._references.made.pop(task_id, ("", 0))
+            node, rows = self._references.made.get(task_id, ("", 0))
             self.rows_by_node[node] += rows
         self._schedule.took(key, rank, number)
         self._tell(key)
