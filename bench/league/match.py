@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _MAKE = {"jpeg": data_sets.make_jpeg, "raw": data_sets.make_raw}
 _BATCH_ROWS = {"jpeg": 32, "raw": 512}
 # A step of training takes so long where a contestant is killed, so that kills fall between batches and not behind all.
 _STEP_SECONDS = 0.01
+_PATH = re.compile(r" ?\(/[^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def _told(part: Any, *arguments: Any) -> dict[str, Any]:
     try:
         result: dict[str, Any] = part(*arguments)
     except Disqualified as error:
-        return {"failed": str(error).strip().splitlines()[-1]}
+        # The last line says what went wrong; where files lie on this machine is nobody's concern.
+        return {"failed": _PATH.sub("", str(error).strip().splitlines()[-1])}
     return result
 
 

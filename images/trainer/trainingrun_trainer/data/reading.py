@@ -1,6 +1,6 @@
 """What a data task does before the user's code: read pieces, leave out used rows, shuffle, number the rows.
 
-Runs inside Ray Data's tasks but knows nothing of Ray, so that it can be timed and tested on its own.
+Knows nothing of Ray, so that it can be timed and tested on its own.
 """
 
 from __future__ import annotations
