@@ -1,22 +1,15 @@
 """`trainingrun local`: train a run on this machine.
 
-The file is checked here, in milliseconds; training happens in a program of the training package, which this one
-becomes. It must not import that package, nor what it needs.
+Training happens in a program of the training package, which this one becomes.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 from pathlib import Path
 
 import click
 
-from trainingrun.contract.exits import Exit
-from trainingrun.errors import InvalidSpec
-
-_MODULE = "trainingrun_trainer"
+from trainingrun.cli.trainer_program import become
 
 
 def _the_only(files: tuple[Path, ...]) -> Path:
@@ -70,17 +63,6 @@ def command(
     Ends with 0 when the run is complete, 10 or 11 when it was stopped and can be continued by the same command, 12
     when the file cannot work, 13 when training failed, 14 when this machine or the storage did, even when tried again.
     """
-    from trainingrun.spec.documents import load_runs
-
-    try:
-        load_runs(file)
-    except InvalidSpec as error:
-        click.echo(str(error), err=True)
-        sys.exit(Exit.INVALID_CONFIG)
-    if importlib.util.find_spec(_MODULE) is None or importlib.util.find_spec("ray") is None:
-        raise click.ClickException("training needs more packages: pip install 'trainingrun[trainer]'")
-    named = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}
-    chosen = [str(part) for name, value in named.items() if value is not None for part in (name, value)]
+    options = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}
     flags = [name for name, is_set in (("--json", as_json), ("--verbose", verbose), ("--explain", explain)) if is_set]
-    program = [sys.executable, "-m", f"{_MODULE}.local", str(file), *chosen, *flags]
-    os.execv(sys.executable, program)  # noqa: S606 - no shell is wanted
+    become("local", file, options, flags, doing="training", needs="ray")

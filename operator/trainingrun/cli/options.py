@@ -94,6 +94,12 @@ def files_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
+def output_option(words: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add `-o text|json`; `words` say what it prints."""
+    choice = click.Choice(["text", "json"])
+    return click.option("-o", "--output", type=choice, default="text", show_default=True, help=words)
+
+
 def program_name() -> str:
     """What the user calls this program: `trainingrun`, or `kubectl trainingrun`."""
     return str(click.get_current_context().find_root().info_name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trainingrun.cli.options import files_option
+from trainingrun.cli.options import files_option, output_option
 
 if TYPE_CHECKING:
     from trainingrun.spec.documents import Reading
@@ -22,14 +22,7 @@ INVALID = 2
 
 @click.command()
 @files_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print the result.",
-)
+@output_option("How to print the result.")
 def command(paths: tuple[str, ...], output: str) -> None:
     """Check TrainingRun files without a cluster.
 
