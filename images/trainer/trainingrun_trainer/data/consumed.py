@@ -41,6 +41,17 @@ class Piece:
     stamp: str = ""
 
 
+def bytes_of(pieces: Iterable[Piece]) -> int:
+    """Bytes of these pieces as they are stored."""
+    return sum(piece.size_bytes for piece in pieces)
+
+
+def rows_of(pieces: Iterable[Piece]) -> int | None:
+    """Rows of these pieces, used or not; None where only reading tells."""
+    counts = [piece.rows for piece in pieces]
+    return None if None in counts else sum(count or 0 for count in counts)
+
+
 def row_ids(piece: Piece, first: int, count: int) -> np.ndarray:
     """The ids, int64 of shape (count,), of `count` rows from place `first` on."""
     return (piece.index << _ROW_BITS) + np.arange(first, first + count, dtype=np.int64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from trainingrun_trainer.data.consumed import Piece
+from trainingrun_trainer.data.consumed import Piece, bytes_of, rows_of
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.reading import Inspection, inspect
 from trainingrun_trainer.data.schemas import refuse_missing, typed_like
@@ -30,13 +30,12 @@ class Listing:
     @property
     def size_bytes(self) -> int:
         """Bytes of the dataset as it is stored."""
-        return sum(piece.size_bytes for piece in self.pieces)
+        return bytes_of(self.pieces)
 
     @property
     def rows(self) -> int | None:
         """Rows of the dataset, or None where only reading tells."""
-        counts = [piece.rows for piece in self.pieces]
-        return None if None in counts else sum(count or 0 for count in counts)
+        return rows_of(self.pieces)
 
 
 def list_dataset(source: Source, *, like: Source | None = None) -> Listing:

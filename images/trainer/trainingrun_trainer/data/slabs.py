@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
+from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, bytes_of, row_ids, rows_of
 from trainingrun_trainer.data.layout import ArrayLayout
 from trainingrun_trainer.data.reading import stored_tables
 from trainingrun_trainer.data.source import Source
@@ -38,13 +38,12 @@ class Bundle:
     @property
     def size_bytes(self) -> int:
         """Bytes as they are stored."""
-        return sum(piece.size_bytes for piece in self.pieces)
+        return bytes_of(self.pieces)
 
     @property
     def rows(self) -> int | None:
         """Rows, used or not; None where only reading tells."""
-        counts = [piece.rows for piece in self.pieces]
-        return None if None in counts else sum(count or 0 for count in counts)
+        return rows_of(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)

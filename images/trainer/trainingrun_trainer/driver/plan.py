@@ -56,7 +56,7 @@ class Plan:
             "dataset": {
                 "sha256": digest.hexdigest(),
                 "files": len({path for piece in pieces for path in piece.paths}),
-                "bytes": sum(piece.size_bytes for piece in pieces),
+                "bytes": self.listings["train"].size_bytes,
             },
         }
 

@@ -218,13 +218,10 @@ class Dispatcher:
         return Given(has_ended=True)
 
     def _planned(self, key: PassKey, epoch: Epoch, consumed: bytes) -> PassPlan:
-        if consumed:
-            self._references.accounts[key] = Consumed.from_bytes(consumed)
-        else:
-            self._references.accounts.pop(key, None)
-        dataset = self._pool.datasets[key.dataset]
-        self._tallies.begin(key, self._references.accounts[key].rows() if consumed else 0)
-        return plan_of(dataset, epoch, consumed, self._pool.world_size)
+        used = Consumed.from_bytes(consumed) if consumed else Consumed()
+        self._references.accounts[key] = used
+        self._tallies.begin(key, used.rows())
+        return plan_of(self._pool.datasets[key.dataset], epoch, consumed, used, self._pool.world_size)
 
     def _forget_before(self, key: PassKey) -> None:
         """What belongs to passes that are over with this one's begin."""

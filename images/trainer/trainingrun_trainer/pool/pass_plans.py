@@ -90,9 +90,8 @@ def with_cache(dataset: Dataset, caching: Caching, slab_bytes: int) -> Dataset:
     )
 
 
-def plan_of(dataset: Dataset, epoch: Epoch, consumed: bytes, world_size: int) -> PassPlan:
-    """A pass over the rows that are not `consumed`, an account in bytes, or empty where nothing is."""
-    used = Consumed.from_bytes(consumed) if consumed else Consumed()
+def plan_of(dataset: Dataset, epoch: Epoch, consumed: bytes, used: Consumed, world_size: int) -> PassPlan:
+    """A pass over the rows that are not `used`, of which `consumed` is the account in bytes, empty where none is."""
     return PassPlan(
         epoch=epoch,
         groups=tuple(groups_of(dataset.bundles, epoch, used, dataset.mixing)),

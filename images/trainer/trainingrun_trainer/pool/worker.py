@@ -98,17 +98,16 @@ class DataWorker:
 
     @_troubles_told
     @ray.method(num_returns=2)
-    def read(self, dataset: str, bundle: Bundle, slab: int, slab_bytes: int, consumed: bytes) -> Outcome:
-        """The rows of a slab that are not `consumed`, an account in bytes: as they are stored, or from the cache."""
+    def read(self, dataset: str, bundle: Bundle, slab: int, slab_bytes: int, consumed: Consumed) -> Outcome:
+        """The rows of a slab that are not `consumed`: as they are stored, or from the cache."""
         work = self._works[dataset]
-        used = Consumed.from_bytes(consumed) if consumed else Consumed()
         if work.caching is not None:
-            found = work.caching.load(bundle, slab, slab_bytes, used)
+            found = work.caching.load(bundle, slab, slab_bytes, consumed)
             if found is not None:
                 return _prepared(work.caching, found)
         if dataset not in self._readers:
             self._readers[dataset] = SlabReader(work.source, dict(work.layouts))
-        return self._readers[dataset].read(bundle, slab, slab_bytes, used)
+        return self._readers[dataset].read(bundle, slab, slab_bytes, consumed)
 
     @_troubles_told
     @ray.method(num_returns=2)
