@@ -1,4 +1,4 @@
-"""Ray's own account of a run: which nodes there were, and on which of them its tasks and actors ran.
+"""Ray's own account of a run: which nodes there were, and on which of them its actors ran.
 
 It is asked in the head's pod, after training: this takes a second of a processor.
 """
@@ -14,10 +14,9 @@ from run_on_cluster import TrainingRun
 
 _QUESTION = """
 import json
-from ray.util.state import list_actors, list_nodes, list_tasks
+from ray.util.state import list_actors, list_nodes
 print(json.dumps({
     "nodes": [[node.node_id, node.node_ip, node.labels] for node in list_nodes(detail=True)],
-    "tasks": [[task.name, task.node_id] for task in list_tasks(limit=10_000)],
     "actors": [[actor.class_name, actor.node_id] for actor in list_actors(limit=1_000)],
 }))
 """
@@ -34,10 +33,9 @@ class Node:
 
 @dataclass(frozen=True)
 class RayView:
-    """`tasks` and `actors` are pairs of what ran and the id of the node that it ran on."""
+    """`actors` are pairs of their class and the id of the node that they ran on."""
 
     nodes: list[Node]
-    tasks: list[tuple[str, str]]
     actors: list[tuple[str, str]]
 
     def ids(self, labels: Mapping[str, str]) -> set[str]:
@@ -56,6 +54,5 @@ def ask(run: TrainingRun) -> RayView:
     answer: dict[str, Any] = json.loads(run.cluster.run("exec", *inside).stdout.splitlines()[-1])
     return RayView(
         nodes=[Node(*node) for node in answer["nodes"]],
-        tasks=[(name, node) for name, node in answer["tasks"]],
         actors=[(name, node) for name, node in answer["actors"]],
     )
