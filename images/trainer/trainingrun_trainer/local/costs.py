@@ -7,6 +7,7 @@ part of a row's cost.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import statistics
 import time
 from collections.abc import Iterator
@@ -17,11 +18,15 @@ import pyarrow as pa
 import torch
 
 from trainingrun.spec.recipe import Recipe
+from trainingrun_trainer.data import READ_BYTES
 from trainingrun_trainer.data.batches import Collate
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.listing import Listing
-from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.mixing import bundles_of, gather
+from trainingrun_trainer.data.preparing import prepare_rows
+from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.seeds import EPOCH_SEED
+from trainingrun_trainer.data.slabs import SlabReader, SlabReport
 from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.failures.errors import DataError
@@ -53,13 +58,8 @@ def costs_of(plan: Plan, sample: int, trainer_rate: float | None) -> Costs:
     """
     listing = plan.listings["train"]
     with _one_cpu():
-        for _ in _read(listing, _WARM_ROWS):
-            pass
-        began = time.perf_counter()
-        tables = list(_read(listing, sample))
-        read = time.perf_counter() - began
-        rows = sum(table.num_rows for table in tables)
-        stored = pa.concat_tables(tables).slice(0, sample)
+        _read(listing, _WARM_ROWS)
+        read_seconds, stored = _read(listing, sample)
         steps, made = _transformed(plan.transform, stored)
     if not made.num_rows:
         raise DataError(f"the transforms leave out all of the first {stored.num_rows} rows: nothing can be measured")
@@ -67,7 +67,7 @@ def costs_of(plan: Plan, sample: int, trainer_rate: float | None) -> Costs:
     if trainer_rate is None and device is not None and plan.recipe.loop is None:
         trainer_rate = _trainer_rate(plan, made, device)
     return Costs(
-        read_seconds=read / rows,
+        read_seconds=read_seconds,
         steps={label: seconds / stored.num_rows for label, seconds in steps.items()},
         stored_bytes=stored.nbytes / stored.num_rows,
         made_bytes=made.nbytes / made.num_rows,
@@ -83,12 +83,33 @@ def trainer_device(plan: Plan) -> torch.device | None:
     return torch.device("cuda", 0) if torch.cuda.is_available() else None
 
 
-def _read(listing: Listing, rows: int) -> Iterator[pa.Table]:
-    for table in read_rows(listing.source, listing.pieces, listing.inspection.layouts, _EPOCH, Consumed()):
-        yield table
-        rows -= table.num_rows
-        if rows <= 0:
-            return
+def _read(listing: Listing, rows: int) -> tuple[float, pa.Table]:
+    """Seconds a row, and at most `rows` rows as a data worker has them before the steps: read, mixed and decoded."""
+    tables: list[pa.Table] = []
+    read, prepared, reading, preparing = 0, 0, 0.0, 0.0
+    for window, report, slab in _slabs(listing):
+        read, reading = read + report.kept, reading + report.seconds
+        taken = min(rows - prepared, slab.num_rows)
+        began = time.perf_counter()
+        mixed = gather([slab], window, _EPOCH, range(taken))
+        table, _ = prepare_rows(listing.source, listing.inspection.layouts, mixed)
+        prepared, preparing = prepared + taken, preparing + time.perf_counter() - began
+        tables.append(table)
+        if prepared == rows:
+            break
+    return reading / read + preparing / prepared, pa.concat_tables(tables)
+
+
+def _slabs(listing: Listing) -> Iterator[tuple[tuple[int, int], SlabReport, pa.Table]]:
+    """The dataset's slabs that have rows, each as a window of its own."""
+    reader = SlabReader(listing.source, listing.inspection.layouts)
+    for bundle in bundles_of(listing.pieces):
+        for number in itertools.count():
+            report, slab = reader.read(bundle, number, READ_BYTES, Consumed())
+            if slab.num_rows:
+                yield (bundle.index, number), report, slab
+            if not report.has_more:
+                break
 
 
 def _transformed(chain: Chain | None, table: pa.Table) -> tuple[dict[str, float], pa.Table]:
