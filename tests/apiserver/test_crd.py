@@ -70,12 +70,13 @@ def test_scalars_are_filled_in_and_nothing_else(admin: RawClient, namespace: str
         onNonFiniteLoss="Fail",
         torchCompile=False,
         seed=0,
-        dataset=recipe()["dataset"] | {"shuffle": True, "shuffleBufferRows": 0, "prefetchBatches": 2},
+        dataset=recipe()["dataset"]
+        | {"shuffle": True, "shuffleBufferRows": 0, "onBadRow": {"action": "Fail"}, "prefetchBatches": 2},
     )
     assert filled_in == {
         "image": "trainer:1",
         "trainer": {"numNodes": 1},
-        "data": {"numNodes": 1},
+        "data": {"numNodes": 1, "targetStallPercentage": 5},
         "storage": {"uri": "s3://bucket/runs", "checkpoints": {"numToKeep": 3, "everyEpochs": 1}},
         "suspend": False,
         "backoffLimit": 3,

@@ -57,11 +57,18 @@ def with_parameters(**parameters: object) -> Object:
     return document(recipe=recipe(optimizer={"function": "a:b", "parameters": parameters}))
 
 
+_STEP = {"function": "a:b", "kind": "Batch"}
 ONLY_THE_MODEL_REFUSES = {
     "model.PARAMETER_KEYS": [with_parameters(**{"learning rate": 1})],
     "recipe._names_differ": [
         document(recipe=recipe(metrics=[{"function": "a:b"}, {"function": "c:B.b"}])),
         document(recipe=recipe(metrics=[{"function": "a:b", "name": "loss"}])),
+    ],
+    "transforms._data_comes_first": [
+        document(recipe=recipe(transforms=[{**_STEP, "runOn": "Trainer"}, {**_STEP, "runOn": "Data"}])),
+    ],
+    "rules._room_for_steps": [
+        document(recipe=recipe(transforms=[{"function": "a:B", "kind": "Class", "resources": {"memory": "100Ti"}}])),
     ],
     "plain.PlainCopy": [
         with_parameters(deep=nested(40)),

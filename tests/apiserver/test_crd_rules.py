@@ -16,7 +16,6 @@ from trainingrun.spec.run import RunSpec
 pytestmark = pytest.mark.usefixtures("no_operator")
 
 _CLAIM = {"claimName": "c", "mountPath": "/m"}
-_GREY_CSV = {"format": "CSV", "path": "/x", "imageMode": "L"}
 _ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
 _ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
 _STEP = {"function": "a:b", "kind": "Batch"}
@@ -58,7 +57,7 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.env[0]", "exactly one of `value` and", document(env=[{"name": "A"}])),
     ("spec.env[0]", "exactly one of `value` and", document(env=[{"name": "A", "value": "", "valueFrom": _SECRET}])),
     ("spec.env[0].valueFrom", "exactly one of `secretKeyRef`", document(env=[{"name": "A", "valueFrom": {}}])),
-    ("spec.recipe.dataset.train", "`imageMode` may only", document(recipe={"dataset": {"train": _GREY_CSV}})),
+    ("spec.recipe.dataset.onBadRow.maxShare", "`maxShare` may only", dataset(onBadRow={"maxShare": "0.01"})),
     ("spec.recipe.transform", "`batchFormat` may only", document(recipe=recipe(transform=_ROWS_IN_BATCHES))),
     ("spec.recipe.transform", "`batchSize` may only", document(recipe=recipe(transform=_ROWS_OF_A_BATCH))),
     ("spec.recipe.dataset.cache.path", "`path` must be set unless", dataset(cache={"mode": "ReadOnly"})),
