@@ -33,6 +33,9 @@ _MERGE_PATCH = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 # What is raised when the server ends or is not there.
 AWAY = (OSError, http.client.HTTPException)
+# "Come again", as from a server that has just been started and still reads its custom resources. Every client of
+# Kubernetes does come again.
+_BUSY, _BUSY_SECONDS = 429, 30.0
 
 
 class Refused(Exception):
@@ -135,6 +138,10 @@ class RawClient:
         target = f"{path}?{urlencode(given)}" if given else path
         payload = json.dumps(body) if body is not None else None
         status, answer = self.send_text(method, target, payload, content)
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while status == _BUSY and time.monotonic() < deadline:
+            time.sleep(0.2)
+            status, answer = self.send_text(method, target, payload, content)
         if status >= 400:
             raise _refusal(status, answer)
         try:
