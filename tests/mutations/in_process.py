@@ -89,7 +89,7 @@ def _job(document: dict[str, Any], volume: Path) -> Job:
         storage=plan.storage,
         workers=plan.workers,
         trainer=lambda hub: torch_trainer(plan, hub, 0),
-        pool=lambda: pool_of(plan),
+        pool=lambda: pool_of(plan, is_own_cluster=False),
         first_pass=lambda: first_pass(plan),
         probe=lambda hub: start_probe(plan, hub),
     )

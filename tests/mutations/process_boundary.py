@@ -146,11 +146,18 @@ def _finish(call: Callable[[], Any], futures: list[Future[Any]]) -> None:
     try:
         value = call()
     except Exception as error:
-        for future in futures:
+        for future in _awaited(futures):
             future.set_exception(error)
         return
-    for future, part in zip(futures, value if len(futures) > 1 else [value], strict=True):
-        future.set_result(part)
+    parts = value if len(futures) > 1 else [value]
+    for future, part in zip(futures, parts, strict=True):
+        if _awaited([future]):
+            future.set_result(part)
+
+
+def _awaited(futures: list[Future[Any]]) -> list[Future[Any]]:
+    """Those that somebody still waits for: a run may be over while a worker is at its last task."""
+    return [future for future in futures if future.set_running_or_notify_cancel()]
 
 
 def _failed(error: Exception) -> Answer:
