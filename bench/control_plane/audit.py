@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
@@ -52,7 +52,7 @@ class AuditLog:
         )
 
 
-def _write(entry: dict) -> Write:
+def _write(entry: dict[str, Any]) -> Write:
     target = entry["objectRef"]
     return Write(
         user=entry["user"]["username"],

@@ -39,10 +39,10 @@ SETTINGS = {
 def measure(rounds: int, workspace: Workspace) -> Result:
     """A round is an epoch."""
     measures, raw = [], {}
-    for (layout, (of_layout, *sizes)), (setting, (of_setting, shuffle, rows)) in itertools.product(
+    for (layout, (of_layout, rows, pieces, size)), (setting, (of_setting, shuffle, together)) in itertools.product(
         LAYOUTS.items(), SETTINGS.items()
     ):
-        found = [_quality(*sizes, Epoch(number, 5, shuffle), rows) for number in range(rounds)]
+        found = [_quality(rows, pieces, size, Epoch(number, 5, shuffle), together) for number in range(rounds)]
         name = f"shuffle_{layout}_{setting}"
         measures.append(Measure(name, f"run length: {of_layout}, {of_setting}", "x", [ratio for ratio, _, _ in found]))
         raw[name] = {"correlation": [found[1] for found in found], "chi_square": [found[2] for found in found]}

@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.league.protocol import LATEST, SEED, Task
 from bench.league.referee import Run, Runner
@@ -65,5 +66,5 @@ def killed_epoch(runner: Runner, task: Task, kills: int, workers_after: int | No
 def _saved(folder: Path, run: Run) -> int:
     """How many batches of this process are in the latest checkpoint, which may be an earlier process's."""
     latest = folder / LATEST
-    pointer = json.loads(latest.read_text()) if latest.exists() else {"pid": None}
+    pointer: dict[str, Any] = json.loads(latest.read_text()) if latest.exists() else {"pid": None}
     return int(pointer["batches"]) if pointer["pid"] == run.pid else 0

@@ -25,8 +25,8 @@ from trainingrun_trainer.driver.hub import create_hub
 from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
 from trainingrun_trainer.pool.client import PassRows
-from trainingrun_trainer.pool.dispatcher import Pool
-from trainingrun_trainer.pool.pass_plans import dataset_of
+from trainingrun_trainer.pool.pass_plans import Pool, dataset_of
+from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.device_link import CpuLink
 from trainingrun_trainer.train.lockstep import Lockstep
@@ -84,7 +84,7 @@ def passes_over(path: Path, chain: Chain | None, *, data_cpus: int, batch_rows: 
             listing = list_dataset(Source("bench", "Parquet", str(path), uses=Uses(gets_rows=True)))
             dataset = dataset_of(listing, chain, shuffle=True, rows_together=0)
             budget = placement.data_store_bytes(placement.live_nodes()) // 2
-            pool = Pool({_DATASET: dataset}, world_size=1, budget_bytes=budget, options={"num_cpus": 1})
+            pool = Pool({_DATASET: dataset}, 1, budget_bytes=budget, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
             yield Passes(create_hub(pool), batch_rows)
         finally:
             ray.shutdown()
