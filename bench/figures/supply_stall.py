@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from bench.figures.fed_steps import STEP_SECONDS, waits
-from bench.pipelines.slow_rows import LAYOUTS, TITLES, make_slow_rows
+import itertools
+
+from bench.figures.fed_steps import step_seconds, waits
+from bench.pipelines.slow_rows import LAYOUTS, ROWS_PER_CPU, TITLES, make_slow_rows
 from bench.result import Measure, Result
 from bench.workspace import Workspace
 
-_ROWS, _QUICK_ROWS = 3200, 640
+_DATA_CPUS = (2, 8)
+_EPOCHS, _EPOCH_SECONDS, _QUICK_SECONDS = 5, 4, 1
 
 
 def measure(rounds: int, workspace: Workspace) -> Result:
-    """A run of `rounds` epochs for each layout. Of the first one, the wait for its first batch does not count."""
+    """A run of five epochs a round. Of the run's first batch, which waits for workers to start, the wait is in raw."""
     measures, raw = [], {}
-    for layout in LAYOUTS:
-        path = make_slow_rows(workspace.folder, _QUICK_ROWS if workspace.is_quick else _ROWS, layout)
-        waited = waits(path, rounds)
-        raw[layout] = {"firstBatchSeconds": waited[0][0]}
-        waited[0][0] = 0.0
-        stalls = [100 * sum(epoch) / (sum(epoch) + STEP_SECONDS * (len(epoch) - 1)) for epoch in waited]
-        title = f"stall with half as much again as is needed, {TITLES[layout]}"
-        measures.append(Measure(f"supply_stall_{layout}", title, "%", stalls))
+    seconds = _QUICK_SECONDS if workspace.is_quick else _EPOCH_SECONDS
+    for layout, cpus in itertools.product(LAYOUTS, _DATA_CPUS):
+        path = make_slow_rows(workspace.folder, int(cpus * ROWS_PER_CPU * seconds), layout)
+        stalls, firsts = [], []
+        for _ in range(rounds):
+            waited = waits(path, _EPOCHS, cpus)
+            firsts.append(waited[0][0])
+            waited[0][0] = 0.0
+            lost = sum(map(sum, waited))
+            trained = step_seconds(cpus) * sum(len(epoch) - 1 for epoch in waited)
+            stalls.append(100 * lost / (lost + trained))
+        name = f"supply_stall_{layout}_{cpus}"
+        title = f"stall of 5 epochs with half as much again as is needed, {cpus} data CPUs, {TITLES[layout]}"
+        measures.append(Measure(name, title, "%", stalls))
+        raw[name] = {"firstBatchSeconds": firsts}
     return Result("supply_stall", measures, raw)
