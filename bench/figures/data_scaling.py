@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,22 +38,39 @@ def measure(rounds: int, workspace: Workspace) -> Result:
             if layout == "one_group":
                 fewer = int(cpus * ROWS_PER_CPU * _QUICK_SECONDS)
                 shares["plain"] = _plain(make_slow_rows(workspace.folder, fewer, layout), fewer, cpus)
-            for who, (first, later) in shares.items():
+            for who, found in shares.items():
                 name = f"data_scaling_{layout}_{cpus}" + ("_plain" if who == "plain" else "")
                 title = f"{cpus} data CPUs, {TITLES[layout]}" + (", plain Ray Data" if who == "plain" else "")
-                measures.append(Measure(f"{name}_first", f"{title}: first epoch", "x due", [first]))
-                measures.append(Measure(name, f"{title}: later epochs", "x due", later))
+                if found.first:
+                    measures.append(Measure(f"{name}_first", f"{title}: first epoch", "x due", found.first))
+                measures.append(Measure(name, f"{title}: later epochs", "x due", found.later))
+                measures.append(Measure(f"{name}_asleep", f"{title}: time asleep, later epochs", "x due", found.asleep))
             raw[f"{layout}_{cpus}"] = {"rows": rows}
     return Result("data_scaling", measures, raw)
 
 
-def _ours(path: Path, rows: int, cpus: int, rounds: int) -> tuple[float, list[float]]:
+@dataclass(frozen=True)
+class Shares:
+    """The share of due rows that came: in the first epoch, empty if that was over at once, and in each later one.
+
+    `asleep` is the share of the CPUs' time in which transforms slept: what is missing there is the data path's.
+    """
+
+    first: list[float]
+    later: list[float]
+    asleep: list[float]
+
+
+def _ours(path: Path, rows: int, cpus: int, rounds: int) -> Shares:
     with passes_over(path, _CHAIN, data_cpus=cpus, batch_rows=_BATCH_ROWS) as passes:
-        epochs = ((portion.batch["number"].numpy() for portion in passes.epoch(e)) for e in range(rounds + 1))
+        epochs = (
+            ({name: passed.batch[name].numpy() for name in ("number", "slept")} for passed in passes.epoch(epoch))
+            for epoch in range(rounds + 1)
+        )
         return _shares(epochs, rows, cpus)
 
 
-def _plain(path: Path, rows: int, cpus: int) -> tuple[float, list[float]]:
+def _plain(path: Path, rows: int, cpus: int) -> Shares:
     """Two epochs of fewer rows, since one takes as long however many processors there are."""
     import ray
     import ray.data
@@ -61,27 +79,29 @@ def _plain(path: Path, rows: int, cpus: int) -> tuple[float, list[float]]:
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         batches = ray.data.read_parquet(str(path)).map(sleep).iter_batches(batch_size=_BATCH_ROWS, prefetch_batches=2)
-        return _shares(((batch["number"] for batch in batches) for _ in range(2)), rows, cpus)
+        return _shares((batches for _ in range(2)), rows, cpus)
     finally:
         ray.shutdown()
 
 
-def _shares(epochs: Iterable[Iterable[np.ndarray]], rows: int, cpus: int) -> tuple[float, list[float]]:
-    """The share of what is due in the first epoch, and in each later one from the end of the one before.
+def _shares(epochs: Iterable[Iterable[Mapping[str, np.ndarray]]], rows: int, cpus: int) -> Shares:
+    """In the first epoch from a second after its first batch, in each later one from the end of the one before.
 
     Raises AssertionError unless every row comes once in each.
     """
     due = cpus * ROWS_PER_CPU
-    first, later, ended = 0.0, [], 0.0
+    first, later, asleep, ended = [], [], [], 0.0
     for place, epoch in enumerate(epochs):
-        came: list[tuple[float, np.ndarray]] = [(time.monotonic(), numbers) for numbers in epoch]
-        numbers = np.concatenate([numbers for _, numbers in came])
+        came = [(time.monotonic(), batch["number"], batch["slept"]) for batch in epoch]
+        numbers = np.concatenate([numbers for _, numbers, _ in came])
         assert len(numbers) == rows and len(np.unique(numbers)) == rows, "an epoch is not every row once"
+        last = came[-1][0]
         if place == 0:
             from_then = came[0][0] + _STARTED_SECONDS
-            behind = [(when, len(numbers)) for when, numbers in came if when > from_then]
-            first = sum(count for _, count in behind) / (came[-1][0] - from_then) / due
+            behind = sum(len(numbers) for when, numbers, _ in came if when > from_then)
+            first = [behind / (last - from_then) / due] if last > from_then else []
         else:
-            later.append(rows / (came[-1][0] - ended) / due)
-        ended = came[-1][0]
-    return first, later
+            later.append(rows / (last - ended) / due)
+            asleep.append(sum(float(slept.sum()) for *_, slept in came) / (last - ended) / cpus)
+        ended = last
+    return Shares(first, later, asleep)
