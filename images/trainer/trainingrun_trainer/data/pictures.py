@@ -96,10 +96,11 @@ def _sized(source: Source, array: np.ndarray) -> np.ndarray:
     import torch
     from torch.nn.functional import interpolate
 
-    values = torch.from_numpy(np.require(array, requirements=["C", "W"]))
-    planes = values.permute(2, 0, 1)[None] if values.ndim == 3 else values[None, None]
-    resized = interpolate(planes, size=source.image_size, mode="bilinear", antialias=True)[0]
-    return (resized.permute(1, 2, 0) if values.ndim == 3 else resized[0]).numpy()
+    values = torch.from_numpy(np.require(array, requirements=["C", "W"]))[None]
+    # In the order of axes that says to torch that each pixel's channels lie side by side, and stay so.
+    planes = values.permute(0, 3, 1, 2) if array.ndim == 3 else values[None]
+    resized = interpolate(planes, size=source.image_size, mode="bilinear", antialias=True)
+    return (resized.permute(0, 2, 3, 1)[0] if array.ndim == 3 else resized[0, 0]).numpy()
 
 
 def _blank(source: Source, image: Any, *, path: str) -> np.ndarray:
