@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu.utilisation import watched_gpu
-from bench.pipelines.jpegs import TRANSFORM, make_jpeg_rows
+from bench.league.protocol import SIDE
+from bench.pipelines.jpegs import make_jpeg_rows
 from bench.training.document import Recipe, document
 from bench.training.local_run import local_run
 from bench.workspace import Workspace
@@ -23,7 +24,6 @@ from trainingrun.contract.records import EpochEnded
 
 _NORMALIZE = {"function": "trainingrun_trainer.vision:normalize", "kind": "Batch"}
 _JPEG_STEPS = [
-    {"function": TRANSFORM, "kind": "Row"},
     {"function": "bench.gpu.hooks:labelled", "kind": "Batch"},
     _NORMALIZE,
 ]
@@ -67,6 +67,8 @@ def _measured(name: str, recipe: Recipe, steps: list[dict[str, Any]], folder: Pa
     loop = {"function": "bench.gpu.hooks:watched", "parameters": {"log": str(log), "cached_steps": 4 if tiny else 50}}
     run = document(name, recipe, folder / "storage")
     run["spec"]["recipe"] |= {"transforms": steps, "loop": loop, "mixedPrecision": "BF16"}
+    if steps is _JPEG_STEPS:
+        run["spec"]["recipe"]["dataset"]["train"]["imageSize"] = {"height": SIDE, "width": SIDE}
     if not tiny:
         run["spec"]["trainer"] = {"resourcesPerNode": {"limits": {"cpu": 4, "nvidia.com/gpu": 1}}}
     cpus = 2 if tiny else len(os.sched_getaffinity(0))

@@ -1,25 +1,15 @@
-"""The league's JPEGs as a column of bytes, and the transform that makes tensors of 224 pixels of them."""
+"""The league's JPEGs as a column of bytes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from bench.league.data_sets import make_jpeg
-from bench.league.torch_rows import decoded
 
-TRANSFORM = "bench.pipelines.jpegs:decode"
 _GROUP_ROWS = 500
-
-
-def decode(row: dict[str, Any]) -> dict[str, Any]:
-    """uint8 (3, 224, 224), on one thread: a data worker has one CPU."""
-    torch.set_num_threads(1)
-    return {**row, "image": decoded(row["image"])}
 
 
 def make_jpeg_rows(folder: Path, rows: int) -> Path:

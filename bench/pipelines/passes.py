@@ -73,15 +73,22 @@ class Passes:
 
 
 @contextlib.contextmanager
-def passes_over(path: Path, chain: Chain | None, *, data_cpus: int, batch_rows: int) -> Iterator[Passes]:
-    """Passes over Parquet files whose rows `chain` transforms, on virtual nodes that live as long as the block."""
+def passes_over(
+    path: Path, chain: Chain | None, *, data_cpus: int, batch_rows: int, image_size: tuple[int, int] | None = None
+) -> Iterator[Passes]:
+    """Passes over Parquet files whose rows `chain` transforms, on virtual nodes that live as long as the block.
+
+    With `image_size`, in pixels, pictures in the column `image` are decoded and get this (height, width).
+    """
     size = size_of(data_cpus)
     with virtual_cluster(size) as address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         try:
             while placement.data_slots(placement.live_nodes()) < data_cpus:
                 time.sleep(0.1)
-            listing = list_dataset(Source("bench", "Parquet", str(path), uses=Uses(gets_rows=True)))
+            listing = list_dataset(
+                Source("bench", "Parquet", str(path), image_size=image_size, uses=Uses(gets_rows=True))
+            )
             dataset = dataset_of(listing, chain, shuffle=True, rows_together=0)
             budget = placement.data_store_bytes(placement.live_nodes()) // 2
             pool = Pool({_DATASET: dataset}, 1, budget_bytes=budget, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))

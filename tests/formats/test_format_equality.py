@@ -75,7 +75,8 @@ def test_images_are_resized_and_converted_as_asked(tmp_path: Path) -> None:
     assert batch_of(source)["image"].shape == (5, 3, 5, 7)
     path = pieces_of(source)[0].paths[0]
     expected = np.asarray(Image.open(path).convert("RGB").resize((7, 5), Image.Resampling.BILINEAR))
-    assert np.array_equal(decode(source, path, Path(path).read_bytes()), expected)
+    # The two filters round differently.
+    assert np.abs(decode(source, path, Path(path).read_bytes()) - expected.astype(int)).max() <= 1
 
 
 def test_text_columns_are_read_but_are_no_part_of_a_batch(tmp_path: Path) -> None:

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.league.protocol import Task, serve
-from bench.pipelines.jpegs import TRANSFORM, write_jpeg_rows
+from bench.league.protocol import SIDE, Task, serve
+from bench.pipelines.jpegs import write_jpeg_rows
 from bench.pipelines.passes import Passes, passes_over
 from trainingrun_trainer.convert import convert
 from trainingrun_trainer.data.consumed import Consumed
-from trainingrun_trainer.data.step import Step
-from trainingrun_trainer.data.transform import Chain
 
 
 class Loader:
@@ -30,9 +28,10 @@ class Loader:
             convert(rows, Path(task.prepared) / "rows")
 
     def __init__(self, task: Task):
-        chain = Chain((Step(TRANSFORM, "Row"),)) if task.kind == "jpeg" else None
-        path = Path(task.prepared) if task.kind == "jpeg" else Path(task.prepared) / "rows"
-        self._opened = passes_over(path, chain, data_cpus=task.workers, batch_rows=task.batch_rows)
+        is_jpeg = task.kind == "jpeg"
+        path = Path(task.prepared) if is_jpeg else Path(task.prepared) / "rows"
+        size = (SIDE, SIDE) if is_jpeg else None
+        self._opened = passes_over(path, None, data_cpus=task.workers, batch_rows=task.batch_rows, image_size=size)
         self._passes: Passes = self._opened.__enter__()
         self._consumed = Consumed()
         self._number = 0
