@@ -74,8 +74,10 @@ def with_status(run: RunObject, status: dict[str, Any]) -> RunObject:
 def entry(index: int = 0, outcome: str = "Running", **fields: Any) -> dict[str, Any]:
     """An attempt as status lists it, seen and running unless the fields say otherwise."""
     name = ray_job_name("mnist", UID, index)
-    head = {"headPodUID": f"uid-mnist-{index}-head", "headTime": text_of(at(-30)), "rayClusterName": f"{name}-abcde"}
+    head = {"headPodUID": f"uid-mnist-{index}-head", "headContainerRestarts": 0, "rayClusterName": f"{name}-abcde"}
     seen = {} if outcome == "Pending" else {"startTime": text_of(at(-30)), "admitted": outcome == "Running", **head}
+    if outcome == "Running":
+        seen["runningSince"] = text_of(at(-30))
     return {
         "index": index,
         "outcome": outcome,

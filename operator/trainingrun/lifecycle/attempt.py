@@ -106,10 +106,12 @@ def _live(view: View, entry: Attempt, job: RayJob, failures: int) -> AttemptUpda
     outcome = "Running" if job.job_status == "RUNNING" else "Pending"
     start = entry.start_time or view.now
     entry = entry.model_copy(update={"admitted": True, "start_time": start, "outcome": outcome})
-    entry, loss = lost_heads.head_watched(view, entry, job)
-    update = AttemptUpdate(entry, failures) if loss is None else endings.interrupted(view, entry, loss, failures)
-    if update.attempt.is_finished:
-        return update
+    entry, losses = lost_heads.head_watched(view, entry, job)
+    update = AttemptUpdate(deadlines.timed(view, entry), failures)
+    for loss in losses:
+        update = endings.interrupted(view, update.attempt, loss, update.failures)
+        if update.attempt.is_finished:
+            return update
     failure = failure_of_live(_evidence(view, update.attempt, job))
     return update if failure is None else endings.failed(view, update.attempt, failure, update.failures)
 

@@ -46,25 +46,49 @@ def overdue(view: View) -> Failure | None:
     return Failure(FailureClass.DEADLINE_EXCEEDED, words)
 
 
+def timed(view: View, entry: Attempt) -> Attempt:
+    """The attempt with the time since which it trains on its present head. A clock that was set back starts anew."""
+    since = entry.running_since
+    if entry.outcome != "Running":
+        since = None
+    elif since is None or since > view.now:
+        since = view.now
+    return entry.model_copy(update={"running_since": since})
+
+
 def progress_deadline(view: View, entry: Attempt) -> datetime | None:
-    """When an attempt that has reported before counts as hung, unless it reports again."""
-    reported, listening = view.report.time, view.reports_since
-    if entry.outcome != "Running" or reported is None or listening is None or not view.report.is_of(entry):
+    """When an attempt counts as hung, unless it reports progress before; None where silence says nothing.
+
+    The first report is waited for as long as any other. A recipe always reports; a program of one's own is known to
+    once it has.
+    """
+    reported, listening, begun = view.report.time, view.reports_since, entry.running_since
+    reports = view.spec.recipe is not None or reported is not None
+    if entry.outcome != "Running" or listening is None or begun is None or not reports:
         return None
-    # Silence means nothing while no report could arrive. And a new head restarts training, which also takes time.
-    since = max(reported, listening, entry.head_time or reported)
+    # Silence means nothing while no report could arrive. What trained before on another head says nothing of this one.
+    since = max(begun, listening, reported if reported is not None and view.report.is_of(entry) else begun)
     return since + timedelta(seconds=view.spec.progress_deadline_seconds)
 
 
 def hung(view: View, entry: Attempt) -> Failure | None:
-    """The failure of an attempt that has fallen silent."""
+    """The failure of an attempt that has fallen silent while others are heard."""
     due = progress_deadline(view, entry)
-    if due is None or view.now < due or view.report.time is None:
+    if due is None or view.now < due or is_everyone_silent(view):
         return None
     limit = view.spec.progress_deadline_seconds
-    last = f"{view.report.time:%Y-%m-%d %H:%M:%S} UTC"
-    words = f"no progress was reported for {limit} seconds (progressDeadlineSeconds); last report at {last}"
-    return Failure(FailureClass.HANG, words)
+    begun, reported = entry.running_since, view.report.time
+    last = f"training runs since {begun:%Y-%m-%d %H:%M:%S} UTC"
+    if reported is not None and (begun is None or reported >= begun):
+        last = f"last report at {reported:%Y-%m-%d %H:%M:%S} UTC"
+    return Failure(FailureClass.HANG, f"no progress was reported for {limit} seconds (progressDeadlineSeconds); {last}")
+
+
+def is_everyone_silent(view: View) -> bool:
+    """Whether none of the other runs that report is heard either: then the reports do not arrive, and nobody hangs."""
+    if view.others_heard is None:
+        return False
+    return view.elapsed(view.others_heard) > timedelta(seconds=view.spec.progress_deadline_seconds) / 2
 
 
 def usage_at(usage: Usage, activity: Activity | None, now: datetime) -> Usage:

@@ -1,4 +1,8 @@
-"""Watches the head of a live attempt: KubeRay replaces a lost head, and starts training again, without a word."""
+"""Watches the head of a live attempt: a lost head is started again, and training on it, without a word.
+
+KubeRay replaces its pod, and the kubelet starts its container again in the same pod: a head is known by the uid of its
+pod and by how often its container has been started again there.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,21 @@ from trainingrun.observed import Pod, RayJob
 from trainingrun.status.fields import Attempt, HeadFailure
 
 _REMEMBERED = 10
+# KubeRay has handed the driver to Ray. A head that does not get so far is limited by the attempt's start deadline.
+_SUBMITTED = "Running"
 
 
-def head_watched(view: View, entry: Attempt, job: RayJob) -> tuple[Attempt, Failure | None]:
-    """The attempt with the head that it has now, and why the head before it was lost if this is another one."""
-    entry = _with_head_failure(view, entry)
+def head_watched(view: View, entry: Attempt, job: RayJob) -> tuple[Attempt, tuple[Failure, ...]]:
+    """The attempt with the head that it has now, and for each head that was lost since the last look, why."""
     head = view.children.head_of(entry.index)
+    if head is not None and head.uid == entry.head_pod_uid:
+        return _restarts_watched(view, entry, job, head)
+    entry = _with_head_failure(view, entry)
     # A cache may show a head of the past again; that is no change.
-    if head is None or head.uid == entry.head_pod_uid or head.uid in (entry.former_head_pod_uids or ()):
-        return entry, None
-    loss = _loss(entry, job) if entry.head_pod_uid is not None else None
-    return _with_head(view, entry, job, head), loss
+    if head is None or head.uid in (entry.former_head_pod_uids or ()):
+        return entry, ()
+    losses = (_loss(entry, job),) if entry.head_pod_uid is not None else ()
+    return _with_head(entry, job, head), losses
 
 
 def head_forgotten(entry: Attempt) -> Attempt:
@@ -27,8 +35,9 @@ def head_forgotten(entry: Attempt) -> Attempt:
     return entry.model_copy(
         update={
             "head_pod_uid": None,
+            "head_container_restarts": None,
             "former_head_pod_uids": _former(entry),
-            "head_time": None,
+            "running_since": None,
             "head_failure": None,
             "ray_cluster_name": None,
         }
@@ -45,6 +54,20 @@ def seen_failure(entry: Attempt) -> Failure | None:
     return Failure(failure_class, seen.message, node=seen.node, pod=seen.pod)
 
 
+def _restarts_watched(view: View, entry: Attempt, job: RayJob, head: Pod) -> tuple[Attempt, tuple[Failure, ...]]:
+    known = entry.head_container_restarts
+    # Of a status that another version has written, nothing is known; a cache may show fewer than there were.
+    if known is not None and head.restarts <= known:
+        return _with_head_failure(view, entry), ()
+    update = {"head_container_restarts": head.restarts}
+    if known is None or job.deployment_status != _SUBMITTED:
+        return _with_head_failure(view, entry.model_copy(update=update)), ()
+    words = f"Ray's container of pod {head.name}, the head, ended and was started again, with its driver"
+    loss = head_failure(view.spec, head) or Failure(FailureClass.HEAD_LOST, words).at(head)
+    restarted = entry.model_copy(update={**update, "running_since": None, "head_failure": None})
+    return restarted, (loss,) * (head.restarts - known)
+
+
 def _with_head_failure(view: View, entry: Attempt) -> Attempt:
     """The attempt with what its head's pod tells of its end: the pod may be gone when the loss is noticed."""
     if entry.head_failure is not None:
@@ -58,12 +81,13 @@ def _with_head_failure(view: View, entry: Attempt) -> Attempt:
     return entry
 
 
-def _with_head(view: View, entry: Attempt, job: RayJob, head: Pod) -> Attempt:
+def _with_head(entry: Attempt, job: RayJob, head: Pod) -> Attempt:
     return entry.model_copy(
         update={
             "head_pod_uid": head.uid,
+            "head_container_restarts": head.restarts,
             "former_head_pod_uids": _former(entry),
-            "head_time": view.now,
+            "running_since": None,
             "head_failure": None,
             "ray_cluster_name": job.ray_cluster_name or None,
         }

@@ -16,6 +16,8 @@ from trainingrun.status.fields import Attempt, Usage
 
 # A write or a creation that has been decided on is followed up even if no event reports it.
 SOON = timedelta(seconds=5)
+# Whether other runs are heard again is looked at so often.
+LISTENED = timedelta(seconds=60)
 
 
 def next_look(view: View, attempt_list: AttemptList, usage: Usage | None, now: datetime) -> datetime | None:
@@ -51,7 +53,8 @@ def _times_of(view: View, entry: Attempt) -> Iterator[datetime]:
         yield entry.missing_since + MISSING_GRACE
     silent = progress_deadline(view, entry)
     if silent is not None:
-        yield silent
+        # One that is silent while all are may be the only one that stays silent.
+        yield silent if silent > view.now else view.now + LISTENED
     job = job_of(view, entry)
     if entry.is_live and job is not None and job.deployment_status == "":
         yield job.created + KUBERAY_GRACE

@@ -26,6 +26,7 @@ class View:
     report: Report
     refusal: tuple[str, str] | None
     reports_since: datetime | None
+    others_heard: datetime | None
     now: datetime
 
     def name_of(self, attempt: int) -> str:
@@ -55,6 +56,7 @@ def view_of(run: RunObject, spec: RunSpec, observed: Observed, now: datetime) ->
         report=report_of(run.status),
         refusal=observed.refusal,
         reports_since=observed.reports_since,
+        others_heard=observed.others_heard,
         now=now,
     )
 

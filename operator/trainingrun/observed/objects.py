@@ -94,7 +94,10 @@ class Pod:
     """A pod of an attempt. `group` is head, data or trainer.
 
     `waiting` is (reason, message) of the first container that cannot start, `unschedulable` the scheduler's words,
-    `disrupted` the words of the condition DisruptionTarget, `terminations` the ends of containers seen so far.
+    `disrupted` the words of the condition DisruptionTarget, `terminations` the ends of containers seen so far. Of Ray's
+    own container are `restarts`, how often the kubelet has started it again in this pod, and `ray_ready`; `lost_helper`
+    is the end of a container beside it that nobody starts again. `due` is when a pod that is being deleted was to be
+    gone.
     """
 
     namespace: str
@@ -114,6 +117,15 @@ class Pod:
     status_reason: str = ""
     status_message: str = ""
     terminations: tuple[Termination, ...] = ()
+    restarts: int = 0
+    ray_ready: bool = False
+    lost_helper: Termination | None = None
+    due: datetime | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether Ray is ready in it, whatever has become of the containers beside it."""
+        return self.ready or self.ray_ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,7 @@ class Observed:
 
     `refusal` is (reason, message) of the API server's refusal of what was last sent for this run, if it did.
     `reports_since` is since when reports of training could arrive without a gap; None when nobody takes any.
+    `others_heard` is when another run that is training last reported; None when no other that reports is.
     """
 
     ray_jobs: tuple[RayJob, ...] = ()
@@ -129,3 +142,4 @@ class Observed:
     pods: tuple[Pod, ...] = ()
     refusal: tuple[str, str] | None = None
     reports_since: datetime | None = None
+    others_heard: datetime | None = None

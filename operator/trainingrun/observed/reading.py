@@ -110,11 +110,14 @@ def ray_cluster_of(body: Body) -> RayCluster:
 
 def pod_of(body: Body) -> Pod:
     """A pod of an attempt; the renderer's labels are on every template."""
-    metadata, status = body["metadata"], body.get("status") or {}
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     conditions = {condition.get("type"): condition for condition in status.get("conditions") or ()}
     unschedulable = _words_when(conditions.get("PodScheduled"), "False")
     disrupted = _words_when(conditions.get("DisruptionTarget"), "True")
-    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    started = {container.get("name") or "": container for container in status.get("containerStatuses") or ()}
+    containers = [*(status.get("initContainerStatuses") or ()), *started.values()]
+    # KubeRay takes the first container as Ray's.
+    ray = started.pop(((spec.get("containers") or [{}])[0]).get("name") or "", {})
     return Pod(
         namespace=shared(metadata.get("namespace", "")),
         name=metadata["name"],
@@ -122,7 +125,7 @@ def pod_of(body: Body) -> Pod:
         run_uid=_label(metadata, RUN_UID_KEY),
         attempt=_attempt(metadata),
         group=_label(metadata, RAY_GROUP_KEY),
-        node=shared((body.get("spec") or {}).get("nodeName") or ""),
+        node=shared(spec.get("nodeName") or ""),
         phase=shared(status.get("phase") or ""),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         deleting="deletionTimestamp" in metadata,
@@ -133,6 +136,10 @@ def pod_of(body: Body) -> Pod:
         status_reason=status.get("reason") or "",
         status_message=status.get("message") or "",
         terminations=tuple(_terminations(containers)),
+        restarts=ray.get("restartCount") or 0,
+        ray_ready=bool(ray.get("ready")),
+        lost_helper=_lost_helper(started.values()) if spec.get("restartPolicy") == "Never" else None,
+        due=_time(metadata.get("deletionTimestamp")),
     )
 
 
@@ -151,12 +158,24 @@ def _terminations(containers: Iterable[Body]) -> Iterable[Termination]:
         for when in ("lastState", "state"):
             ended = (container.get(when) or {}).get("terminated")
             if ended and ended.get("exitCode", 0) != 0:
-                yield Termination(
-                    container=container.get("name") or "",
-                    exit_code=ended["exitCode"],
-                    reason=ended.get("reason") or "",
-                    message=(ended.get("message") or "")[-MAX_MESSAGE:],
-                )
+                yield _termination(container, ended)
+
+
+def _lost_helper(containers: Iterable[Body]) -> Termination | None:
+    for container in containers:
+        ended = (container.get("state") or {}).get("terminated")
+        if ended:
+            return _termination(container, ended)
+    return None
+
+
+def _termination(container: Body, ended: Body) -> Termination:
+    return Termination(
+        container=container.get("name") or "",
+        exit_code=ended.get("exitCode") or 0,
+        reason=ended.get("reason") or "",
+        message=(ended.get("message") or "")[-MAX_MESSAGE:],
+    )
 
 
 def _words_when(condition: Body | None, status: str) -> tuple[str, str] | None:

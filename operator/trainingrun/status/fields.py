@@ -89,7 +89,10 @@ class Attempt(StatusModel):
     start_time: Time | None = Field(default=None, description="When its RayJob was first seen admitted.")
     end_time: Time | None = Field(default=None, description="When it ended.")
     resumed_from: Text | None = Field(default=None, description="Checkpoint that it resumed from, as it reported.")
-    head_restarts: Count = Field(default=0, description="Times that its head was lost and replaced.")
+    running_since: Time | None = Field(
+        default=None, description="Since when its training program runs, on this head; missing while it does not."
+    )
+    head_restarts: Count = Field(default=0, description="Times that its head was lost and started again.")
     preemptions: Count = Field(default=0, description="Times that it was preempted and continued.")
     counted: bool = Field(default=False, description="Whether its failure counts against backoffLimit.")
     retry_time: Time | None = Field(
@@ -109,7 +112,9 @@ class Attempt(StatusModel):
         max_length=10,
         description="Uids of the last 10 heads before it, so that none is mistaken for a new one.",
     )
-    head_time: Time | None = Field(default=None, description="When this head was first seen.")
+    head_container_restarts: Count | None = Field(
+        default=None, description="Times that the kubelet has started Ray again in the head's pod, as last seen."
+    )
     head_failure: HeadFailure | None = Field(default=None, description="What was seen of this head's end.")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -58,13 +59,19 @@ def look(run: RunObject, observed: Observed, now: datetime = NOW) -> float | Non
         ("KubeRay may not have noticed yet", a_run(status=status(entry(0))), seen("New"), None),
         ("KubeRay has just been asked", a_run(status=status(entry(0))), seen("New", created=at(-20)), 40),
         ("a RayJob is missing", a_run(status=status(entry(0, missingSince=text_of(at(-10))))), NOTHING, 20),
-        ("training runs", a_run(status=status(entry(0))), seen("Running"), None),
+        ("training runs", a_run(status=status(entry(0))), seen("Running"), 1770),
         ("training reports", a_run(status={**status(entry(0)), **reported(-100 + 90)}), seen("Running"), 1790),
         (
             "an old attempt reported",
             a_run(status={**status(entry(0)), **reported(-300)}, progressDeadlineSeconds=100),
             seen("Running"),
-            None,
+            70,
+        ),
+        (
+            "all are silent",
+            a_run(status={**status(entry(0)), **reported(-100)}, progressDeadlineSeconds=30),
+            replace(seen("Running"), others_heard=at(-100)),
+            60,
         ),
         (
             "the run is limited",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from seen_objects import NOTHING, NOW, QUEUED, UID, a_run, after_look, at, entry, pods, seen, status, status_of, text_of
+from seen_objects import NOTHING, NOW, QUEUED, UID, a_run, after_look, at, entry, seen, status, status_of, text_of
 
 from trainingrun.observed import Observed, RunObject
 
@@ -109,59 +108,6 @@ def test_a_report_that_cannot_be_read_is_none(trainer: Any) -> None:
     assert (written["state"], written["outputs"]) == ("Running", {})
 
 
-@pytest.mark.parametrize(
-    ("seconds", "outcome"),
-    [(99, "Running"), (100, "Failed")],
-    ids=["just in time", "too late"],
-)
-def test_an_attempt_that_falls_silent_hangs(seconds: float, outcome: str) -> None:
-    run = running(report=reported(0), progressDeadlineSeconds=100)
-    looked = status_of(run, seen("Running"), at(seconds))["attempts"][0]
-    assert (looked["outcome"], looked.get("failureClass")) == (outcome, "Hang" if outcome == "Failed" else None)
-
-
-def test_the_words_of_a_hang_tell_the_field_and_the_last_report() -> None:
-    hung = status_of(running(report=reported(0), progressDeadlineSeconds=100), seen("Running"), at(100))
-    words = hung["attempts"][0]["message"]
-    assert words == (
-        "no progress was reported for 100 seconds (progressDeadlineSeconds); last report at 2026-09-01 12:00:00 UTC"
-    )
-
-
-@pytest.mark.parametrize(
-    ("report", "observed"),
-    [
-        ({}, seen("Running")),
-        (reported(-300), seen("Running")),
-        (reported(0), seen("Starting", ready=False)),
-    ],
-    ids=["never reported", "only an earlier attempt did", "it starts anew"],
-)
-def test_what_never_reported_does_not_hang(report: dict[str, Any], observed: Observed) -> None:
-    run = running(report=report, progressDeadlineSeconds=10)
-    assert status_of(run, observed, at(86_400))["attempts"][0]["outcome"] != "Failed"
-
-
-@pytest.mark.parametrize(
-    ("since", "seconds", "outcome"),
-    [(50, 149, "Running"), (50, 150, "Failed"), (None, 86_400, "Running")],
-    ids=["after a gap, in time", "after a gap, too late", "nobody takes reports"],
-)
-def test_silence_says_nothing_while_no_report_could_arrive(since: float | None, seconds: float, outcome: str) -> None:
-    """An operator that was down, or without an API server, must not end what went on training meanwhile."""
-    run = running(report=reported(0), progressDeadlineSeconds=100)
-    observed = replace(seen("Running"), reports_since=None if since is None else at(since))
-    assert status_of(run, observed, at(seconds))["attempts"][0]["outcome"] == outcome
-
-
-def test_a_new_head_gets_the_whole_time_again() -> None:
-    run = running(report=reported(0), progressDeadlineSeconds=100)
-    second = replace(seen("Running"), pods=pods(name="second"))
-    replaced = after_look(run, second, at(90))
-    assert status_of(replaced, second, at(189))["attempts"][0]["outcome"] == "Running"
-    assert status_of(replaced, second, at(190))["attempts"][0]["failureClass"] == "Hang"
-
-
 STORY: list[tuple[float, Observed, str]] = [
     (0, seen("Queued"), "queuedSeconds"),
     (100, seen("Starting", ready=False), "startupSeconds"),
@@ -189,7 +135,7 @@ def test_every_second_is_accounted_for_once() -> None:
 
 def test_a_run_that_just_goes_on_has_the_same_account() -> None:
     run = after_look(a_run(), seen("Running"))
-    assert status_of(run, seen("Running"), at(5000))["usage"] == run.status["usage"]
+    assert status_of(run, seen("Running"), at(1000))["usage"] == run.status["usage"]
 
 
 def test_a_clock_that_was_set_back_takes_no_time_away() -> None:
