@@ -103,7 +103,7 @@ async def _cpu_of(bodies: dict[str, list[Object]], api: Api, expected: Outcome) 
     for resource in WATCHED:
         for body in bodies[resource.kind]:
             cache.put(resource.kind, body)
-    creator = AttemptCreator(api, cache, RenderSettings())
+    creator = AttemptCreator(api, cache, RenderSettings)
     reconciler = Reconciler(api, cache, creator, EventPoster(api, now, ""), now)
     keys = list(cache.keys())
     before = time.process_time()

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from trainingrun.contract.labels import RUN_UID_KEY
+from trainingrun.engine.hearing import Hearing
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.observed import (
     Observed,
@@ -56,10 +57,14 @@ class _Entry:
 
 
 class Cache:
-    """The newest projection of every watched object. `reports_since` is what `Observed` says of reports."""
+    """The newest projection of every watched object. `reports_since` is what `Observed` says of reports.
+
+    `is_trusted` says whether pods that were given these certificates accept the endpoint's: others cannot report.
+    """
 
     def __init__(self) -> None:
         self.reports_since: datetime | None = None
+        self.is_trusted: Callable[[str], bool] = lambda authority: True
         self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in (TRAINING_RUNS.kind, *_READERS)}
         self._runs: dict[Key, RunObject] = {}
         self._keys: dict[str, Key] = {}
@@ -67,6 +72,7 @@ class Cache:
         self._refusals: dict[str, tuple[str, str]] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._newest: dict[str, int] = defaultdict(int)
+        self._hearing = Hearing()
 
     def put(self, kind: str, body: Body) -> Key | None:
         """Note an object. Returns the key of the run that this matters to, if any."""
@@ -141,8 +147,14 @@ class Cache:
             ray_clusters=tuple(child for child in children if isinstance(child, RayCluster)),
             pods=tuple(child for child in children if isinstance(child, Pod)),
             refusal=self._refusals.get(run_uid),
-            reports_since=self.reports_since,
+            reports_since=self._reports_since(children),
+            others_heard=self._hearing.others(run_uid),
         )
+
+    def _reports_since(self, children: Iterable[Child]) -> datetime | None:
+        """None also for a run whose pods know only certificates that have been replaced since."""
+        given = {child.authority for child in children if isinstance(child, Pod) and child.authority}
+        return self.reports_since if all(map(self.is_trusted, given)) else None
 
     def refuse(self, run_uid: str, refusal: tuple[str, str] | None) -> Key | None:
         """Note that the API server refused what a run needs, or that it no longer does."""
@@ -172,6 +184,7 @@ class Cache:
             self.forget_uid(TRAINING_RUNS.kind, other.uid)
         self._entries[TRAINING_RUNS.kind][uid] = _Entry(version, uid, run)
         self._runs[key], self._keys[uid] = run, key
+        self._hearing.note(run)
         before = old.value if old is not None else None
         if isinstance(before, RunObject) and replace(before, resource_version=run.resource_version) == run:
             return None
@@ -180,6 +193,7 @@ class Cache:
     def _forget_run(self, uid: str) -> Key | None:
         key = self._keys.pop(uid)
         self._refusals.pop(uid, None)
+        self._hearing.forget(uid)
         if self._runs[key].uid == uid:
             del self._runs[key]
         return key

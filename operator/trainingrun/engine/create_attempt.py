@@ -8,6 +8,7 @@ that is not the run's, and it must not decide whether to create: `lifecycle.perm
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from trainingrun.engine.cache import Cache, version_of
 from trainingrun.kube import AlreadyExists, Api, Body, Conflict, Forbidden, NotFound, Rejected, Transient
@@ -40,7 +41,7 @@ async def confirm_current(api: Api, run: RunObject) -> None:
 class AttemptCreator:
     """Creates attempts. Whatever the API server refuses is kept with the run, for its status."""
 
-    def __init__(self, api: Api, cache: Cache, settings: RenderSettings):
+    def __init__(self, api: Api, cache: Cache, settings: Callable[[], RenderSettings]):
         self._api = api
         self._cache = cache
         self._settings = settings
@@ -52,7 +53,7 @@ class AttemptCreator:
         `written_at` is when the write was sent that is the proof of a `FirstWrite`. Raises `ApiError` if it cannot be
         done now.
         """
-        manifest = ray_job(run, creation.attempt, self._settings)
+        manifest = ray_job(run, creation.attempt, self._settings())
         match creation.proof:
             case FirstWrite():
                 proved_at = written_at

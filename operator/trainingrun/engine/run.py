@@ -129,6 +129,7 @@ class Operator:
         endpoint = ProgressEndpoint(parts.api, parts.cache, reviewer, parts.writer, parts.metrics, now)
         certificate = settings.certificate()
         if certificate is not None:
+            parts.cache.is_trusted = certificate.is_trusted_with
             self._start("certificate", certificate.keep())
         tls = certificate.context if certificate is not None else None
         await self._listen(endpoint.application(), "progress_port", tls)

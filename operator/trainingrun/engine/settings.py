@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from trainingrun.engine.progress.certificate import Certificate
+from trainingrun.engine.progress.certificate import Authority, Certificate
 from trainingrun.render import PROGRESS_AUDIENCE, RenderSettings
 
 PREFIX = "TRAININGRUN_OPERATOR_"
@@ -64,10 +64,12 @@ class Settings:
     progress_ca: str | None = _setting(None, "File with the CA certificates that pods verify the endpoint with")
     log_level: str = _setting("info", "Lowest level that is logged: debug, info, warning or error")
 
-    def render_settings(self) -> RenderSettings:
-        """What a rendering needs of these."""
-        authority = Path(self.progress_ca).read_text() if self.progress_ca and self.progress_url else None
-        return RenderSettings(self.progress_url, self.progress_audience, authority)
+    def render_settings(self) -> Callable[[], RenderSettings]:
+        """What a rendering needs of these, with the certificates as they are whenever it is called."""
+        authority = Authority(self.progress_ca) if self.progress_ca and self.progress_url else None
+        return lambda: RenderSettings(
+            self.progress_url, self.progress_audience, authority.text() if authority is not None else None
+        )
 
     def certificate(self) -> Certificate | None:
         """The certificate of the progress endpoint."""

@@ -97,7 +97,7 @@ class Pod:
     `disrupted` the words of the condition DisruptionTarget, `terminations` the ends of containers seen so far. Of Ray's
     own container are `restarts`, how often the kubelet has started it again in this pod, and `ray_ready`; `lost_helper`
     is the end of a container beside it that nobody starts again. `due` is when a pod that is being deleted was to be
-    gone.
+    gone. `authority` are the certificates by which it accepts the progress endpoint's, if it was given any.
     """
 
     namespace: str
@@ -121,6 +121,7 @@ class Pod:
     ray_ready: bool = False
     lost_helper: Termination | None = None
     due: datetime | None = None
+    authority: str = ""
 
     @property
     def is_working(self) -> bool:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trainingrun.contract.labels import ATTEMPT_KEY, RAY_GROUP_KEY, RUN_UID_KEY
+from trainingrun.contract.pods import PROGRESS_CA_ANNOTATION
 from trainingrun.errors import InvalidSpec, Problem
 from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination
 from trainingrun.spec import Run, parse
@@ -140,6 +141,7 @@ def pod_of(body: Body) -> Pod:
         ray_ready=bool(ray.get("ready")),
         lost_helper=_lost_helper(started.values()) if spec.get("restartPolicy") == "Never" else None,
         due=_time(metadata.get("deletionTimestamp")),
+        authority=shared((metadata.get("annotations") or {}).get(PROGRESS_CA_ANNOTATION, "")),
     )
 
 

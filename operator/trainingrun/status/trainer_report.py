@@ -13,7 +13,7 @@ from typing import Any
 from trainingrun.contract.progress_metrics import CHECKPOINT, RESUMED_FROM, STALL, numbers_in
 from trainingrun.spec.storage import Storage
 from trainingrun.status.fields import Attempt
-from trainingrun.status.json_values import mapping_of, number_of, texts_by_name, time_of
+from trainingrun.status.json_values import list_of, mapping_of, number_of, texts_by_name, time_of
 
 _MOST_TEXT = 1024
 
@@ -50,6 +50,16 @@ def report_of(status: Mapping[str, Any]) -> Report:
         stall_percent=number_of(numbers_in(metrics).get(STALL)) if stall is None else stall,
         data_reason=reason[:_MOST_TEXT] if isinstance(reason := data.get("reason"), str) else "",
     )
+
+
+def last_heard(status: Mapping[str, Any]) -> datetime | None:
+    """When the newest attempt last reported; None if it does not train or has not reported yet."""
+    attempts = list_of(status.get("attempts"))
+    newest = mapping_of(attempts[-1]) if attempts else {}
+    time = time_of(mapping_of(status.get("trainerStatus")).get("lastUpdatedTime"))
+    begun = time_of(newest.get("startTime"))
+    is_its_own = newest.get("outcome") == "Running" and time is not None and begun is not None and time > begun
+    return time if is_its_own else None
 
 
 def checkpoint_uri(storage: Storage, uid: str, checkpoint: str) -> str:

@@ -87,7 +87,7 @@ def test_the_operator_takes_the_files(issued: Issued, files: Path) -> None:
     names = {"progress_certificate": str(files / "tls.crt"), "progress_key": str(files / "tls.key")}
     settings = load_settings({**flags, **names}, {})
     assert settings.certificate() is not None
-    assert settings.render_settings().progress_ca == issued.authority.decode()
+    assert settings.render_settings()().progress_ca == issued.authority.decode()
 
 
 def test_an_api_server_that_does_not_answer_is_a_sentence_and_code_1(

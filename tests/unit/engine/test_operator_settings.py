@@ -111,8 +111,8 @@ def test_a_rendering_gets_the_certificates_that_pods_check_the_endpoint_with(tmp
     authority = tmp_path / "ca.pem"
     authority.write_text("-----BEGIN CERTIFICATE-----\n")
     with_url = load_settings({"progress_url": "https://x.svc", "progress_ca": str(authority)}, {})
-    assert with_url.render_settings().progress_ca == authority.read_text()
-    assert load_settings({"progress_ca": str(authority)}, {}).render_settings().progress_ca is None
+    assert with_url.render_settings()().progress_ca == authority.read_text()
+    assert load_settings({"progress_ca": str(authority)}, {}).render_settings()().progress_ca is None
 
 
 KUBECONFIG = """
