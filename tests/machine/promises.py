@@ -43,8 +43,8 @@ class Promises:
     def _kstatus_is_coherent(self) -> None:
         if self._world.run.status:
             over = self._holds("Complete") or self._holds("Failed")
-            assert self._holds("Reconciling") != (over or self._holds("Suspended"))
-            assert self._holds("Stalled") == self._holds("Failed")
+            assert self._holds("Reconciling") != (over or self._holds("Suspended") or self._holds("Stalled"))
+            assert self._holds("Stalled") == self._holds("Failed") or not over
             assert not (self._holds("Complete") and self._holds("Failed"))
 
     def _the_verdict_never_changes(self) -> None:

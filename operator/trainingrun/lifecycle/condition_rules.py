@@ -11,6 +11,7 @@ from trainingrun.lifecycle.attempt import job_of
 from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.endings import Verdict
 from trainingrun.lifecycle.permission import backs_off
+from trainingrun.lifecycle.stalls import stall_of
 from trainingrun.lifecycle.view import View
 from trainingrun.lifecycle.waiting import Words, creation_words, pod_words, pods_counted, queue_words
 from trainingrun.status.conditions import ConditionType, Reason
@@ -71,6 +72,7 @@ def invalid_findings(problems: tuple[Problem, ...]) -> Findings:
 def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Findings:
     """The conditions of a run that is not over."""
     admitted, ready = _machines(view, attempt_list, state)
+    stall = stall_of(view, attempt_list)
     unfinished = Finding(False, Reason.UNFINISHED, "The run is not over.")
     return {
         ConditionType.ACCEPTED: _accepted(()),
@@ -78,8 +80,8 @@ def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Fin
         ConditionType.PODS_READY: ready,
         ConditionType.DATA_STARVED: _data_starved(view, attempt_list.newest),
         ConditionType.SUSPENDED: _suspended(state),
-        ConditionType.RECONCILING: _reconciling(view, attempt_list, state, ready),
-        ConditionType.STALLED: Finding(False, Reason.PROGRESSING, "No action is needed."),
+        ConditionType.RECONCILING: _reconciling(view, attempt_list, state, ready) if stall is None else _stopped(stall),
+        ConditionType.STALLED: _stalled(stall),
         ConditionType.COMPLETE: unfinished,
         ConditionType.FAILED: unfinished,
     }
@@ -172,6 +174,17 @@ def _suspended(state: State) -> Finding:
     if state == "Suspending":
         return Finding(False, Reason.SUSPENDING, "The attempt saves a checkpoint and ends.")
     return Finding(False, Reason.NOT_SUSPENDED, "Suspension was not requested.")
+
+
+def _stalled(stall: Words | None) -> Finding:
+    if stall is None:
+        return Finding(False, Reason.PROGRESSING, "No action is needed.")
+    return Finding(True, stall.reason, stall.message)
+
+
+def _stopped(stall: Words) -> Finding:
+    """What does not get on is not in progress, although the operator keeps trying: kstatus has either or."""
+    return Finding(False, stall.reason, stall.message)
 
 
 def _reconciling(view: View, attempt_list: AttemptList, state: State, ready: Finding) -> Finding:

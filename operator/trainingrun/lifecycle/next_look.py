@@ -11,6 +11,7 @@ from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, MISSING_GRACE, active_deadline, progress_deadline
 from trainingrun.lifecycle.deletions import cluster_due
 from trainingrun.lifecycle.permission import SLOWEST_RETRY
+from trainingrun.lifecycle.stalls import stall_times
 from trainingrun.lifecycle.view import View
 from trainingrun.status.fields import Attempt, Usage
 
@@ -37,6 +38,7 @@ def _times(view: View, attempt_list: AttemptList, usage: Usage | None) -> Iterat
     deadline = active_deadline(view, usage) if usage is not None else None
     if deadline is not None:
         yield deadline
+    yield from stall_times(view, attempt_list)
     if attempt_list.newest is not None:
         yield from _times_of(view, attempt_list.newest)
 

@@ -91,6 +91,7 @@ class Reason(_Described):
     RESTARTING = "Restarting", "An attempt has ended, and the next one will resume from the last checkpoint."
     # Stalled, Complete, Failed
     PROGRESSING = "Progressing", "No action is needed."
+    POD_STUCK = "PodStuck", "A pod was to be gone an hour ago; usually its node does not answer."
     UNFINISHED = "Unfinished", "The run is not over."
     FINISHED = "Finished", "The run is over."
     TRAINING_COMPLETE = "TrainingComplete", "The training program succeeded."

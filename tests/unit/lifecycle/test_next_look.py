@@ -56,7 +56,7 @@ def look(run: RunObject, observed: Observed, now: datetime = NOW) -> float | Non
             seen("Failed"),
             360,
         ),
-        ("KubeRay may not have noticed yet", a_run(status=status(entry(0))), seen("New"), None),
+        ("KubeRay has not noticed for a minute", a_run(status=status(entry(0))), seen("New"), 3540),
         ("KubeRay has just been asked", a_run(status=status(entry(0))), seen("New", created=at(-20)), 40),
         ("a RayJob is missing", a_run(status=status(entry(0, missingSince=text_of(at(-10))))), NOTHING, 20),
         ("training runs", a_run(status=status(entry(0))), seen("Running"), 1770),
