@@ -16,10 +16,11 @@ from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.engine.cache import Cache, Key
 from trainingrun.engine.create_attempt import AttemptCreator, confirm_current
 from trainingrun.engine.events import EventPoster
-from trainingrun.kube import Api, Body, Conflict, NotFound, Resource
+from trainingrun.kube import Api, Conflict, NotFound, Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.lifecycle import Decision, decide
 from trainingrun.lifecycle.deletions import ObjectReference
+from trainingrun.naming import run_selector
 from trainingrun.observed import RunObject
 
 _RESOURCES: dict[str, Resource] = {resource.kind: resource for resource in (RAY_JOBS, RAY_CLUSTERS, PODS)}
@@ -65,7 +66,7 @@ class Reconciler:
         if decision.delete and written is None:
             await confirm_current(self._api, run)
         for reference in decision.delete:
-            await self._delete(reference)
+            await self._delete(run, reference)
         if decision.create is not None:
             await self._creator.create(written or run, decision.create, written_at=began)
         # A write changes nothing where others hold what it leaves out: it must not be repeated at once.
@@ -94,7 +95,7 @@ class Reconciler:
             self._events.post(run, event)
         return replace(run, resource_version=body["metadata"]["resourceVersion"])
 
-    async def _delete(self, reference: ObjectReference) -> None:
+    async def _delete(self, run: RunObject, reference: ObjectReference) -> None:
         """Delete exactly this object, as it was seen. The response is a Status if it is gone at once."""
         resource, uid = _RESOURCES[reference.kind], reference.uid
         version = self._cache.version(reference.kind, uid)
@@ -104,18 +105,11 @@ class Reconciler:
         except NotFound:
             body = {}
         except Conflict:
-            body = await self._read(resource, reference)
-            if body.get("metadata", {}).get("uid") == uid:
-                # It differs from what the plan was made for: reconcile again.
-                self._cache.put(reference.kind, body)
-                raise
+            # It differs from what was decided about: see what it is now, and reconcile again.
+            for found in await self._api.list(resource, reference.namespace, selector=run_selector(run.uid)):
+                self._cache.put(reference.kind, found)
+            raise
         if body.get("kind") == reference.kind and body["metadata"]["uid"] == uid:
             self._cache.put(reference.kind, body)
         else:
             self._cache.forget_uid(reference.kind, uid)
-
-    async def _read(self, resource: Resource, reference: ObjectReference) -> Body:
-        try:
-            return await self._api.get(resource, reference.namespace, reference.name)
-        except NotFound:
-            return {}
