@@ -146,7 +146,7 @@ _BASES = [
     document(recipe=None, trainer={**gpus(4), "command": ["x"]}, data={"resourcesPerNode": {"limits": {"cpu": 2}}}),
     document(head={"resources": {"limits": {"cpu": 2, "memory": "8Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}}),
     document(recipe=_VALIDATED, storage={"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}),
-    document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{}]}}]),
+    document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}}]),
     document(failurePolicy={"rules": [{"action": "Fail", "onClasses": ["Hang"]}]}, env=[{"name": "A", "value": ""}]),
 ]
 

@@ -76,7 +76,6 @@ ONLY_THE_MODEL_REFUSES = {
         with_parameters(large=2**64),
         with_parameters(**{f"many{index}": [0] * 1000 for index in range(21)}),
     ],
-    "run.Metadata": [document() | {"metadata": {"name": "a", "labels": {f"l{index}": "" for index in range(65)}}}],
 }
 NULLS_IN_MAPS = [
     document(trainer={"resourcesPerNode": {"limits": {"cpu": None}}}),

@@ -72,6 +72,8 @@ _WAITED_FOR: dict[str, FailureClass] = {
     Reason.POD_SECURITY_DENIED: FailureClass.INFRASTRUCTURE,
     Reason.CONTAINER_ERROR: FailureClass.INFRASTRUCTURE,
     Reason.IMAGE_PULL: FailureClass.IMAGE_PULL,
+    # No other attempt would be rendered to other pods.
+    Reason.RENDER_REJECTED: FailureClass.INVALID_CONFIG,
 }
 
 

@@ -27,7 +27,7 @@ def stall_of(view: View, attempt_list: AttemptList) -> Words | None:
     if view.spec.suspend and view.children.all_gone:
         return None
     if entry is not None and entry.is_live and entry.ray_job_uid is not None:
-        return _without_kuberay(view, entry)
+        return _without_pods(view, entry)
     return _refused(view, entry) or _held_by_a_pod(view)
 
 
@@ -40,12 +40,14 @@ def stall_times(view: View, attempt_list: AttemptList) -> Iterator[datetime]:
     yield from (pod.due + LASTING for pod in view.children.pods if pod.due is not None)
 
 
-def _without_kuberay(view: View, entry: Attempt) -> Words | None:
+def _without_pods(view: View, entry: Attempt) -> Words | None:
+    """What keeps an attempt from its pods that its start deadline does not end, or ends although that is certain."""
     job = job_of(view, entry)
-    if job is None or not entry.admitted or view.elapsed(job.created) < LASTING:
+    if job is None or not entry.admitted or entry.outcome == "Running":
         return None
     words = pod_words(view, entry, job)
-    return words if words.reason == Reason.RAY_UNAVAILABLE else None
+    lasts = words.reason == Reason.RAY_UNAVAILABLE and view.elapsed(job.created) >= LASTING
+    return words if lasts or words.reason in _CERTAIN else None
 
 
 def _refused(view: View, entry: Attempt | None) -> Words | None:

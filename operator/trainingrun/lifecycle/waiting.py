@@ -142,6 +142,8 @@ _WORDS: tuple[tuple[str, Reason], ...] = (
     ("cannot delete resource", Reason.PERMISSION_DENIED),
     ("no matches for kind", Reason.RAY_UNAVAILABLE),
     ("could not find the requested resource", Reason.RAY_UNAVAILABLE),
+    # Of pods, which KubeRay creates.
+    (" is invalid: ", Reason.RENDER_REJECTED),
 )
 
 

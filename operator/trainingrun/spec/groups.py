@@ -30,8 +30,22 @@ ResourceList = Annotated[dict[str, Quantity], Field(max_length=32), AfterValidat
 Words = Annotated[tuple[Annotated[str, text(32_768, min_length=0)], ...], Strict(False), Field(max_length=256)]
 
 
+# Of what has no domain in its name, all that a container can be given; huge pages by their size.
+STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+HUGE_PAGES = "hugepages-"
+# Of a quota; no resource's name begins with it.
+QUOTA_PREFIX = "requests."
+
+
 def _is_device(resource: str) -> bool:
     return "/" in resource
+
+
+def _is_known(resource: str) -> bool:
+    """Whether a container can be given it at all."""
+    if _is_device(resource):
+        return not resource.startswith(QUOTA_PREFIX)
+    return resource in STANDARD_RESOURCES or resource.startswith(HUGE_PAGES)
 
 
 class Resources(Model):
@@ -75,7 +89,10 @@ class Resources(Model):
         for field, amounts in (("limits", self.limits), ("requests", self.requests)):
             for name, amount in amounts.items():
                 path = join_path((field, name))
-                if amount.value < 0:
+                if not _is_known(name):
+                    allowed = f"{', '.join(STANDARD_RESOURCES)}, {HUGE_PAGES}SIZE, or a device such as nvidia.com/gpu"
+                    yield Problem(path, "no resource of a container", allowed)
+                elif amount.value < 0:
                     yield Problem(path, str(amount), "0 or more")
                 elif _is_device(name) and not _DEVICE_COUNT.fullmatch(amount.text):
                     yield Problem(path, str(amount), "a whole number in digits, as devices cannot be shared")
@@ -98,7 +115,7 @@ class Resources(Model):
             path = join_path(("requests", name))
             if limit is not None and amount > limit:
                 yield Problem(path, str(amount), f"at most the limit, which is {limit}")
-            elif _is_device(name) and amount != limit:
+            elif (_is_device(name) or name.startswith(HUGE_PAGES)) and amount != limit:
                 yield Problem(path, str(amount), f"the same as in limits, which is {limit or 'not given'}")
 
 

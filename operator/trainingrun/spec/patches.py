@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, Strict
 
-from trainingrun.spec.model import Labels, LabelValue, Model, ObjectName, text
+from trainingrun.errors import Problem
+from trainingrun.spec.model import KEY_LENGTH, KEY_PATTERN, Labels, LabelValue, Model, ObjectName, text
 
 Target = Literal["Head", "Data", "Trainer"]
+TaintKey = Annotated[
+    str, text(KEY_LENGTH, pattern=f"^{KEY_PATTERN}$", words="the key of a taint, as in nvidia.com/gpu")
+]
 PodObject = Annotated[dict[str, JsonValue], Field(max_length=64)]
 
 
 class Toleration(Model):
     """A taint that pods tolerate, as in a pod's spec."""
 
-    key: Annotated[str, text(317)] | None = Field(default=None, description="Key of the taint, at most 317 characters.")
+    key: TaintKey | None = Field(
+        default=None, description="Key of the taint, at most 317 characters; all if not given."
+    )
     operator: Literal["Exists", "Equal"] | None = Field(
         default=None, description="How value is compared; Equal if not given."
     )
@@ -29,6 +36,15 @@ class Toleration(Model):
         le=31_536_000,
         description="Seconds to stay after a NoExecute taint, 0 to 31,536,000; forever if not given.",
     )
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """What the API server would refuse in a pod."""
+        if self.key is None and self.operator != "Exists":
+            yield Problem("operator", self.operator or "nothing", "Exists, as there is no key")
+        if self.operator == "Exists" and self.value:
+            yield Problem("value", self.value, "no value, as operator is Exists")
+        if self.toleration_seconds is not None and self.effect != "NoExecute":
+            yield Problem("effect", self.effect or "nothing", "NoExecute, as tolerationSeconds is given")
 
 
 class PodPatch(Model):

@@ -10,15 +10,17 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict
 from trainingrun.errors import Problem
 from trainingrun.spec.environment import Environment
 from trainingrun.spec.groups import Data, Head, Trainer
-from trainingrun.spec.model import LabelName, Labels, Model, keys_match, text
+from trainingrun.spec.model import LABEL_KEYS, LabelName, LabelValue, Model, keys_match, text
 from trainingrun.spec.patches import PodTemplatePatch
+from trainingrun.spec.plain import MAX_ENTRIES
 from trainingrun.spec.policy import MAX_SECONDS, ClusterTTL, FailurePolicy
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import NameReference, Storage
 
+MetadataLabels = Annotated[dict[str, LabelValue], Field(max_length=MAX_ENTRIES), AfterValidator(LABEL_KEYS)]
 Annotations = Annotated[
     dict[str, Annotated[str, text(262_144, min_length=0)]],
-    Field(max_length=256),
+    Field(max_length=MAX_ENTRIES),
     AfterValidator(keys_match(r".{1,317}", 317, "1 to 317 characters")),
 ]
 Image = Annotated[str, text(500, pattern=r"^[!-~]+$", words="a container image without spaces")]
@@ -40,8 +42,10 @@ class Metadata(Model):
     uid: Annotated[str, text(64, pattern=r"^[A-Za-z0-9-]+$", words="letters, digits and '-'")] | None = Field(
         default=None, description="Identity of the object, at most 64 characters; set by Kubernetes."
     )
-    labels: Labels = Field(default={}, description="Labels, at most 64.")
-    annotations: Annotations = Field(default={}, description="Annotations, at most 256 of at most 262,144 characters.")
+    labels: MetadataLabels = Field(default={}, description="Labels, at most 1,000.")
+    annotations: Annotations = Field(
+        default={}, description="Annotations, at most 1,000 of at most 262,144 characters."
+    )
 
 
 class RunSpec(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -11,6 +12,14 @@ from trainingrun.errors import Problem
 from trainingrun.spec.model import Model, ObjectName, text
 
 VALIDATION_PREFIX = "validation_"
+
+# What a volume would hide, and a pod cannot live without; and other writings of a path, which could name the same.
+SYSTEM_FOLDER_PATTERN = (
+    r"^/((bin|etc|lib|lib32|lib64|run|sbin|tmp|usr|usr/bin|usr/lib|usr/local|usr/local/bin|usr/local/lib|var|var/run)?/*"
+    r"|(dev|proc|sys|etc/trainingrun|run/secrets|var/run/secrets|tmp/ray)(/.*)?)$"
+)
+UNUSUAL_PATH_PATTERN = r"//|/[.][.]?(/|$)"
+_SYSTEM_FOLDER, _UNUSUAL_PATH = re.compile(SYSTEM_FOLDER_PATTERN), re.compile(UNUSUAL_PATH_PATTERN)
 
 MetricName = Annotated[
     str, text(128, pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$", words="letters, digits, '_', '.', '/' and '-'")
@@ -35,7 +44,15 @@ class PersistentVolumeClaim(Model):
     """A claim that every pod of the run mounts."""
 
     claim_name: ObjectName = Field(description="Name of the claim in the run's namespace, at most 253 characters.")
-    mount_path: MountPath = Field(description="Absolute path at which it is mounted, at most 1024 characters.")
+    mount_path: MountPath = Field(
+        description="Absolute path at which it is mounted, at most 1024 characters; no folder of the system or of pods."
+    )
+
+    def broken_rules(self) -> Iterable[Problem]:
+        """The volume hides nothing that the pods need."""
+        if _UNUSUAL_PATH.search(self.mount_path) or _SYSTEM_FOLDER.match(self.mount_path):
+            allowed = "a folder of its own, as in /mnt/data: none of the system's or the pods', such as /usr and /tmp"
+            yield Problem("mountPath", self.mount_path, f"{allowed}, and without '//', '.' and '..'")
 
 
 class BestCheckpoint(Model):

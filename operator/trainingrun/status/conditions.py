@@ -73,7 +73,10 @@ class Reason(_Described):
         "The namespace's Pod Security level refuses the pods; retried slowly.",
     )
     PERMISSION_DENIED = "PermissionDenied", "The operator lacks a permission that it needs; retried slowly."
-    RENDER_REJECTED = "RenderRejected", "The API server does not accept the operator's RayJob; retried slowly."
+    RENDER_REJECTED = (
+        "RenderRejected",
+        "The API server does not accept the operator's RayJob or its pods; retried slowly.",
+    )
     REFUSED = "Refused", "The API server refuses a request for some other reason; retried slowly."
     NAME_CONFLICT = "NameConflict", "A RayJob with the name that the attempt needs belongs to someone else."
     # DataStarved

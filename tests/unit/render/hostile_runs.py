@@ -18,7 +18,7 @@ METACHARACTERS = st.sampled_from(
 )  # fmt: skip
 hostile_texts = st.lists(METACHARACTERS | texts, min_size=1, max_size=3).map("".join)
 hostile_words = st.lists(hostile_texts, min_size=1, max_size=4)
-hostile_paths = hostile_texts.map(lambda text: "/mnt/" + "".join(c for c in text if c > "\x1f" and c not in ":\x7f"))
+hostile_paths = hostile_texts.map(lambda text: "/mnt/x" + "".join(c for c in text if c > "\x1f" and c not in ":/\x7f"))
 hostile_environments = st.dictionaries(variables, hostile_texts, max_size=4).map(
     lambda values: [{"name": f"AUTHORS_{name}", "value": value} for name, value in values.items()]
 )
@@ -40,7 +40,9 @@ pod_patches = st.fixed_dictionaries(
     {},
     optional={
         "nodeSelector": st.dictionaries(names, names, max_size=3),
-        "tolerations": st.lists(st.fixed_dictionaries({"key": hostile_texts.filter(bool)}), max_size=3),
+        "tolerations": st.lists(
+            st.fixed_dictionaries({"key": st.sampled_from(["null", "nvidia.com/gpu"])}), max_size=3
+        ),
         "affinity": hostile_texts.map(_affinity),
         "priorityClassName": names,
         "runtimeClassName": names,

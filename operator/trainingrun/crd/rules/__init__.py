@@ -36,7 +36,6 @@ PARSE_ONLY = {
         f"deep (from the top of the document), lists and mappings hold at most {MAX_ENTRIES:,} entries, the whole "
         f"document at most {MAX_VALUES:,} values, and whole numbers fit into 64 bits."
     ),
-    "run.Metadata": "A run must have at most 64 labels and 256 annotations.",
 }
 
 

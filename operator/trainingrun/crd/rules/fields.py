@@ -10,10 +10,16 @@ from trainingrun.crd.rules.transforms import SOME_STEP_WANTS_GPU, TRANSFORM_RULE
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
 from trainingrun.spec.model import LABEL_PATTERN
-from trainingrun.spec.patches import PodPatch
+from trainingrun.spec.patches import PodPatch, Toleration
 from trainingrun.spec.policy import FailureRule
 from trainingrun.spec.run import Run, RunSpec
-from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
+from trainingrun.spec.storage import (
+    SYSTEM_FOLDER_PATTERN,
+    UNUSUAL_PATH_PATTERN,
+    VALIDATION_PREFIX,
+    PersistentVolumeClaim,
+    Storage,
+)
 
 # As seen from `trainer`, and from `spec`.
 _LIMITS = "self.resourcesPerNode.limits"
@@ -68,6 +74,35 @@ _PARTS = (
         "policy.FailureRule.broken_rules",
         exactly_one("onClasses", "onExitCodes"),
         "exactly one of `onClasses` and `onExitCodes` must be set",
+    ),
+    Rule(
+        PersistentVolumeClaim,
+        "storage.PersistentVolumeClaim.broken_rules",
+        f"""!self.mountPath.matches(r'{UNUSUAL_PATH_PATTERN}') && !self.mountPath.matches(r'{SYSTEM_FOLDER_PATTERN}')""",
+        "`mountPath` must be a folder of its own, as in /mnt/data: none of the system's or the pods', "
+        "such as /usr and /tmp, and without '//', '.' and '..'",
+        field="mountPath",
+    ),
+    Rule(
+        Toleration,
+        "patches.Toleration.broken_rules",
+        "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+        "`operator` must be Exists without a `key`",
+        field="operator",
+    ),
+    Rule(
+        Toleration,
+        "patches.Toleration.broken_rules",
+        "!has(self.value) || self.value == '' || !has(self.operator) || self.operator != 'Exists'",
+        "`value` may not be set where `operator` is Exists",
+        field="value",
+    ),
+    Rule(
+        Toleration,
+        "patches.Toleration.broken_rules",
+        "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        "`effect` must be NoExecute where `tolerationSeconds` is set",
+        field="effect",
     ),
     Rule(
         PodPatch,

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, is_gpu
 from trainingrun.spec.accelerators import ACCELERATOR, GPU_WORDS, NETWORK, PART_OF_GPU
-from trainingrun.spec.groups import DEVICE_PATTERN, HeadResources, Resources
+from trainingrun.spec.groups import (
+    DEVICE_PATTERN,
+    HUGE_PAGES,
+    QUOTA_PREFIX,
+    STANDARD_RESOURCES,
+    HeadResources,
+    Resources,
+)
 
 _AMOUNTS = "groups.Resources.broken_rules"
 _ACCELERATORS = "groups.Resources._broken_accelerators"
@@ -25,6 +32,15 @@ def resource_rules() -> Iterator[Rule]:
 def _rules_of_amounts(model: type[Resources], at: str) -> Iterator[Rule]:
     words = "keys must be resource names, such as `cpu` or `nvidia.com/gpu`"
     yield Rule(model, "model.RESOURCE_KEYS", KEYS, words, at=at)
+    standard = ", ".join(f"'{name}'" for name in STANDARD_RESOURCES)
+    yield Rule(
+        model,
+        _AMOUNTS,
+        f"""self.all(k, k.contains('/') ? !k.startsWith('{QUOTA_PREFIX}')
+            : k in [{standard}] || k.startsWith('{HUGE_PAGES}'))""",
+        f"keys must be {', '.join(STANDARD_RESOURCES)}, {HUGE_PAGES}SIZE, or a device such as `nvidia.com/gpu`",
+        at=at,
+    )
     yield Rule(model, _AMOUNTS, f"self.all(k, sign({amount('self')}) >= 0)", "amounts must be 0 or more", at=at)
     yield Rule(
         model,
@@ -91,8 +107,8 @@ def _rules_of_requests(model: type[Resources]) -> Iterator[Rule]:
     yield Rule(
         model,
         _REQUESTS,
-        f"""!has(self.requests) || self.requests.all(k, !k.contains('/')
+        f"""!has(self.requests) || self.requests.all(k, !k.contains('/') && !k.startsWith('{HUGE_PAGES}')
             || (has(self.limits) && k in self.limits && {requested}.compareTo({limit}) == 0))""",
-        "amounts of devices must be the same as in `limits`",
+        "amounts of devices and huge pages must be the same as in `limits`",
         field="requests",
     )
