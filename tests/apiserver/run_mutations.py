@@ -135,6 +135,7 @@ def places(value: Any, schema: Schema, at: Steps = ()) -> list[tuple[Steps, Sche
     return found
 
 
+_PLACED = {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}
 _VALIDATED = recipe(dataset={name: {"format": "Images", "path": "/d"} for name in ("train", "validation")})
 _BASES = [
     *samples(),
@@ -146,7 +147,7 @@ _BASES = [
     document(recipe=None, trainer={**gpus(4), "command": ["x"]}, data={"resourcesPerNode": {"limits": {"cpu": 2}}}),
     document(head={"resources": {"limits": {"cpu": 2, "memory": "8Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}}),
     document(recipe=_VALIDATED, storage={"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}),
-    document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}}]),
+    document(podTemplatePatches=[{"target": "Head", "spec": _PLACED}]),
     document(failurePolicy={"rules": [{"action": "Fail", "onClasses": ["Hang"]}]}, env=[{"name": "A", "value": ""}]),
 ]
 

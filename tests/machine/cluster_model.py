@@ -80,6 +80,7 @@ class World:
             deleting=False,
             labels={QUEUE_KEY: queue} if queue else {},
             run=self.specs[suspend],
+            spec=self.specs[suspend].spec,
             problems=(),
             status={},
         )
@@ -114,7 +115,8 @@ class World:
 
     def set_suspend(self, suspend: bool) -> None:
         """A person suspends or resumes the run."""
-        self.update_run(run=self.specs[suspend], generation=self.run.generation + 1)
+        run = self.specs[suspend]
+        self.update_run(run=run, spec=run.spec, generation=self.run.generation + 1)
 
     @property
     def is_to_rest(self) -> bool:

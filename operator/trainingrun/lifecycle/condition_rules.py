@@ -52,7 +52,7 @@ def final_findings(verdict: Verdict, problems: tuple[Problem, ...]) -> Findings:
 
 
 def invalid_findings(problems: tuple[Problem, ...]) -> Findings:
-    """The conditions of a run whose spec this operator cannot carry out."""
+    """The conditions of a run whose spec this operator cannot carry out, and which has nothing under way."""
     accepted = _accepted(problems)
     unknown = Finding(None, Reason.INVALID_SPEC, "The spec is not valid.")
     no = Finding(False, Reason.INVALID_SPEC, "The spec is not valid.")
@@ -75,7 +75,7 @@ def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Fin
     stall = stall_of(view, attempt_list)
     unfinished = Finding(False, Reason.UNFINISHED, "The run is not over.")
     return {
-        ConditionType.ACCEPTED: _accepted(()),
+        ConditionType.ACCEPTED: _accepted(view.run.problems),
         ConditionType.ADMITTED: admitted,
         ConditionType.PODS_READY: ready,
         ConditionType.DATA_STARVED: _data_starved(view, attempt_list.newest),

@@ -13,13 +13,13 @@ from typing import Any
 from trainingrun.lifecycle.attempt_list import attempts_of
 from trainingrun.lifecycle.deletions import ObjectReference, deletions
 from trainingrun.lifecycle.events import Event, events_of
-from trainingrun.lifecycle.new_status import new_status, status_without_spec, written_part
+from trainingrun.lifecycle.new_status import new_status, written_part
 from trainingrun.lifecycle.next_look import next_look
 from trainingrun.lifecycle.permission import Creation, creation
 from trainingrun.lifecycle.view import view_of
 from trainingrun.observed import Observed, RunObject
 from trainingrun.status.fields import Status
-from trainingrun.status.recorded import Recorded, recorded_of
+from trainingrun.status.recorded import Recorded
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,11 @@ def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
     """The decision about a run.
 
     One that is being deleted is left alone: everything of it is the garbage collector's. Of one whose spec is invalid
-    only the status says so.
+    nothing is created; what exists is managed as of any other.
     """
     if run.deleting:
         return Decision()
-    if run.run is None:
-        recorded = recorded_of(run.status, now)
-        return _with_status(run, recorded, status_without_spec(run, recorded, now))
-    view = view_of(run, run.run.spec, observed, now)
+    view = view_of(run, observed, now)
     attempt_list = attempts_of(view)
     status = new_status(view, attempt_list)
     return replace(

@@ -10,11 +10,11 @@ from trainingrun.lifecycle.attempt import job_of
 from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.condition_rules import Findings, final_findings, invalid_findings, ongoing_findings
 from trainingrun.lifecycle.deadlines import usage_at
-from trainingrun.lifecycle.endings import Verdict
 from trainingrun.lifecycle.state import activity_of, state_of
 from trainingrun.lifecycle.view import View
 from trainingrun.lifecycle.waiting import pods_counted
 from trainingrun.observed import RunObject
+from trainingrun.spec.managing import UNREADABLE_STORAGE
 from trainingrun.status.conditions import Condition, ConditionType, condition
 from trainingrun.status.fields import DataStatus, Links, Outputs, State, Status
 from trainingrun.status.recorded import Recorded
@@ -44,13 +44,8 @@ def _is_of_another_controller(entry: object) -> bool:
 
 
 def new_status(view: View, attempt_list: AttemptList) -> Status:
-    """The whole status that the operator writes of a run with a valid spec."""
+    """The whole status that the operator writes of a run."""
     state = state_of(view, attempt_list)
-    findings = (
-        ongoing_findings(view, attempt_list, state)
-        if attempt_list.verdict is None
-        else final_findings(attempt_list.verdict, ())
-    )
     current = attempt_list.newest
     count = pods_counted(view, current.index) if current is not None and current.is_live else None
     recorded = view.recorded
@@ -60,7 +55,7 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
     return Status(
         observed_generation=view.run.generation,
         state=state,
-        conditions=_conditions(view.run, findings, recorded, view.now),
+        conditions=_conditions(view.run, _findings(view, attempt_list, state), recorded, view.now),
         start_time=start,
         completion_time=_completion_time(recorded, attempt_list, view.now),
         attempts=attempt_list.attempts or None,
@@ -73,27 +68,12 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
     )
 
 
-def status_without_spec(run: RunObject, recorded: Recorded, now: datetime) -> Status:
-    """The status of a run whose spec is invalid. What is remembered stays: a later operator may accept the spec."""
-    latched = recorded.verdict
-    state: State = "Invalid"
-    if latched is None:
-        findings = invalid_findings(run.problems)
-    else:
-        findings = final_findings(Verdict(latched.type, latched.reason, latched.message), run.problems)
-        state = "Complete" if latched.type == "Complete" else "Failed"
-    return Status(
-        observed_generation=run.generation,
-        state=state,
-        conditions=_conditions(run, findings, recorded, now.replace(microsecond=0)),
-        start_time=recorded.start_time,
-        completion_time=recorded.completion_time,
-        attempts=recorded.attempts or None,
-        failures=recorded.failures,
-        usage=recorded.usage,
-        outputs=recorded.outputs,
-        data_status=DataStatus(),
-    )
+def _findings(view: View, attempt_list: AttemptList, state: State) -> Findings:
+    if attempt_list.verdict is not None:
+        return final_findings(attempt_list.verdict, view.run.problems)
+    if state == "Invalid":
+        return invalid_findings(view.run.problems)
+    return ongoing_findings(view, attempt_list, state)
 
 
 def _conditions(run: RunObject, findings: Findings, recorded: Recorded, now: datetime) -> tuple[Condition, ...]:
@@ -120,7 +100,7 @@ def _completion_time(recorded: Recorded, attempt_list: AttemptList, now: datetim
 
 def _outputs(view: View) -> Outputs:
     checkpoint = view.report.checkpoint
-    if checkpoint is None:
+    if checkpoint is None or view.spec.storage == UNREADABLE_STORAGE:
         return view.recorded.outputs
     return Outputs(checkpoint_uri=checkpoint_uri(view.spec.storage, view.run.uid, checkpoint))
 

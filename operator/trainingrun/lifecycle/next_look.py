@@ -49,7 +49,7 @@ def _times_of(view: View, entry: Attempt) -> Iterator[datetime]:
         yield min(entry.retry_time, view.now + LONGEST_BACKOFF)
     if entry.create_retry_time is not None:
         yield min(entry.create_retry_time, view.now + SLOWEST_RETRY)
-    if entry.is_live and entry.ray_job_uid is None:
+    if entry.is_live and entry.ray_job_uid is None and view.is_valid:
         yield view.now + SOON
     if entry.missing_since is not None:
         yield entry.missing_since + MISSING_GRACE

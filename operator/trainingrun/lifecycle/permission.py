@@ -44,6 +44,8 @@ class Creation:
 
 def may_be_recorded(view: View, last: Attempt | None) -> bool:
     """Whether the attempt after `last`, which has ended, may be recorded."""
+    if not view.is_valid:
+        return False
     if last is not None and (backs_off(view, last) or last.index >= MAX_INDEX):
         return False
     return view.children.all_gone
@@ -51,7 +53,7 @@ def may_be_recorded(view: View, last: Attempt | None) -> bool:
 
 def creation(view: View, newest: Attempt | None, *, is_over: bool) -> Creation | None:
     """The permission to create the RayJob of `newest`, the attempt that the status of this decision has last."""
-    if newest is None or is_over or not view.children.all_gone:
+    if newest is None or is_over or not view.is_valid or not view.children.all_gone:
         return None
     if not newest.is_live or newest.ray_job_uid is not None or view.conflict_with(newest.index) is not None:
         return None

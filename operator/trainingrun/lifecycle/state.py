@@ -23,6 +23,8 @@ def state_of(view: View, attempt_list: AttemptList) -> State:
     if attempt_list.verdict is not None:
         return "Complete" if attempt_list.verdict.kind is ConditionType.COMPLETE else "Failed"
     current = attempt_list.newest
+    if not view.is_valid and _has_nothing_under_way(current):
+        return "Invalid"
     if view.spec.suspend or (current is not None and current.stopping and not current.is_finished):
         return "Suspended" if _is_at_rest(view, current) else "Suspending"
     if current is None or (current.ray_job_uid is None and view.recorded.start_time is None):
@@ -45,6 +47,10 @@ def _live_state(view: View, current: Attempt) -> State:
         return "Starting"
     head = view.children.head_of(current.index)
     return "Running" if head is not None and head.ready else "Restarting"
+
+
+def _has_nothing_under_way(current: Attempt | None) -> bool:
+    return current is None or current.is_finished or (current.ray_job_uid is None and not current.stopping)
 
 
 def _is_at_rest(view: View, current: Attempt | None) -> bool:

@@ -17,7 +17,7 @@ from trainingrun.status.trainer_report import Report, report_of
 
 @dataclass(frozen=True)
 class View:
-    """A run with a valid spec, as it is seen at `now`, a whole second."""
+    """A run as it is seen at `now`, a whole second. Of an invalid spec, `spec` is what can be read."""
 
     run: RunObject
     spec: RunSpec
@@ -39,18 +39,23 @@ class View:
         others = self.children.others
         return next((job for job in others if (job.namespace, job.name) == (self.run.namespace, name)), None)
 
+    @property
+    def is_valid(self) -> bool:
+        """Whether the spec is valid. If not, what exists is managed, and nothing is created."""
+        return self.run.run is not None
+
     def elapsed(self, since: datetime | None) -> timedelta:
         """The time since then; none when the clock has been set back behind it."""
         return max(self.now - since, timedelta()) if since is not None else timedelta()
 
 
-def view_of(run: RunObject, spec: RunSpec, observed: Observed, now: datetime) -> View:
+def view_of(run: RunObject, observed: Observed, now: datetime) -> View:
     """What is seen of a run."""
     now = now.replace(microsecond=0)
     recorded = recorded_of(run.status, now)
     return View(
         run=run,
-        spec=spec,
+        spec=run.spec,
         recorded=recorded,
         children=children_of(run, observed, recorded),
         report=report_of(run.status),

@@ -13,11 +13,15 @@ from typing import Any
 
 from trainingrun.errors import Problem
 from trainingrun.spec import Run
+from trainingrun.spec.run import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
 class RunObject:
-    """A TrainingRun of the API server. `run` is None when its spec is invalid, for the reasons in `problems`."""
+    """A TrainingRun of the API server. `run` is None when its spec is invalid, for the reasons in `problems`.
+
+    `spec` is what can be read of the spec then: enough to manage what exists, and not to create anything.
+    """
 
     namespace: str
     name: str
@@ -28,6 +32,7 @@ class RunObject:
     deleting: bool
     labels: Mapping[str, str]
     run: Run | None
+    spec: RunSpec
     problems: tuple[Problem, ...]
     status: Mapping[str, Any]
 

@@ -16,9 +16,12 @@ from trainingrun.contract.pods import PROGRESS_CA_ANNOTATION
 from trainingrun.errors import InvalidSpec, Problem
 from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination
 from trainingrun.spec import Run, parse
+from trainingrun.spec.managing import manageable_spec
+from trainingrun.spec.run import RunSpec
 
 # Of the 20,000 characters of logs that Ray puts into a message, users read the last ones.
 MAX_MESSAGE = 4096
+_IDENTITY = ("name", "namespace", "uid")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 # Ray's message in ray.dashboard.modules.job.job_supervisor; the only place where the exit code reaches a RayJob.
 _EXIT_CODE = re.compile(r"failed with exit code (-?\d+)")
@@ -29,13 +32,7 @@ Body = Mapping[str, Any]
 def run_object_of(body: Body, before: RunObject | None = None) -> RunObject:
     """A TrainingRun. An invalid spec is kept as its problems. `before` is the object as it was, if that is known."""
     metadata = body["metadata"]
-    problems: tuple[Problem, ...] = ()
-    run = _unchanged_run(metadata, before)
-    if run is None:
-        try:
-            run = parse(dict(body))
-        except InvalidSpec as error:
-            problems = error.problems
+    run, spec, problems = _parts_of(body, before)
     return RunObject(
         namespace=shared(metadata.get("namespace", "")),
         name=metadata["name"],
@@ -46,22 +43,26 @@ def run_object_of(body: Body, before: RunObject | None = None) -> RunObject:
         deleting="deletionTimestamp" in metadata,
         labels=shared(metadata.get("labels") or {}),
         run=run,
+        spec=spec,
         problems=problems,
         status=shared(body.get("status") or {}),
     )
 
 
-def _unchanged_run(metadata: Body, before: RunObject | None) -> Run | None:
-    """The run as it was read before, if nothing that it is read from has changed: most changes are of its status."""
-    if before is None or before.run is None:
-        return None
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    is_same = (
-        (before.uid, before.generation) == (metadata["uid"], metadata.get("generation"))
-        and before.labels == labels
-        and before.run.metadata.annotations == annotations
-    )
-    return before.run if is_same else None
+def _parts_of(body: Body, before: RunObject | None) -> tuple[Run | None, RunSpec, tuple[Problem, ...]]:
+    """The run, its spec and its problems; as they were before if the spec has not changed, as it hardly ever does.
+
+    Labels and annotations are left out: they change at any time, and decide nothing about the spec.
+    """
+    metadata = body["metadata"]
+    if before is not None and (before.uid, before.generation) == (metadata["uid"], metadata.get("generation")):
+        return before.run, before.spec, before.problems
+    document = {**body, "metadata": {key: value for key, value in metadata.items() if key in _IDENTITY}}
+    try:
+        run = parse(document)
+    except InvalidSpec as error:
+        return None, manageable_spec(document), error.problems
+    return run, run.spec, ()
 
 
 def ray_job_of(body: Body) -> RayJob:

@@ -146,7 +146,7 @@ def test_after_a_suspension_the_next_attempt_follows_without_a_pause() -> None:
 
 def test_a_run_that_was_suspended_from_the_start_begins_with_attempt_zero() -> None:
     waiting = after_look(a_run(suspend=True), NOTHING)
-    resumed = after_look(replace(waiting, run=a_run().run), NOTHING, at(60))
+    resumed = after_look(replace(waiting, run=a_run().run, spec=a_run().spec), NOTHING, at(60))
     assert creation(resumed, now=at(70)) == fresh_read(0)
 
 

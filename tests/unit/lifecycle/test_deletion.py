@@ -162,7 +162,7 @@ def test_a_suspension_lets_the_attempt_end_before_anything_else_happens() -> Non
     assert deleted(run, seen("Running")) == ["RayJob job-0"]
     going = Observed((job(deleting=True),), (cluster(deleting=True),), (pod("head", deleting=True),))
     assert decide(run, going, at(5)).delete == ()
-    resumed = replace(run, run=a_run().run)
+    resumed = replace(run, run=a_run().run, spec=a_run().spec)
     still = after_look(resumed, going, at(6))
     assert (still.status["state"], decide(still, going, at(6)).create) == ("Suspending", None)
     ended = after_look(still, NOTHING, at(60))

@@ -40,9 +40,7 @@ pod_patches = st.fixed_dictionaries(
     {},
     optional={
         "nodeSelector": st.dictionaries(names, names, max_size=3),
-        "tolerations": st.lists(
-            st.fixed_dictionaries({"key": st.sampled_from(["null", "nvidia.com/gpu"])}), max_size=3
-        ),
+        "tolerations": st.lists(st.sampled_from([{"key": "null"}, {"operator": "Exists"}]), max_size=3),
         "affinity": hostile_texts.map(_affinity),
         "priorityClassName": names,
         "runtimeClassName": names,

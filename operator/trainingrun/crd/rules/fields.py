@@ -78,7 +78,8 @@ _PARTS = (
     Rule(
         PersistentVolumeClaim,
         "storage.PersistentVolumeClaim.broken_rules",
-        f"""!self.mountPath.matches(r'{UNUSUAL_PATH_PATTERN}') && !self.mountPath.matches(r'{SYSTEM_FOLDER_PATTERN}')""",
+        f"""!self.mountPath.matches(r'{UNUSUAL_PATH_PATTERN}')
+            && !self.mountPath.matches(r'{SYSTEM_FOLDER_PATTERN}')""",
         "`mountPath` must be a folder of its own, as in /mnt/data: none of the system's or the pods', "
         "such as /usr and /tmp, and without '//', '.' and '..'",
         field="mountPath",
