@@ -46,7 +46,7 @@ def _live_state(view: View, current: Attempt) -> State:
     if current.outcome != "Running":
         return "Starting"
     head = view.children.head_of(current.index)
-    return "Running" if head is not None and head.ready else "Restarting"
+    return "Running" if head is not None and head.is_working else "Restarting"
 
 
 def _has_nothing_under_way(current: Attempt | None) -> bool:

@@ -10,7 +10,7 @@ from trainingrun.failures.last_words import joined, last_words
 from trainingrun.lifecycle.deadlines import KUBERAY_GRACE
 from trainingrun.lifecycle.permission import is_paused
 from trainingrun.lifecycle.view import View
-from trainingrun.observed import Pod, RayJob
+from trainingrun.observed import Pod, RayJob, Termination
 from trainingrun.status.conditions import REFUSALS, ConditionType, Reason
 from trainingrun.status.fields import Attempt
 
@@ -95,7 +95,7 @@ def pod_words(view: View, entry: Attempt, job: RayJob) -> Words:
     pods = sorted(
         (pod for pod in view.children.pods_of(entry.index) if not pod.deleting), key=lambda pod: (pod.created, pod.name)
     )
-    problem = _container_words(pods) or _scheduler_words(pods)
+    problem = _container_words(pods) or _scheduler_words(pods) or _helper_words(pods)
     if problem is not None:
         return problem
     if job.deployment_status == "" and view.now >= job.created + KUBERAY_GRACE:
@@ -117,11 +117,21 @@ def _container_words(pods: list[Pod]) -> Words | None:
 
 def _last_end(pod: Pod) -> str:
     """How a container of the pod that keeps restarting ended, and the last line that it wrote."""
-    if not pod.terminations:
-        return ""
-    end = pod.terminations[-1]
+    return f"; {_end_words(pod.terminations[-1])}" if pod.terminations else ""
+
+
+def _end_words(end: Termination) -> str:
     said = joined(f"exit code {end.exit_code}", end.reason, last_words(end.message).rpartition("\n")[2])
-    return f"; container {end.container} ended with {said}"
+    return f"container {end.container} ended with {said}"
+
+
+def _helper_words(pods: list[Pod]) -> Words | None:
+    """A container that Ray lives without, and that nobody starts again: the autoscaler of an elastic run."""
+    for pod in pods:
+        if pod.lost_helper is not None and pod.is_working:
+            words = f"Pod {pod.name}: {_end_words(pod.lost_helper)}; training goes on without it, in its present size"
+            return Words(Reason.CONTAINER_ERROR, f"{words}.")
+    return None
 
 
 def _scheduler_words(pods: list[Pod]) -> Words | None:
