@@ -5,6 +5,7 @@ Only what our policies use is here; anything else is an error, so that no rule i
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +15,12 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A pod, or with no namespace an address outside the cluster. `ports` are its containers' named ones."""
+    """A pod, or with no namespace an address outside of the pods' network. `ports` are its containers' named ones."""
 
     namespace: str | None
     labels: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    address: str = ""
 
 
 def allows(policies: Iterable[Object], source: Endpoint, target: Endpoint, port: int, protocol: str = "TCP") -> bool:
@@ -52,6 +54,10 @@ def _peers_match(peers: list[Object] | None, namespace: str, other: Endpoint) ->
 
 
 def _peer_matches(peer: Object, namespace: str, other: Endpoint) -> bool:
+    if "ipBlock" in peer:
+        assert set(peer) == {"ipBlock"} and set(peer["ipBlock"]) == {"cidr"}, peer
+        within = ipaddress.ip_network(peer["ipBlock"]["cidr"])
+        return bool(other.address) and ipaddress.ip_address(other.address) in within
     assert set(peer) <= {"namespaceSelector", "podSelector"}, peer
     if other.namespace is None:
         return False
@@ -76,7 +82,8 @@ def _ports_match(ports: list[Object] | None, target: Endpoint, port: int, protoc
 def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
     assert set(selector) <= {"matchLabels", "matchExpressions"}, selector
     expressions = selector.get("matchExpressions", [])
-    assert {rule["operator"] for rule in expressions} <= {"Exists"}, selector
+    assert {rule["operator"] for rule in expressions} <= {"Exists", "In"}, selector
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        rule["key"] in labels for rule in expressions
+        rule["key"] in labels and (rule["operator"] == "Exists" or labels[rule["key"]] in rule["values"])
+        for rule in expressions
     )

@@ -43,6 +43,8 @@ _OUTSIDE = {"kubeconfig", "context", "leader_election"}
         ({"settings": {"logLevel": "verbose"}}, "logLevel"),
         ({"settings": {"log_level": "debug"}}, "log_level"),
         ({"networkPolicy": {"runs": "training"}}, "runs"),
+        ({"networkPolicy": {"apiServerPorts": []}}, "apiServerPorts"),
+        ({"networkPolicy": {"apiServerAddresses": ["10.0.0.1"]}}, "apiServerAddresses"),
     ],
     ids=str,
 )

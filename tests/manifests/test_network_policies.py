@@ -38,8 +38,10 @@ def pods(request: pytest.FixtureRequest, manifests: Manifests, kuberay_source: P
         "neighbour": Endpoint("training", {"app": "notebook"}),
         "pretender": Endpoint("training", {"app.kubernetes.io/managed-by": "trainingrun-operator"}),
         "stranger": Endpoint("default", {"app": "web"}),
-        "api server": Endpoint(None),
-        "bucket": Endpoint(None),
+        # Anybody can give such labels to a pod of his own.
+        "would-be kuberay": replace(own["kuberay"], namespace="default"),
+        "api server": Endpoint(None, address="10.0.0.1"),
+        "bucket": Endpoint(None, address="203.0.113.9"),
     }
 
 
@@ -52,7 +54,7 @@ def rendered_pods(manifests: Manifests, kuberay_source: Path) -> dict[str, Endpo
         **{f"run's {group}": endpoint for group, endpoint in run_pods("training").items()},
         **{f"open run's {group}": endpoint for group, endpoint in run_pods("research").items()},
         "operator": Endpoint(NAMESPACE, template["metadata"]["labels"], ports),
-        "kuberay": Endpoint("ray-system", kuberay),
+        "kuberay": Endpoint("kuberay-system", kuberay),
         "dns": Endpoint("kube-system", {"k8s-app": "kube-dns"}),
     }
 
@@ -111,6 +113,8 @@ REFUSED = [
     ("open run's head", "run's head", GCS),
     ("kuberay", "run's head", CLIENT),
     ("prometheus", "run's head", DASHBOARD),
+    ("would-be kuberay", "run's head", DASHBOARD),
+    ("api server", "run's head", DASHBOARD),
 ]
 
 
@@ -140,3 +144,23 @@ def test_the_pod_of_helm_test_reaches_the_operator(manifests: Manifests, policie
     tester = Endpoint(NAMESPACE, pod["metadata"]["labels"])
     assert allows(policies, tester, operator, METRICS)
     assert not allows(policies, Endpoint("default", tester.labels), operator, METRICS)
+
+
+def test_another_api_server_and_kuberay_are_named_by_values(manifests: Manifests, pods: dict[str, Endpoint]) -> None:
+    values = {"apiServerPorts": [16443], "apiServerAddresses": ["10.0.0.0/28"], "kuberayNamespace": "default"}
+    objects = manifests.chart({"networkPolicy": {**values, "runs": ["training"]}})
+    policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
+    assert allows(policies, pods["operator"], pods["api server"], 16443)
+    assert not allows(policies, pods["operator"], pods["api server"], 6443)
+    assert not allows(policies, pods["operator"], pods["bucket"], 16443)
+    assert allows(policies, pods["would-be kuberay"], pods["run's head"], DASHBOARD)
+    # As `trainingrun logs` reads what the driver wrote.
+    assert allows(policies, pods["api server"], pods["run's head"], DASHBOARD)
+    assert not allows(policies, pods["api server"], pods["run's head"], CLIENT)
+    assert not allows(policies, pods["bucket"], pods["run's head"], DASHBOARD)
+
+
+def test_reports_come_from_served_namespaces_only(manifests: Manifests, pods: dict[str, Endpoint]) -> None:
+    policies = [item for item in manifests.chart({"namespaces": ["training"]}) if item["kind"] == "NetworkPolicy"]
+    assert allows(policies, pods["run's head"], pods["operator"], PROGRESS)
+    assert not allows(policies, pods["open run's head"], pods["operator"], PROGRESS)
