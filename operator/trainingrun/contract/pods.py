@@ -12,6 +12,10 @@ RAY_VERSION = "2.60.0"
 
 ENTRYPOINT = "python -m trainingrun_trainer"
 
+# The training image's user. The autoscaler, which has a token for the Kubernetes API, shares a pod with the head, but
+# neither user nor process namespace.
+RAY_USER, AUTOSCALER_USER = 1000, 1001
+
 # Where Ray's agent on each node says whether Ray is well there.
 HEALTH_PATH = "/api/healthz"
 HEALTH_PORT = 52365
