@@ -17,6 +17,14 @@ from container_tool import ContainerTool, find_tool
 from nodes import offer_gpus
 
 _KILL = ("ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL")
+# The image has no program for it.
+_KILL_BY_NAME = """
+import os, pathlib, signal
+found = [comm.parent.name for comm in pathlib.Path("/proc").glob("[0-9]*/comm") if comm.read_text() == "{name}\\n"]
+assert found
+for pid in found:
+    os.kill(int(pid), signal.SIGKILL)
+"""
 _NODE_SECONDS = 240.0
 
 
@@ -47,6 +55,15 @@ class Faults:
             if "running" in container["state"]:
                 container_id = container["containerID"].rpartition("/")[2]
                 self.tool.run("exec", pod["spec"]["nodeName"], *_KILL, container_id)
+        return killed
+
+    def kill_process(self, pod: dict[str, Any], name: str) -> float:
+        """Kill a process of the pod's first container by its name; the pod stays. Returns when, in seconds since 1970."""
+        code = _KILL_BY_NAME.format(name=name)
+        metadata, container = pod["metadata"], pod["spec"]["containers"][0]["name"]
+        place = [metadata["name"], f"--namespace={metadata['namespace']}", f"--container={container}"]
+        killed = time.time()
+        self.cluster.run("exec", *place, "--", "python", "-c", code)
         return killed
 
     @contextmanager

@@ -23,14 +23,28 @@ pytestmark = pytest.mark.extended
 _PATIENCE = 1500
 _TARGET = 5
 _SAME_SECONDS = 60.0
+# Every token for the Kubernetes API that a process can read, in its own files and through those of others.
+_TOKENS = """
+import glob
+path = "var/run/secrets/kubernetes.io/serviceaccount/token"
+for found in ["/" + path, *glob.glob("/proc/[0-9]*/root/" + path)]:
+    try:
+        print(found, len(open(found).read()))
+    except OSError:
+        pass
+"""
 
 
 @dataclass(frozen=True)
 class Grown:
-    """A run after its end. `statuses` are those of its data that differed in nodes or reason, in their order."""
+    """A run after its end. `statuses` are those of its data that differed in nodes or reason, in their order.
+
+    `tokens` are those that could be read in each container of its head while it trained.
+    """
 
     run: TrainingRun
     statuses: list[dict[str, Any]]
+    tokens: dict[str, str]
 
     def settled(self) -> list[Progress]:
         """Its reports of the last time, long after the group had grown."""
@@ -51,9 +65,11 @@ def grown(cluster: Cluster, shared_namespace: Namespace) -> Grown:
     document["metadata"]["name"] = "data-nodes"
     # Not merged with the sample's, which has parameters.
     document["spec"]["recipe"]["model"] = {"function": "my_training.slow:Model"}
-    run, statuses = shared_namespace.apply(document), []
+    run, statuses, tokens = shared_namespace.apply(document), [], {}
 
     def is_over() -> bool:
+        if not tokens and run.status.get("state") == "Running":
+            tokens.update(_tokens_in(cluster, run.pods("head")[0]))
         data = run.status.get("dataStatus", {})
         told = {name: data.get(name) for name in ("wantedNodes", "readyNodes", "reason", "gainPercentage")}
         if not statuses or told != statuses[-1]:
@@ -62,7 +78,20 @@ def grown(cluster: Cluster, shared_namespace: Namespace) -> Grown:
 
     wait_until(is_over, _PATIENCE, "over", run.shown)
     assert run.is_true("Complete"), run.shown()
-    return Grown(run, statuses)
+    return Grown(run, statuses, tokens)
+
+
+def _tokens_in(cluster: Cluster, pod: dict[str, Any]) -> dict[str, str]:
+    place = [pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}"]
+    names = [container["name"] for container in pod["spec"]["containers"]]
+    return {
+        name: cluster.run("exec", *place, f"--container={name}", "--", "python", "-c", _TOKENS).stdout for name in names
+    }
+
+
+def test_the_training_program_cannot_get_at_the_autoscalers_token(grown: Grown) -> None:
+    assert grown.tokens["autoscaler"]
+    assert grown.tokens["ray-head"] == ""
 
 
 def test_the_group_grows_and_then_stays_as_it_is(grown: Grown) -> None:
