@@ -12,7 +12,9 @@ moment the operator first sees it. Programs should read conditions by type and s
 
 - `kubectl wait --for=condition=Complete` waits for the end of training.
 - A failed run has `Failed` and `Stalled`, so that tools that read kstatus (Flux, Helm, kpt) fail at once.
-- While a run is in progress, including in a queue, it has `Reconciling`.
+- So has `Stalled` a run that waits for what only a user can change: at once if no retry can help, and after an hour if
+  it might heal. It is not over: the operator keeps trying, and `Stalled` ends with its cause.
+- While a run is in progress, including in a queue, it has `Reconciling`; with `Stalled` it has not.
 - What to check and what to do, reason by reason: [runbook.md](runbook.md).
 
 | Condition | Meaning when true |

@@ -58,7 +58,7 @@ class Faults:
         return killed
 
     def kill_process(self, pod: dict[str, Any], name: str) -> float:
-        """Kill a process of the pod's first container by its name; the pod stays. Returns when, in seconds since 1970."""
+        """Kill a process of Ray's container by its name; the pod stays. Returns when, in seconds since 1970."""
         code = _KILL_BY_NAME.format(name=name)
         metadata, container = pod["metadata"], pod["spec"]["containers"][0]["name"]
         place = [metadata["name"], f"--namespace={metadata['namespace']}", f"--container={container}"]

@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from seen_objects import NOTHING, NOW, QUEUED, a_run, after_look, at, entry, job, pod, seen, status, status_of, text_of
+from seen_objects import (
+    NOTHING,
+    NOW,
+    QUEUED,
+    a_run,
+    after_look,
+    at,
+    cluster,
+    entry,
+    job,
+    pod,
+    seen,
+    status,
+    status_of,
+    text_of,
+)
 
 from trainingrun.lifecycle import decide
 from trainingrun.observed import Observed, RunObject
@@ -62,6 +77,21 @@ def test_what_may_heal_stalls_a_run_once_it_has_lasted_an_hour(
     assert stalled(run, observed, due)[:2] == ("True", reason)
     look = decide(run, observed, at(due - 1)).look_again
     assert look is not None and look <= at(due + 300)
+
+
+def test_pods_that_the_api_server_refuses_are_an_invalid_configuration() -> None:
+    """KubeRay tries until the start deadline; no other attempt would fare better."""
+    words = 'Pod "mnist-head-x" is invalid: spec.containers[0].volumeMounts[1].mountPath: must be unique'
+    starting = Observed((job("Starting"),), (cluster(replica_failure=("FailedCreateHeadPod", words)),))
+    run = a_run(status=status(entry(0, "Pending", admitted=True, startTime=text_of(at(-30)))))
+    assert stalled(run, starting, 1) == ("True", "RenderRejected", words)
+    waited = after_look(run, starting, at(1))
+    late = job("Failed", reason="PreRunningDeadlineExceeded", job_status="")
+    for seconds in (3600, 3610, 3700):
+        waited = after_look(waited, Observed((late,), (cluster(),)), at(seconds))
+    attempt = waited.status["attempts"][0]
+    assert (waited.status["state"], attempt["failureClass"]) == ("Failed", "InvalidConfig")
+    assert words in attempt["message"]
 
 
 def test_a_pod_that_does_not_go_is_named_with_its_node_and_what_to_do() -> None:
