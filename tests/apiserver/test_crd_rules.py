@@ -45,10 +45,19 @@ def selector(**labels: str) -> Object:
     return document(podTemplatePatches=[{"target": "Head", "spec": {"nodeSelector": labels}}])
 
 
+def mounted(path: str) -> Object:
+    return document(storage={"persistentVolumeClaim": {"claimName": "c", "mountPath": path}})
+
+
+def tolerating(**toleration: Any) -> Object:
+    return document(podTemplatePatches=[{"target": "Head", "spec": {"tolerations": [toleration]}}])
+
+
 def step(**fields: Any) -> Object:
     return document(recipe=recipe(transforms=[{**_STEP, **fields}]))
 
 
+_TOLERATION = "spec.podTemplatePatches[0].spec.tolerations[0]"
 _NO_MEMORY = step(kind="Class", resources={"memory": "-1Gi"})
 # What breaks each rule: (where the API server says so, words of the rule's message, the run).
 BROKEN: list[tuple[str, str, Object]] = [
@@ -88,6 +97,11 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),
     ("spec.failurePolicy.rules[0]", "one of `onClasses`", document(failurePolicy={"rules": [{"action": "Fail"}]})),
     ("spec.podTemplatePatches[0].spec.nodeSelector", "keys must be label keys", selector(**{"a b": "c"})),
+    ("spec.storage.persistentVolumeClaim.mountPath", "must be a folder of its own", mounted("/usr/local")),
+    ("spec.storage.persistentVolumeClaim.mountPath", "must be a folder of its own", mounted("/mnt/../dev/shm")),
+    (f"{_TOLERATION}.operator", "must be Exists without", tolerating(operator="Equal")),
+    (f"{_TOLERATION}.value", "may not be set where", tolerating(key="a", operator="Exists", value="b")),
+    (f"{_TOLERATION}.effect", "must be NoExecute where", tolerating(key="a", tolerationSeconds=1)),
     ("spec.data.maxNodes", "`maxNodes` must be at least", document(data={"numNodes": 4, "maxNodes": 2})),
     ("spec.trainer.args", "`args` may only", document(trainer={"args": ["x"]})),
     ("spec.trainer.numProcPerNode", "`numProcPerNode` must divide", document(trainer=gpus(2, numProcPerNode=4))),
@@ -109,6 +123,8 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe.mixedPrecision", "`FP16` needs a GPU", document(recipe=_FP16, trainer=gpus(0))),
     ("spec.storage.checkpoints.best.metric", "a metric `validation_...`", document(storage=_BEST_VALIDATION)),
     ("spec.data.resourcesPerNode.limits", "keys must be resource names", data(limits={"a b": 1})),
+    ("spec.data.resourcesPerNode.limits", "keys must be cpu, memory, ephemeral-storage,", data(limits={"pods": 1})),
+    ("spec.data.resourcesPerNode.requests", "or a device such as", data(requests={"requests.a.b/c": 1})),
     ("spec.data.resourcesPerNode.limits", "amounts must be 0 or more", data(limits={"storage": "-1"})),
     ("spec.data.resourcesPerNode.limits", "devices must be whole", data(limits={"example.com/fpga": "2000m"})),
     ("spec.data.resourcesPerNode.limits", "`cpu` and `memory` must be more", data(limits={"cpu": "0"})),
@@ -118,7 +134,7 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.data.resourcesPerNode.requests", "devices must be whole", data(requests={"example.com/fpga": "0.5"})),
     ("spec.data.resourcesPerNode.requests", "which default to 4 for `cpu` and 16Gi", data(requests={"cpu": "4001m"})),
     ("spec.data.resourcesPerNode.requests", "must be at most the limits", data(limits={"cpu": 1}, requests={"cpu": 2})),
-    ("spec.data.resourcesPerNode.requests", "devices must be the same as", data(requests={"example.com/fpga": 1})),
+    ("spec.data.resourcesPerNode.requests", "devices and huge pages must be", data(requests={"example.com/fpga": 1})),
     ("spec.data.resourcesPerNode.requests", "the same as in", data(limits={"a.b/c": 2}, requests={"a.b/c": 1})),
     ("spec.head.resources.requests", "which default to 2 for `cpu` and 8Gi", head(requests={"memory": "9Gi"})),
 ]  # fmt: skip
