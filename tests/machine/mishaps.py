@@ -68,7 +68,7 @@ class Mishaps:
         self._world.delete("RayJob", job.name, job.uid)
 
     def lose_head(self, how: str) -> None:
-        """The head's pod of a live attempt goes: `gone`, `disrupted`, or `oom`."""
+        """The head's pod of a live attempt goes: `gone`, `disrupted`, or `oom`; or it stays, and is `restarted`."""
         head = next((pod for pod in self._world.pods.values() if pod.group == "head" and not pod.deleting), None)
         if head is None:
             return
@@ -76,7 +76,9 @@ class Mishaps:
         truth.head_losses += 1
         # Why it goes is told by its pod alone, which may be gone before anyone looks.
         truth.causes.add("HeadLost")
-        if how == "disrupted":
+        if how == "restarted":
+            self._world.change(head, restarts=head.restarts + 1)
+        elif how == "disrupted":
             truth.preemptions += 1
             truth.causes.add("Preempted")
             self._world.change(head, disrupted="EvictionByEvictionAPI: drained", deleting=True, ready=False)

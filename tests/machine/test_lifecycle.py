@@ -154,7 +154,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.mishaps.delete_by_stranger(job)
 
     @precondition(lambda self: self.world.unfinished_job() is not None)
-    @rule(how=st.sampled_from(["gone", "disrupted", "oom", "cluster"]))
+    @rule(how=st.sampled_from(["gone", "restarted", "disrupted", "oom", "cluster"]))
     def head_is_lost(self, how: str) -> None:
         self.mishaps.lose_cluster() if how == "cluster" else self.mishaps.lose_head(how)
 

@@ -90,7 +90,7 @@ class RunSpec(Model):
         default=1800,
         ge=1,
         le=MAX_SECONDS,
-        description="Seconds without a step that count as a hang, 1 to 31,536,000.",
+        description="Seconds without a step, or before the first one, that count as a hang, 1 to 31,536,000.",
     )
     termination_grace_period_seconds: int = Field(
         default=60,
