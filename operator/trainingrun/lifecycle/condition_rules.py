@@ -9,6 +9,7 @@ from trainingrun.contract.labels import QUEUE_KEY
 from trainingrun.errors import Problem
 from trainingrun.lifecycle.attempt import job_of
 from trainingrun.lifecycle.attempt_list import AttemptList
+from trainingrun.lifecycle.deadlines import hangs_unnoticed
 from trainingrun.lifecycle.endings import Verdict
 from trainingrun.lifecycle.permission import backs_off
 from trainingrun.lifecycle.stalls import stall_of
@@ -197,6 +198,10 @@ def _reconciling(view: View, attempt_list: AttemptList, state: State, ready: Fin
         "Restarting": Reason.RESTARTING,
         "Suspending": Reason.SUSPENDING,
     }
-    if state == "Running" and attempt_list.newest is not None:
-        return Finding(True, Reason.TRAINING, f"Attempt {attempt_list.newest.index} is training.")
+    entry = attempt_list.newest
+    if state == "Running" and entry is not None:
+        words = f"Attempt {entry.index} is training."
+        if hangs_unnoticed(view, entry):
+            words += " No report of any run arrives, so that a hang would not be noticed."
+        return Finding(True, Reason.TRAINING, words)
     return Finding(True, reasons.get(state, Reason.PENDING), ready.message)

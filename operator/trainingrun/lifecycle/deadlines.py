@@ -74,7 +74,7 @@ def progress_deadline(view: View, entry: Attempt) -> datetime | None:
 def hung(view: View, entry: Attempt) -> Failure | None:
     """The failure of an attempt that has fallen silent while others are heard."""
     due = progress_deadline(view, entry)
-    if due is None or view.now < due or is_everyone_silent(view):
+    if due is None or view.now < due or _is_everyone_silent(view):
         return None
     limit = view.spec.progress_deadline_seconds
     begun, reported = entry.running_since, view.report.time
@@ -84,7 +84,13 @@ def hung(view: View, entry: Attempt) -> Failure | None:
     return Failure(FailureClass.HANG, f"no progress was reported for {limit} seconds (progressDeadlineSeconds); {last}")
 
 
-def is_everyone_silent(view: View) -> bool:
+def hangs_unnoticed(view: View, entry: Attempt) -> bool:
+    """Whether an attempt is silent for so long that it would hang, if others were not silent too."""
+    due = progress_deadline(view, entry)
+    return due is not None and view.now >= due and _is_everyone_silent(view)
+
+
+def _is_everyone_silent(view: View) -> bool:
     """Whether none of the other runs that report is heard either: then the reports do not arrive, and nobody hangs."""
     if view.others_heard is None:
         return False

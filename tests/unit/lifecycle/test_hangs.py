@@ -93,6 +93,16 @@ def test_silence_of_everybody_is_nobodys_hang(others: float | None, outcome: str
     assert newest(running(reported(0)), 101, others_heard=heard)["outcome"] == outcome
 
 
+def test_a_run_says_that_its_hang_would_not_be_noticed() -> None:
+    def words(heard: float) -> str:
+        observed = replace(seen("Running"), others_heard=at(heard))
+        conditions = status_of(running(reported(0)), observed, at(101))["conditions"]
+        return next(str(found["message"]) for found in conditions if found["type"] == "Reconciling")
+
+    assert words(-10) == "Attempt 0 is training. No report of any run arrives, so that a hang would not be noticed."
+    assert "No report" not in words(99)
+
+
 def test_a_new_head_gets_the_whole_time_again() -> None:
     second = replace(seen("Running"), pods=pods(name="second"))
     replaced = after_look(running(reported(0)), second, at(90))
