@@ -192,6 +192,15 @@ def test_an_author_s_exception_is_shown_as_python_shows_it(
     assert "in failing" in shown and 'KeyError: "the author\'s mistake"' in shown
 
 
+def leaving(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    sys.exit(0)
+
+
+def test_a_function_that_leaves_the_program_has_not_trained(document: dict[str, Any]) -> None:
+    last = debugged(changed(document, loss={"function": f"{__name__}:leaving"}))[-1]
+    assert (last.exit_code, last.message.rpartition(": ")[2]) == (13, "sys.exit(0)")
+
+
 @pytest.mark.parametrize(("times", "said"), [(1, "stopped after saving a checkpoint"), (2, "interrupted")])
 def test_ctrl_c_saves_a_checkpoint_and_a_second_one_ends_at_once(
     document: dict[str, Any], times: int, said: str

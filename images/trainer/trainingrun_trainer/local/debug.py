@@ -57,6 +57,11 @@ def debug(run: Run, size: Size, attempt: int, emit: Callable[[Record], None]) ->
         verdict = _train(run, size, attempt, driver)
     except KeyboardInterrupt:
         verdict = _aborted("interrupted")
+    except SystemExit as error:
+        verdict = Failure(
+            Exit.USER_ERROR,
+            f"a function of the run, or a debugger in it, has left the program: sys.exit({error.code!r})",
+        )
     except Exception as error:
         verdict = _aborted("the debugger was quit") if has_quit(error) else failure_of(error)
         if verdict.exit in (Exit.INVALID_CONFIG, Exit.USER_ERROR):
