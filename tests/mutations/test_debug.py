@@ -7,6 +7,7 @@ import pdb
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def dropping() -> torch.nn.Module:
 
 def same(row: dict[str, Any]) -> dict[str, Any]:
     THREADS.add(threading.current_thread())
+    time.sleep(0.001)
     return row
 
 
@@ -167,6 +169,8 @@ def test_the_author_s_functions_run_where_the_terminal_is(document: dict[str, An
     # Validation rows are made once for both epochs.
     assert placement.data_rows == {"this process": 2 * 150 + 2 * 150}
     assert placement.trainer_ranks == {"this process": [0]}
+    stall = next(record.stall for record in records if isinstance(record, EpochEnded))
+    assert stall.causes["Production"] > 20 and stall.causes["Collate"] > 0
     said = [record.message for record in records if isinstance(record, Notice)]
     assert any("one trainer, and the run asks for 2" in sentence for sentence in said)
 

@@ -5,6 +5,7 @@ It must not change what is done, nor its order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from trainingrun_trainer.train.row_stream import RowStream
+from trainingrun_trainer.train.waiting import Waiting
 
 
 class Stream(Protocol):
@@ -40,6 +42,9 @@ class Beside(Protocol):
     def ahead(self, batches: int) -> int:
         """How many of the `batches` that may be made ahead of the step are."""
 
+    def wait(self, waiting: Waiting, is_ready: Callable[[float], bool], timeout: float = math.inf) -> None:
+        """Have `waiting` time how long it takes until `is_ready`, as Waiting.until does."""
+
 
 class Threads:
     """Beside training."""
@@ -56,6 +61,10 @@ class Threads:
         """See Beside."""
         return batches
 
+    def wait(self, waiting: Waiting, is_ready: Callable[[float], bool], timeout: float = math.inf) -> None:
+        """See Beside."""
+        waiting.until(is_ready, timeout)
+
 
 class SameThread:
     """In the thread that trains, when a step needs it: what the author's functions raise or stop at is met in turn."""
@@ -71,6 +80,10 @@ class SameThread:
     def ahead(self, batches: int) -> int:
         """See Beside."""
         return 0
+
+    def wait(self, waiting: Waiting, is_ready: Callable[[float], bool], timeout: float = math.inf) -> None:
+        """See Beside. The work itself is done within, however long it takes."""
+        waiting.during(lambda: is_ready(0.0))
 
 
 class _Pulled:

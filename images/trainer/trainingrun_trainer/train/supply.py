@@ -80,14 +80,14 @@ class Supply:
         self.waited_for_rows = 0.0
         self.waited_for_collate = 0.0
         self._wanted = wanted
-        beside = beside or Threads()
-        self._prefetch = beside.ahead(prefetch_batches)
+        self._beside: Beside = beside or Threads()
+        self._prefetch = self._beside.ahead(prefetch_batches)
         self._lockstep = lockstep
         self._for_rows, self._for_collate = Waiting(link.is_idle, now), Waiting(link.is_idle, now)
         self._unreported = 0.0
-        self._maker = BatchMaker(collate, link, beside.maker())
+        self._maker = BatchMaker(collate, link, self._beside.maker())
         # One step's rows beside those that are kept ahead: while a step is computed, as many are fetched.
-        self._stream = beside.stream(tables, max(1, self._own(0)))
+        self._stream = self._beside.stream(tables, max(1, self._own(0)))
 
     def steps(self, must_stop: Callable[[], bool]) -> Iterator[Portion]:
         """The steps; equally many on every rank. `must_stop` is asked before each, and while there are no rows."""
@@ -130,7 +130,7 @@ class Supply:
 
     def _fetch(self, target: int, own: int, patience: float) -> None:
         """Have `target` rows here, or as many as come in time, and the batch of `own` rows made."""
-        self._for_rows.until(lambda seconds: self._has_rows(target, seconds), patience)
+        self._beside.wait(self._for_rows, lambda seconds: self._has_rows(target, seconds), patience)
         self._has_rows(own * (1 + self._prefetch), 0.0)
         if self._maker.rows >= own:
             self._make(own)
@@ -144,8 +144,11 @@ class Supply:
         return self._maker.rows >= target or self._stream.has_ended
 
     def _make(self, rows: int) -> None:
-        self._maker.prepare(rows, max(1, self._prefetch))
-        self._for_collate.until(lambda seconds: self._maker.is_ready(rows, seconds))
+        def is_made(seconds: float) -> bool:
+            self._maker.prepare(rows, max(1, self._prefetch))
+            return self._maker.is_ready(rows, seconds)
+
+        self._beside.wait(self._for_collate, is_made)
 
     def _report(self, must_stop: bool) -> Reports:
         for_rows, for_collate = self._for_rows.taken(), self._for_collate.taken()
