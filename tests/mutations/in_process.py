@@ -21,8 +21,10 @@ from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import AttemptEnded, CheckpointSaved, EpochEnded, Notice, Record
 from trainingrun.errors import InvalidSpec
 from trainingrun.spec import parse
-from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest, ended
-from trainingrun_trainer.driver.data_pool import first_pass, pool_of, start_probe
+from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest
+from trainingrun_trainer.driver.attempt_records import ended
+from trainingrun_trainer.driver.data_pool import pool_of, start_probe
+from trainingrun_trainer.driver.datasets import first_pass
 from trainingrun_trainer.driver.plan import plan_of
 from trainingrun_trainer.driver.torch_trainer import torch_trainer
 from trainingrun_trainer.failures.classify import failure_of

@@ -200,7 +200,7 @@ def one_process() -> Iterator[None]:
 
 def _replacements() -> list[tuple[Any, str, Any]]:
     from trainingrun_trainer.driver import attempt, preemption, start_watch, torch_trainer
-    from trainingrun_trainer.train import reporter
+    from trainingrun_trainer.train import hub_link
 
     node = SimpleNamespace(get_node_id=lambda: _NODE["NodeID"])
     return [
@@ -218,7 +218,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         (start_watch.ray._private.state, "available_resources_per_node", dict),
         (start_watch, "placement_group_table", dict),
         (attempt, "_POLL_SECONDS", _POLL_SECONDS),
-        (reporter, "_POLL_SECONDS", _POLL_SECONDS),
+        (hub_link, "_POLL_SECONDS", _POLL_SECONDS),
     ]
 
 

@@ -132,13 +132,13 @@ def start(run: dict[str, Any], place: Path, address: str, workers: int = 1, **en
     return Training(command, folder_of(run), environment, place / "output.log", place)
 
 
-def local(run: dict, place: Path, *options: str) -> Training:
-    """`trainingrun local` on a virtual cluster of its own."""
+def local(run: dict, place: Path, *options: str, **environment: str) -> Training:
+    """`trainingrun local` on a virtual cluster of its own, or with `--debug` on none."""
     place.mkdir(parents=True, exist_ok=True)
     file = place / "run.yaml"
     file.write_text(yaml.safe_dump(run))
     command = [str(Path(sys.executable).parent / "trainingrun"), "local", "-f", str(file), *options]
-    return Training(command, folder_of(run), {}, place / "output.log", place)
+    return Training(command, folder_of(run), environment, place / "output.log", place)
 
 
 def folder_of(run: dict[str, Any]) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from driving import SIDE, document, start, write_rows
+from driving import SIDE, document, local, start, write_rows
 
 from trainingrun.contract.records import CheckpointSaved, EpochEnded, Notice, Placement
 from trainingrun_trainer.storage import RunStorage
@@ -75,18 +75,38 @@ def test_validation_best_and_kept_checkpoints(address: str, tmp_path: Path) -> N
     assert (training.folder / "best" / "state.pt").is_file()
 
 
-def test_a_notebook_s_row_transform_runs_unchanged(address: str, tmp_path: Path) -> None:
+def test_a_notebook_s_row_transform_runs_unchanged_and_one_process_computes_the_same(
+    address: str, tmp_path: Path
+) -> None:
     write_rows(tmp_path / "train", [700])
-    transform = {"function": "training_hooks:transform_images", "kind": "Row"}
-    run = document(tmp_path / "train", tmp_path / "storage", {"transform": transform, "epochs": 1})
-    training = start(run, tmp_path, address)
 
+    def run_in(storage: str) -> dict:
+        recipe = {
+            "transform": {"function": "training_hooks:transform_images", "kind": "Row"},
+            "model": {"function": "training_hooks:dropping_net"},
+            "metrics": [{"function": "training_hooks:ray_is_loaded"}],
+            "epochs": 1,
+        }
+        return document(tmp_path / "train", tmp_path / storage, recipe)
+
+    training = start(run_in("storage"), tmp_path, address)
     assert training.end() == 0, training.output()
     advice = [r.message for r in training.records() if isinstance(r, Notice) and "batch form" in r.message]
     assert len(advice) == 1
     assert "produced the same values" in advice[0]
     (placement,) = [record for record in training.records() if isinstance(record, Placement)]
     assert placement.data_rows == {"data-0": 700}
+
+    debugged = local(run_in("alone"), tmp_path / "alone", "--debug", OMP_NUM_THREADS="1")
+    assert debugged.end() == 0, debugged.output()
+    (ours,), (theirs,) = (
+        [r.metrics for r in each.records() if isinstance(r, EpochEnded)] for each in (debugged, training)
+    )
+    assert (ours.pop("ray_is_loaded"), theirs.pop("ray_is_loaded")) == (0.0, 1.0)
+    assert ours == theirs
+    for name, weight in weights(run_in("storage")).items():
+        assert torch.equal(weights(run_in("alone"))[name], weight), name
+    assert (tmp_path / "alone" / "test" / "report.html").is_file()
 
 
 @pytest.mark.extended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ import torch
 def small_net(classes: int = 10, norm: bool = True) -> torch.nn.Module:
     layers = [torch.nn.Conv2d(1, 4, 3, stride=2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, classes)]
     return torch.nn.Sequential(*([torch.nn.BatchNorm2d(1)] if norm else []), *layers)
+
+
+def dropping_net() -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Dropout(0.1), *small_net())
+
+
+def ray_is_loaded(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return torch.tensor(float("ray" in sys.modules))
 
 
 def squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

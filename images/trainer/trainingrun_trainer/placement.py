@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import ray
-
 from trainingrun.contract.labels import RAY_DATA_KEY, RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_TRAINER_VALUE
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -48,6 +46,8 @@ class Workers:
 
 def live_nodes() -> list[Node]:
     """The cluster's live nodes."""
+    import ray
+
     return [
         Node(
             node_id=node["NodeID"],

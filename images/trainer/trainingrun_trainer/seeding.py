@@ -6,9 +6,10 @@ Must stay light: user modules import it, also in processes that only read data. 
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,21 @@ def seed_generators(seed: int) -> None:
     if torch is not None:
         # torch.manual_seed also seeds GPUs, at a hundred times the cost.
         torch.default_generator.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def generators_kept() -> Iterator[None]:
+    """Have the generators that `seed_generators` seeds go on as if nothing within had drawn from them."""
+    python, numpy = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
+    drawn = torch.default_generator.get_state() if torch is not None else None
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        if torch is not None:
+            torch.default_generator.set_state(drawn)
 
 
 def by_row(function: Callable[[Any], Made], values: Iterable[Any], seeds: Iterable[int]) -> list[Made]:

@@ -5,6 +5,7 @@ Training happens in a program of the training package, which this one becomes.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import click
@@ -17,6 +18,18 @@ def _the_only(files: tuple[Path, ...]) -> Path:
     if len(files) > 1:
         raise click.BadParameter("one file at a time, since its run uses the whole machine")
     return files[0]
+
+
+def _check_debug(options: Mapping[str, object], flags: Collection[str]) -> None:
+    """Refuse what one process without Ray cannot do."""
+    trainers = options["--trainers"]
+    if trainers not in (None, 1):
+        raise click.UsageError(f"--debug trains in one process: found --trainers {trainers}, allowed: 1.")
+    for name in ("--address", "--data-cpus"):
+        if options[name] is not None:
+            raise click.UsageError(f"--debug starts no Ray and no data workers: leave {name} out.")
+    if "--explain" in flags:
+        raise click.UsageError("--debug trains and --explain does not: choose one of them.")
 
 
 @click.command("local")
@@ -48,6 +61,11 @@ def _the_only(files: tuple[Path, ...]) -> Path:
     is_flag=True,
     help="Train nothing: show what becomes of the first rows, column by column, and what is decided or wrong.",
 )
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="Train in one process without Ray, with one trainer: breakpoint() works in the run's own functions.",
+)
 def command(
     file: Path,
     trainers: int | None,
@@ -57,6 +75,7 @@ def command(
     as_json: bool,
     verbose: bool,
     explain: bool,
+    debug: bool,
 ) -> None:
     """Train a run on this machine, with virtual nodes instead of the cluster's two groups.
 
@@ -64,5 +83,8 @@ def command(
     when the file cannot work, 13 when training failed, 14 when this machine or the storage did, even when tried again.
     """
     options = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}
-    flags = [name for name, is_set in (("--json", as_json), ("--verbose", verbose), ("--explain", explain)) if is_set]
+    switches = {"--json": as_json, "--verbose": verbose, "--explain": explain, "--debug": debug}
+    flags = [name for name, is_set in switches.items() if is_set]
+    if debug:
+        _check_debug(options, flags)
     become("local", file, options, flags, doing="training", needs="ray")

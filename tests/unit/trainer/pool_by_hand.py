@@ -23,10 +23,11 @@ from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.pool import dispatcher
 from trainingrun_trainer.pool.crew import Member
 from trainingrun_trainer.pool.dispatcher import Dispatcher
+from trainingrun_trainer.pool.making import Work
 from trainingrun_trainer.pool.pass_plans import Pool, dataset_of
 from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.pool.tasks import PassKey
-from trainingrun_trainer.pool.worker import DataWorker, Work
+from trainingrun_trainer.pool.worker import DataWorker
 
 KEY = PassKey(1, "train", 0)
 SHUFFLED = Epoch(0, 7, shuffle=True)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from trainingrun_trainer.driver import devices
-from trainingrun_trainer.driver.devices import Devices, torch_config, use_of
+from trainingrun_trainer.driver import backend
+from trainingrun_trainer.driver.backend import torch_config
+from trainingrun_trainer.driver.devices import Devices, use_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.machine import Machine
 from trainingrun_trainer.placement import Workers
@@ -74,8 +75,8 @@ def test_what_the_workers_talk_with(
 
 def test_what_is_held_and_used_is_told_once_the_workers_have_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr(devices, "_tell", told.append)
-    monkeypatch.setattr(devices._TorchBackend, "on_start", lambda *_: told.append({"message": "connected"}))
+    monkeypatch.setattr(backend, "_tell", told.append)
+    monkeypatch.setattr(backend._TorchBackend, "on_start", lambda *_: told.append({"message": "connected"}))
     config = torch_config(ON_CPUS)
     config.backend_cls().on_start(WorkerHere(), config)
     assert [notice["message"][:30] for notice in told] == ["connected", "training uses no GPU and 1 CPU"]

@@ -15,8 +15,8 @@ import torch
 
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
-from trainingrun_trainer.pool.client import Given
-from trainingrun_trainer.pool.tasks import PassKey
+from trainingrun_trainer.pool.client import HubRows
+from trainingrun_trainer.pool.tasks import Given, PassKey
 from trainingrun_trainer.train.feed import Feed
 from trainingrun_trainer.train.lockstep import Lockstep
 
@@ -68,7 +68,7 @@ def feed_of(hub: Hub) -> Feed:
     recipe = Recipe.model_validate(
         {"dataset": {"train": source, "validation": source}, "globalBatchSize": 10, "epochs": 6}
     )
-    return Feed(recipe, hub, Lockstep(0, 1), torch.device("cpu"), generation=3)
+    return Feed(recipe, HubRows(hub, 0), Lockstep(0, 1), torch.device("cpu"), generation=3)
 
 
 def never() -> bool:

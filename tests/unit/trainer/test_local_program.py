@@ -198,3 +198,18 @@ def test_a_second_file_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["local", "-f", file, "-f", file])
     assert result.exit_code == 2
     assert "one file at a time" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--trainers", "2"], "--debug trains in one process: found --trainers 2, allowed: 1."),
+        (["--address", "here:6379"], "leave --address out."),
+        (["--data-cpus", "1"], "leave --data-cpus out."),
+        (["--explain"], "--debug trains and --explain does not: choose one of them."),
+    ],
+)
+def test_what_one_process_cannot_do_is_refused(tmp_path: Path, options: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, ["local", "-f", in_a_file(tmp_path), "--debug", *options])
+    assert result.exit_code == 2
+    assert said in result.output

@@ -10,8 +10,8 @@ import pytest
 import ray
 
 from trainingrun_trainer.failures.errors import UserCodeError
-from trainingrun_trainer.pool.client import Given, PassRows
-from trainingrun_trainer.pool.tasks import PassKey
+from trainingrun_trainer.pool.client import PassRows
+from trainingrun_trainer.pool.tasks import Given, PassKey
 
 KEY = PassKey(1, "train", 0)
 

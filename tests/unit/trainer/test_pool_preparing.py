@@ -110,7 +110,7 @@ def played(monkeypatch: pytest.MonkeyPatch, pool: Pool, passes: int = 1) -> tupl
     told: list[str] = []
 
     async def story(dispatcher: Dispatcher) -> list[list[pa.Table]]:
-        dispatcher._tallies._notify = lambda level, message: told.append(f"{level}: {message}")
+        dispatcher._ledger._tallies._notify = lambda level, message: told.append(f"{level}: {message}")
         return [
             await tables_of(
                 dispatcher, dataclasses.replace(KEY, number=number), dataclasses.replace(SHUFFLED, number=number)

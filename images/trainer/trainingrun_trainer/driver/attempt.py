@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import (
     KINDS,
     AttemptEnded,
-    AttemptStarted,
     Notice,
     Placement,
     Progress,
@@ -30,13 +28,12 @@ from trainingrun.spec import Run
 from trainingrun_trainer import placement
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
+from trainingrun_trainer.driver.attempt_records import ended, started
 from trainingrun_trainer.driver.hub import News, create_hub
-from trainingrun_trainer.driver.plan import shown_configuration, versions
 from trainingrun_trainer.driver.preemption import PreemptionWatch
 from trainingrun_trainer.driver.start_watch import StartWatch
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure
-from trainingrun_trainer.failures.tracebacks import last_lines_first
 from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.pool.worker import Trouble
@@ -167,15 +164,7 @@ class Attempt:
 
     def _tell_start(self, **values: Any) -> None:
         job = self._job
-        self._tell(
-            AttemptStarted,
-            run=job.run.metadata.name,
-            world_size=job.workers.count,
-            storage=job.storage.location,
-            versions=versions(),
-            configuration=shown_configuration(job.run),
-            **values,
-        )
+        self._emit(started(job.run, job.storage, self._attempt, world_size=job.workers.count, **values))
 
     def _fatal_failure(self) -> Failure | None:
         """A failure that a retry cannot fix, once the other ranks had time to report that a node was lost."""
@@ -208,22 +197,6 @@ class Attempt:
 
     def _tell(self, kind: type[Record], **values: Any) -> None:
         self._emit(kind(time=time.time(), attempt=self._attempt, **values))
-
-
-def ended(verdict: Failure, attempt: int, began: float) -> AttemptEnded:
-    """An attempt's last record; `began` is in seconds since 1970."""
-    now = time.time()
-    message = last_lines_first(verdict.text)
-    if verdict.text not in message:
-        print(verdict.text, file=sys.stderr)
-    return AttemptEnded(
-        time=now,
-        attempt=attempt,
-        outcome=verdict.exit.outcome,
-        exit_code=int(verdict.exit),
-        message=message,
-        seconds=now - began,
-    )
 
 
 class _Fit(threading.Thread):

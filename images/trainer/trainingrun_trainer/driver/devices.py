@@ -1,8 +1,7 @@
-"""What the training workers compute and talk with: NCCL between GPUs, gloo between CPUs.
+"""What a training process has, checked and said: the GPUs that torch can use there, and the machine around them.
 
-Ray believes a pod's limits; whether torch can use what is called a GPU there shows only in a worker's process. So
-workers look before they connect, when there would be only a traceback of torch's, and the run says what it holds and
-what of that it uses. It must not decide where workers are: `placement` does.
+Ray believes a pod's limits; whether torch can use what is called a GPU there shows only in a process that is to use it.
+So the run says what it holds and what of that it uses. It must not decide where workers are: `placement` does.
 """
 
 from __future__ import annotations
@@ -12,15 +11,11 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-import ray
 import torch
-from ray.train.torch import TorchConfig
-from ray.train.torch.config import _TorchBackend
 
 from trainingrun.contract.progress_metrics import CPUS_HELD, CPUS_USED, GPUS_HELD, GPUS_USED
 from trainingrun.contract.variables import TRAIN_ON_CPU
 from trainingrun.history.figures import plural, size
-from trainingrun_trainer.driver.hub import HUB_NAME
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.machine import CUDA_VISIBLE_DEVICES, Machine, this_machine
 from trainingrun_trainer.placement import Workers
@@ -37,30 +32,9 @@ class Devices:
     machine: Machine
 
 
-@dataclass
-class _Config(TorchConfig):
-    """`gpus` of each worker that it is to use, and `cpus` that it has."""
-
-    gpus: int = 0
-    cpus: float = 1.0
-
-    @property
-    def backend_cls(self) -> type[_Backend]:
-        return _Backend
-
-
-class _Backend(_TorchBackend):
-    def on_start(self, worker_group: Any, backend_config: Any) -> None:
-        found = worker_group.execute(devices_here, backend_config.gpus)
-        super().on_start(worker_group, backend_config)
-        _tell(use_of(found, Workers(len(found), backend_config.gpus, backend_config.cpus)))
-
-
-def torch_config(workers: Workers) -> TorchConfig:
-    """The workers' backend. The driver cannot look for itself: its machine need not have a GPU."""
-    is_on_cpu = not workers.gpus or bool(os.environ.get(TRAIN_ON_CPU))
-    gpus = 0 if is_on_cpu else workers.gpus
-    return _Config(backend="gloo" if is_on_cpu else "nccl", gpus=gpus, cpus=workers.cpus)
+def used_gpus(workers: Workers) -> int:
+    """The GPUs that each of these workers is to use."""
+    return 0 if os.environ.get(TRAIN_ON_CPU) else workers.gpus
 
 
 def devices_here(gpus: int) -> Devices:
@@ -111,7 +85,3 @@ def use_of(found: list[Devices], workers: Workers) -> dict[str, Any]:
 
 def _gpus(count: int) -> str:
     return plural(count, "GPU") if count else "no GPU"
-
-
-def _tell(notice: dict[str, Any]) -> None:
-    ray.get_actor(HUB_NAME).tell.remote("Notice", notice)

@@ -13,7 +13,8 @@ def main(arguments: list[str]) -> int:
     chosen = options.parse(arguments)
     prepare_environment()
     from trainingrun_trainer.driver.attempt import Job
-    from trainingrun_trainer.driver.data_pool import first_pass, pool_of, start_probe
+    from trainingrun_trainer.driver.data_pool import pool_of, start_probe
+    from trainingrun_trainer.driver.datasets import first_pass
     from trainingrun_trainer.driver.decisions import decisions, stored_columns
     from trainingrun_trainer.driver.launch import launch
     from trainingrun_trainer.driver.plan import plan_of

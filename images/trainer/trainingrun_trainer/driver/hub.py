@@ -17,10 +17,9 @@ from trainingrun.contract.records import DataGroup
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.failures.errors import Failure
-from trainingrun_trainer.pool.client import Given
 from trainingrun_trainer.pool.dispatcher import Dispatcher
 from trainingrun_trainer.pool.pass_plans import Pool
-from trainingrun_trainer.pool.tasks import PassKey
+from trainingrun_trainer.pool.tasks import Given, PassKey
 from trainingrun_trainer.pool.worker import Trouble
 
 # Unique within a Ray job, since every job has a namespace of its own.

@@ -24,7 +24,8 @@ from trainingrun.errors import InvalidSpec
 from trainingrun.spec import Run
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer import placement
-from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest, ended
+from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest
+from trainingrun_trainer.driver.attempt_records import ended
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.driver.options import Options
 from trainingrun_trainer.driver.plan import storage_of

@@ -1,6 +1,6 @@
 """Turns a plan into Ray Train's TorchTrainer: workers, folder and retries, all from the run.
 
-Nothing is started here. The placement of everything follows from `placement`, what workers talk with from `devices`.
+Nothing is started here. The placement of everything follows from `placement`, what workers talk with from `backend`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from ray.train.torch import TorchTrainer
 
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
-from trainingrun_trainer.driver.devices import torch_config
+from trainingrun_trainer.driver.backend import torch_config
 from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.loop import train
-from trainingrun_trainer.train.worker import LoopConfig
+from trainingrun_trainer.train.worker import LoopConfig, train_on_worker
 
 
 def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
@@ -35,7 +34,7 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
         recorded=plan.recorded(),
     )
     return TorchTrainer(
-        train,
+        train_on_worker,
         train_loop_config={"loop": loop},
         **trainer_options(plan.run, RunStorage(_folder_for_ray(), plan.storage.name), plan.workers),
     )

@@ -1,12 +1,12 @@
 """Decides whose failure an exception is: the run's configuration, its data, its author's code, or the machines.
 
-Pure: it inspects exceptions and says what they are; what follows is up to the driver.
+Pure: it inspects exceptions and says what they are; what follows is up to the driver. It loads neither Ray nor torch:
+who has not loaded them raises none of their exceptions.
 """
 
 from __future__ import annotations
 
-import ray
-import torch
+import sys
 
 from trainingrun.contract.exits import Exit
 from trainingrun_trainer.failures.errors import (
@@ -42,7 +42,7 @@ def failure_of(error: BaseException) -> Failure:
     """What `error`, raised on a worker or by `fit`, means."""
     chain = _chain(error)
     for cause in chain:
-        if isinstance(cause, ray.exceptions.RayTaskError):
+        if isinstance(cause, _of("ray.exceptions", "RayTaskError")):
             continue  # also an instance of what it wraps, but its text is Ray's own traceback
         is_outage_told = isinstance(cause, InvalidConfiguration | DataError) and outage_of(cause) is not None
         if is_outage_told or isinstance(cause, NodesLost | StorageUnavailable):
@@ -73,12 +73,19 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _is_infrastructure(error: BaseException) -> bool:
-    if isinstance(error, ray.exceptions.RayTaskError):
+    if isinstance(error, _of("ray.exceptions", "RayTaskError")):
         return False  # a wrapper: what it wraps decides
-    if isinstance(error, ray.exceptions.RayError | torch.distributed.DistError) or is_outage(error):
+    of_libraries = (*_of("ray.exceptions", "RayError"), *_of("torch.distributed", "DistError"))
+    if isinstance(error, of_libraries) or is_outage(error):
         return True
     message = str(error).lower()
     return isinstance(error, RuntimeError) and any(words in message for words in _PEER_LOST)
+
+
+def _of(module: str, name: str) -> tuple[type[BaseException], ...]:
+    """A library's exception by its name; none while the library is not loaded."""
+    loaded = sys.modules.get(module)
+    return (getattr(loaded, name),) if loaded is not None else ()
 
 
 def _first_line(error: BaseException) -> str:

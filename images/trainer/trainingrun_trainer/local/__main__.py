@@ -13,15 +13,15 @@ from pathlib import Path
 
 from trainingrun.contract import variables
 from trainingrun.contract.exits import Exit
-from trainingrun.contract.records import LOG_DIRECTORY
-from trainingrun.display import display_for
+from trainingrun.contract.records import LOG_DIRECTORY, Record
+from trainingrun.display import JsonDisplay, PlainDisplay, display_for
 from trainingrun.errors import InvalidSpec
 from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
-from trainingrun_trainer.driver.event_log import next_attempt
+from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.driver.plan import storage_of, workers_of
 from trainingrun_trainer.failures.classify import failure_of
-from trainingrun_trainer.failures.errors import NodesLost
+from trainingrun_trainer.failures.errors import InvalidConfiguration, NodesLost
 from trainingrun_trainer.local.adapt import Adapted, adapt
 from trainingrun_trainer.local.lock import only_one
 from trainingrun_trainer.local.machine import Size, size
@@ -34,7 +34,7 @@ from trainingrun_trainer.local.supervisor import (
     python_path,
 )
 from trainingrun_trainer.local.virtual_cluster import virtual_cluster
-from trainingrun_trainer.machine import this_machine
+from trainingrun_trainer.machine import CUDA_VISIBLE_DEVICES, this_machine
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
 
@@ -54,6 +54,7 @@ class LocalOptions:
     json: bool
     verbose: bool
     explain: bool
+    debug: bool
 
 
 def parse(arguments: list[str]) -> LocalOptions:
@@ -67,6 +68,7 @@ def parse(arguments: list[str]) -> LocalOptions:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--explain", action="store_true")
+    parser.add_argument("--debug", action="store_true")
     return LocalOptions(**vars(parser.parse_args(arguments)))
 
 
@@ -83,7 +85,8 @@ def main(arguments: list[str]) -> int:
         return int(Exit.INVALID_CONFIG)
     try:
         adapted = adapt(runs[0].run, options.volume)
-        return int(_explain(adapted, options) if options.explain else _train(adapted, options))
+        do = _explain if options.explain else _debug if options.debug else _train
+        return int(do(adapted, options))
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # whatever keeps a run from starting here
@@ -105,13 +108,45 @@ def _explain(adapted: Adapted, options: LocalOptions) -> Exit:
     return explain(adapted.run, workers)
 
 
+def _debug(adapted: Adapted, options: LocalOptions) -> Exit:
+    """Train in this process, without Ray: see `local.debug`."""
+    if adapted.run.spec.recipe is None:
+        raise InvalidConfiguration(
+            "spec.trainer.command: found a command of the run's own, allowed with --debug: a recipe, which alone can "
+            "be trained in one process; leave --debug out, or start the command in a debugger"
+        )
+    shape = size(adapted.run, this_machine(), trainers=1)
+    sys.path.insert(0, str(options.file.resolve().parent))
+    # What Ray would set for a trainer of that size. All of it has to be known before torch is loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", str(shape.cpus_per_trainer))
+    os.environ[CUDA_VISIBLE_DEVICES] = ",".join(shape.gpus)
+    os.environ |= {"PYTHONPATH": python_path(options.file), **adapted.variables}
+    from trainingrun_trainer.local.debug import debug
+
+    with _run_folder(adapted) as (storage, folder):
+        # A live view would draw over the debugger.
+        display = JsonDisplay(sys.stdout) if options.json else PlainDisplay(sys.stdout, report=folder / "report.html")
+        attempt = next_attempt(storage)
+        log = EventLog(storage, attempt)
+
+        def emit(record: Record) -> None:
+            display.emit(record)
+            log.emit(record)
+
+        _tell_adapted(adapted, attempt, display)
+        last = debug(adapted.run, shape, attempt, emit)
+        emit(last)
+        log.close()
+        _report(storage, folder)
+        display.close()
+        return Exit(last.exit_code)
+
+
 def _train(adapted: Adapted, options: LocalOptions) -> Exit:
-    storage = storage_of(adapted.run)
-    folder = _folder(storage)
     # Every Ray process must find modules next to the run's file, so this comes before any is started.
     os.environ["PYTHONPATH"] = python_path(options.file)
     os.environ.update(adapted.variables)
-    with only_one(folder / WORK_DIRECTORY):
+    with _run_folder(adapted) as (storage, folder):
         display = display_for(sys.stdout, json=options.json, report=folder / "report.html")
         attempt, began = next_attempt(storage), time.time()
         try:
@@ -125,11 +160,24 @@ def _train(adapted: Adapted, options: LocalOptions) -> Exit:
             display.close()
 
 
-def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Display) -> Exit:
+@contextlib.contextmanager
+def _run_folder(adapted: Adapted) -> Iterator[tuple[RunStorage, Path]]:
+    """The run's storage and folder, for as long as nobody else may train it."""
+    storage = storage_of(adapted.run)
+    folder = _folder(storage)
+    with only_one(folder / WORK_DIRECTORY):
+        yield storage, folder
+
+
+def _tell_adapted(adapted: Adapted, attempt: int, display: Display) -> None:
     if adapted.not_applied:
         display.emit(notice(f"not applied on one machine: {', '.join(adapted.not_applied)}", attempt))
     if adapted.volume is not None:
         display.emit(notice(f"{adapted.volume} stands in for the persistent volume", attempt))
+
+
+def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Display) -> Exit:
+    _tell_adapted(adapted, attempt, display)
     storage = storage_of(adapted.run)
     with _cluster(adapted, options) as (address, shape):
         if shape is not None:

@@ -7,29 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import ray
 
-from trainingrun_trainer.pool.tasks import PassKey
+from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.pool.tasks import Given, PassKey
 
 # Units that are on their way to this machine before they are wanted.
 _AHEAD = 2
 
 
-@dataclass(frozen=True)
-class Given:
-    """What the hub answers to a rank that asks for rows.
+class HubRows:
+    """The rows of all passes for `rank`, from the pool that `hub` holds."""
 
-    `units` are numbers and references to tables, in order, and `has_ended` says that there are no more in this pass.
-    `error` is raised after them. Nothing at all: ask again.
-    """
+    def __init__(self, hub: Any, rank: int):
+        self._hub = hub
+        self._rank = rank
 
-    units: tuple[tuple[int, Any], ...] = ()
-    has_ended: bool = False
-    error: Exception | None = None
+    def begin(self, key: PassKey, epoch: Epoch, consumed: bytes, ahead: tuple[tuple[PassKey, Epoch], ...]) -> None:
+        """Ranks begin with a pass, without the rows that are `consumed`; those `ahead` are likely to follow it."""
+        ray.get(self._hub.begin_pass.remote(key, epoch, consumed, ahead))
+
+    def of(self, key: PassKey) -> PassRows:
+        """The rows of a pass."""
+        return PassRows(self._hub, key, self._rank)
 
 
 class PassRows:

@@ -17,7 +17,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainingrun_trainer.failures.errors import NodesLost
 from trainingrun_trainer.placement import DATA_SELECTOR, Node, live_nodes
-from trainingrun_trainer.pool.worker import DataWorker, Trouble, Work
+from trainingrun_trainer.pool.making import Work
+from trainingrun_trainer.pool.worker import DataWorker, Trouble
 
 _LOOK_SECONDS = 2.0
 # One event loop hands out the work of all of them.

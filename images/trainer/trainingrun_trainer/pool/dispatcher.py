@@ -15,34 +15,15 @@ from typing import Any
 import pyarrow as pa
 import ray
 
-from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.slabs import SlabReport
 from trainingrun_trainer.data.transform_check import Probe
-from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer
 from trainingrun_trainer.pool.background import Background
-from trainingrun_trainer.pool.client import Given
 from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
+from trainingrun_trainer.pool.ledger import Ledger
 from trainingrun_trainer.pool.losses import lost_objects
-from trainingrun_trainer.pool.pass_plans import Pool, plan_of
-from trainingrun_trainer.pool.references import References
-from trainingrun_trainer.pool.schedule import Schedule
-from trainingrun_trainer.pool.tally import Tallies
-from trainingrun_trainer.pool.tasks import (
-    Assignment,
-    Ended,
-    Failed,
-    Lost,
-    MakeTask,
-    PassKey,
-    PassPlan,
-    PreparedReport,
-    ReadTask,
-    Ready,
-    TaskId,
-    UnitReport,
-)
+from trainingrun_trainer.pool.pass_plans import Pool
+from trainingrun_trainer.pool.tasks import Assignment, Given, Lost, MakeTask, PassKey
 from trainingrun_trainer.pool.waiters import Waiters
 from trainingrun_trainer.pool.worker import Trouble, portable
 
@@ -51,29 +32,29 @@ _ANSWER_SECONDS = 10.0
 
 
 class Dispatcher:
-    """See the module. `rows_by_node` says where the rows that ranks have taken were made.
-
-    `sizer` decides how many data nodes are to have workers.
+    """See the module. `sizer` decides how many data nodes are to have workers.
 
     `notify` is told, with the level of a Notice, what a user should know.
     """
 
     def __init__(self, pool: Pool, notify: Callable[[str, str], None]):
-        self.rows_by_node: Counter[str] = Counter()
-        self._pool = pool
-        self._tallies = Tallies(pool.datasets, notify)
-        self._schedule = Schedule(pool.budget_bytes, has_kept=any(each.is_kept for each in pool.datasets.values()))
+        self._ledger = Ledger(pool, notify)
+        self._schedule = self._ledger.schedule
         works = {name: dataset.work for name, dataset in pool.datasets.items()}
         most = min(MOST_WORKERS, pool.most_workers or MOST_WORKERS)
         self._crew = Crew(works, pool.options, most, joined=self._joined, left=self._left, used=self._used)
         self.sizer = Sizer(pool.limits, NodeRequest(pool.node_cpus) if pool.node_cpus is not None else None)
-        self._references = References(pool.datasets)
-        self._given: dict[tuple[PassKey, int, int], TaskId] = {}
+        self._references = self._ledger.references
         self._waiters = Waiters()
         self._wake = asyncio.Event()
         self._probing: tuple[tuple[Any, ...], asyncio.Future[Probe | Trouble]] | None = None
         self._broken: Exception | None = None
         self._background = Background(self._broke)
+
+    @property
+    def rows_by_node(self) -> Counter[str]:
+        """Where the rows that ranks have taken were made."""
+        return self._ledger.rows_by_node
 
     def start(self) -> None:
         """Have workers started, and work done once there is some."""
@@ -88,13 +69,13 @@ class Dispatcher:
 
     def begin(self, key: PassKey, epoch: Epoch, consumed: bytes) -> None:
         """Ranks begin with a pass over the rows that are not `consumed`, an account in bytes, or empty for none."""
-        self._schedule.begin(key, self._planned(key, epoch, consumed), time.monotonic())
-        self._forget_before(key)
+        self._ledger.begin(key, epoch, consumed, time.monotonic())
+        self._waiters.forget(key.follows)
         self._tell(key)
 
     def prepare_ahead(self, key: PassKey, epoch: Epoch) -> None:
         """A whole pass that is likely to begin when those that have begun leave workers free."""
-        self._schedule.prepare_ahead(key, self._planned(key, epoch, b""))
+        self._ledger.prepare_ahead(key, epoch)
         self._wake.set()
 
     async def take(self, key: PassKey, rank: int) -> Given:
@@ -104,11 +85,7 @@ class Dispatcher:
 
     def took(self, key: PassKey, rank: int, number: int) -> None:
         """A rank has the rows of a unit."""
-        task_id = self._given.pop((key, rank, number), None)
-        if task_id is not None:
-            node, rows = self._references.made.get(task_id, ("", 0))
-            self.rows_by_node[node] += rows
-        self._schedule.took(key, rank, number)
+        self._ledger.took(key, rank, number)
         self._tell(key)
 
     def lost(self, key: PassKey, rank: int, number: int) -> None:
@@ -122,10 +99,11 @@ class Dispatcher:
             self._wake.clear()
             for assignment in self._schedule.assignments(time.monotonic()):
                 self._send(assignment)
-            self._references.let_go(self._schedule.freed())
+            self._ledger.let_go()
 
     def _send(self, assignment: Assignment) -> None:
-        report = self._references.call(self._crew.handle(assignment.worker), assignment)
+        worker = self._crew.handle(assignment.worker)
+        report = self._references.call(lambda name, *given: getattr(worker, name).remote(*given), assignment)
         self._background.run(self._hear(assignment, report))
 
     async def _hear(self, assignment: Assignment, reference: Any) -> None:
@@ -135,29 +113,12 @@ class Dispatcher:
         except ray.exceptions.RayError as error:
             self._failed(assignment, error)
         else:
+            now = time.monotonic()
             if isinstance(report, Trouble):
-                self._references.tables.pop(task_id, None)
-                self._schedule.failed(task_id, report.error, time.monotonic())
+                self._ledger.failed(task_id, report.error, now)
             else:
-                self._done(assignment, report)
+                self._ledger.done(assignment, report, self._crew.node(assignment.worker), now)
         self._tell(task.key, task.rank if isinstance(task, MakeTask) else None)
-
-    def _done(self, assignment: Assignment, report: SlabReport | PreparedReport | UnitReport) -> None:
-        task_id, task, now = assignment.task_id, assignment.task, time.monotonic()
-        try:
-            self._tallies.count(task, report)
-        except DataError as error:
-            self._references.tables.pop(task_id, None)
-            self._schedule.failed(task_id, error, now)
-            return
-        if isinstance(report, PreparedReport):
-            self._schedule.done(task_id, report.slab, now, is_prepared=isinstance(task, ReadTask))
-            return
-        if isinstance(report, UnitReport):
-            self._references.made[task_id] = (self._crew.node(assignment.worker), report.rows_in)
-        else:
-            self._references.slabs[task_id] = report
-        self._schedule.done(task_id, report, now)
 
     def _failed(self, assignment: Assignment, error: Exception) -> None:
         task_id, now = assignment.task_id, time.monotonic()
@@ -202,35 +163,7 @@ class Dispatcher:
     def _answer(self, key: PassKey, rank: int) -> Given | None:
         if self._broken is not None:
             return Given(error=self._broken)
-        found = self._schedule.ready(key, rank)
-        if isinstance(found, Ready):
-            for unit in found.units:
-                self._given[key, rank, unit.number] = unit.task_id
-            return Given(units=tuple((unit.number, self._references.tables[unit.task_id]) for unit in found.units))
-        if isinstance(found, Failed):
-            return Given(error=found.error)
-        if not isinstance(found, Ended):
-            return None
-        try:
-            self._tallies.end(key)
-        except DataError as error:
-            return Given(error=error)
-        return Given(has_ended=True)
-
-    def _planned(self, key: PassKey, epoch: Epoch, consumed: bytes) -> PassPlan:
-        used = Consumed.from_bytes(consumed) if consumed else Consumed()
-        self._references.accounts[key] = used
-        self._tallies.begin(key, used.rows())
-        return plan_of(self._pool.datasets[key.dataset], epoch, consumed, used, self._pool.world_size)
-
-    def _forget_before(self, key: PassKey) -> None:
-        """What belongs to passes that are over with this one's begin."""
-        is_over = key.follows
-        self._waiters.forget(is_over)
-        for given in [given for given in self._given if is_over(given[0])]:
-            del self._given[given]
-        self._references.forget(is_over)
-        self._tallies.forget(is_over)
+        return self._ledger.answer(key, rank)
 
     def _tell(self, key: PassKey, rank: int | None = None) -> None:
         """Something has changed for a rank of a pass, or for all."""

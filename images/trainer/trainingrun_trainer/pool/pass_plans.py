@@ -15,10 +15,10 @@ from trainingrun_trainer.data.mixing import Mixing, bundles_of, groups_of, mixin
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import Bundle
 from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.pool.making import Work
 from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.pool.tally import Tally
 from trainingrun_trainer.pool.tasks import PassPlan
-from trainingrun_trainer.pool.worker import Work
 
 
 @dataclass(frozen=True)

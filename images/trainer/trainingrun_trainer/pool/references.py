@@ -1,4 +1,4 @@
-"""The references to what data workers make, and the calls that need them.
+"""What stands for the tables that data workers make, and the calls that need them.
 
 Holds references and never fetches a table. When one is let go is the schedule's to decide.
 """
@@ -27,9 +27,12 @@ class References:
         self.made: dict[TaskId, tuple[str, int]] = {}
         self._datasets = datasets
 
-    def call(self, worker: Any, assignment: Assignment) -> Any:
-        """Send a task to a worker: the reference to its report; that to its table is kept."""
-        report, self.tables[assignment.task_id] = self._call(worker, assignment.task)
+    def call(self, do: Callable[..., tuple[Any, Any]], assignment: Assignment) -> Any:
+        """Have a task done by `do`, which takes the name of a data worker's method and its arguments.
+
+        Returns what stands for the task's report; what stands for its table is kept.
+        """
+        report, self.tables[assignment.task_id] = do(*self._call(assignment.task))
         return report
 
     def let_go(self, task_ids: Iterable[TaskId]) -> None:
@@ -49,14 +52,14 @@ class References:
         for account in [account for account in self.accounts if is_over(account)]:
             del self.accounts[account]
 
-    def _call(self, worker: Any, task: Task) -> Any:
+    def _call(self, task: Task) -> tuple[Any, ...]:
         if isinstance(task, ReadTask):
             # Of a pass that is over, nobody minds which rows are left out.
             used = self.accounts.get(task.key, Consumed()).of(task.bundle.pieces)
-            return worker.read.remote(task.key.dataset, task.bundle, task.slab, task.slab_bytes, used)
+            return "read", task.key.dataset, task.bundle, task.slab, task.slab_bytes, used
         if isinstance(task, PrepareTask):
             slab_bytes = self._datasets[task.key.dataset].mixing.slab_bytes
             read, rows = self.slabs[task.input], self.tables[task.input]
-            return worker.prepare.remote(task.key.dataset, task.bundle, task.slab, slab_bytes, read, rows)
+            return "prepare", task.key.dataset, task.bundle, task.slab, slab_bytes, read, rows
         slabs = [self.tables[input_id] for input_id in task.inputs]
-        return worker.make.remote(task.key.dataset, task.window, task.epoch, task.positions, *slabs)
+        return "make", task.key.dataset, task.window, task.epoch, task.positions, *slabs

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from trainingrun_trainer.data.bad_rows import BadRow
 from trainingrun_trainer.data.reading import Epoch
@@ -162,6 +162,19 @@ class Failed:
 @dataclass(frozen=True)
 class Waiting:
     """Nothing new for the rank yet, or the pass has not begun."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the hub answers to a rank that asks for rows.
+
+    `units` are numbers and references to tables, in order, and `has_ended` says that there are no more in this pass.
+    `error` is raised after them. Nothing at all: ask again.
+    """
+
+    units: tuple[tuple[int, Any], ...] = ()
+    has_ended: bool = False
+    error: Exception | None = None
 
 
 Answer: TypeAlias = Ready | Ended | Failed | Waiting

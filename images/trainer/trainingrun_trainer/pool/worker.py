@@ -1,4 +1,4 @@
-"""A data worker: an actor on one CPU of the data group that reads and prepares slabs and makes units, one at a time.
+"""A data worker: an actor on one CPU of the data group that does what `making` says, one task at a time.
 
 It decides nothing: the dispatcher says what to do. Each method returns a report, which goes to the hub, and a table,
 which stays in the node's object store until a rank or another task wants it. Must import little, neither torch nor Ray
@@ -8,52 +8,25 @@ Data nor pandas: users wait for its start.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 import ray
 
-from trainingrun_trainer.data.cached_steps import split
-from trainingrun_trainer.data.caching import Caching, Loaded
 from trainingrun_trainer.data.consumed import Consumed
-from trainingrun_trainer.data.layout import ArrayLayout
-from trainingrun_trainer.data.mixing import gather
-from trainingrun_trainer.data.parents import vanished_of, with_vanished, without_vanished
-from trainingrun_trainer.data.preparing import prepare_rows
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.seeds import EPOCH_SEED, epoch_seed
-from trainingrun_trainer.data.slabs import Bundle, SlabReader, SlabReport
-from trainingrun_trainer.data.source import Source
-from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.data.slabs import Bundle, SlabReport
 from trainingrun_trainer.data.transform_check import Probe, probe
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError, UserCodeError
 from trainingrun_trainer.failures.outages import outage_of
 from trainingrun_trainer.failures.tracebacks import user_traceback
-from trainingrun_trainer.pool.tasks import PreparedReport, UnitReport, WindowId
+from trainingrun_trainer.pool.making import Made, Maker, Work
+from trainingrun_trainer.pool.tasks import WindowId
 
 # They travel as they are, with their text and what they say about whose failure they are.
 _OWN_ERRORS = (DataError, InvalidConfiguration, LayoutError, UserCodeError)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What has to be known to prepare a dataset's rows: where they are, what their arrays are, what they become."""
-
-    source: Source
-    layouts: Mapping[str, ArrayLayout]
-    transform: Chain | None
-    caching: Caching | None = None
-
-    @property
-    def behind_cache(self) -> Chain | None:
-        """The part of the transform that units go through: all of it, or what the cache does not keep."""
-        if self.caching is None or self.transform is None:
-            return self.transform
-        return split(self.transform)[1]
 
 
 @dataclass(frozen=True)
@@ -63,7 +36,7 @@ class Trouble:
     error: Exception
 
 
-Outcome: TypeAlias = tuple[SlabReport | PreparedReport | UnitReport | Trouble, pa.Table | None]
+Outcome: TypeAlias = Made | tuple[Trouble, None]
 
 
 def _troubles_told(task: Any) -> Callable[..., Outcome]:
@@ -79,19 +52,15 @@ def _troubles_told(task: Any) -> Callable[..., Outcome]:
 
 
 class DataWorker:
-    """See the module. `works` are the run's datasets by name."""
+    """See the module, and Maker for what its tasks do. `works` are the run's datasets by name."""
 
     def __init__(self, works: Mapping[str, Work]):
-        self._works = works
-        self._behind_cache = {name: work.behind_cache for name, work in works.items()}
-        self._readers: dict[str, SlabReader] = {}
+        self._maker = Maker(works)
 
     def ready(self) -> Trouble | None:
         """Build what the author's classes build once in a process; trouble in it is the run's end."""
         try:
-            for work in self._works.values():
-                if work.transform is not None:
-                    work.transform.build()
+            self._maker.build()
         except Exception as error:
             return Trouble(portable(error))
         return None
@@ -99,65 +68,30 @@ class DataWorker:
     @_troubles_told
     @ray.method(num_returns=2)
     def read(self, dataset: str, bundle: Bundle, slab: int, slab_bytes: int, consumed: Consumed) -> Outcome:
-        """The rows of a slab that are not `consumed`: as they are stored, or from the cache."""
-        work = self._works[dataset]
-        if work.caching is not None:
-            found = work.caching.load(bundle, slab, slab_bytes, consumed)
-            if found is not None:
-                return _prepared(work.caching, found)
-        if dataset not in self._readers:
-            self._readers[dataset] = SlabReader(work.source, dict(work.layouts))
-        return self._readers[dataset].read(bundle, slab, slab_bytes, consumed)
+        """See Maker."""
+        return self._maker.read(dataset, bundle, slab, slab_bytes, consumed)
 
     @_troubles_told
     @ray.method(num_returns=2)
     def prepare(
         self, dataset: str, bundle: Bundle, slab: int, slab_bytes: int, read: SlabReport, rows: pa.Table
     ) -> Outcome:
-        """A slab's rows, of which reading has reported `read`, as the cache keeps them."""
-        work = self._works[dataset]
-        if work.caching is None:
-            raise RuntimeError(f"the dataset {dataset} has no cache to prepare slabs for")
-        decoded, bad = prepare_rows(work.source, work.layouts, rows)
-        return _prepared(work.caching, work.caching.prepare(bundle, slab, slab_bytes, read, decoded, bad))
+        """See Maker."""
+        return self._maker.prepare(dataset, bundle, slab, slab_bytes, read, rows)
 
     @_troubles_told
     @ray.method(num_returns=2)
     def make(self, dataset: str, window: WindowId, epoch: Epoch, positions: range, *slabs: pa.Table) -> Outcome:
-        """The rows at `positions` of the window that `slabs` are, transformed."""
-        began = time.perf_counter()
-        work, transform = self._works[dataset], self._behind_cache[dataset]
-        rows = without_vanished(gather(slabs, window, epoch, positions))
-        decoded, bad = prepare_rows(work.source, work.layouts, rows)
-        made = with_vanished(_transformed(transform, decoded, epoch), np.array([row.row for row in bad], np.int64))
-        if positions.start == 0:
-            # What preparing has left out of the window's slabs is told once, with the window's first unit.
-            made = with_vanished(made, np.concatenate([vanished_of(slab) for slab in slabs]))
-        seconds = time.perf_counter() - began
-        by_step = transform.seconds_by_step if transform is not None else {}
-        return UnitReport(rows.num_rows, made.num_rows, made.nbytes, seconds, by_step, bad), made
+        """See Maker."""
+        return self._maker.make(dataset, window, epoch, positions, *slabs)
 
     def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
         """Try the transform on `sample`: see transform_check."""
         try:
-            transform = self._works[dataset].transform
+            transform = self._maker.works[dataset].transform
             return probe(sample, transform, needed, input_column) if transform is not None else Probe(0.0, None)
         except Exception as error:
             return Trouble(portable(error))
-
-
-def _prepared(caching: Caching, loaded: Loaded) -> Outcome:
-    return PreparedReport(loaded.report, loaded.bad, caching.cache.take_notices()), loaded.table
-
-
-def _transformed(transform: Chain | None, rows: pa.Table, epoch: Epoch) -> pa.Table:
-    if transform is None:
-        return rows
-    if transform.takes_seed:
-        # The transform is the same in every epoch; only the rows can tell it which one this is.
-        seed = epoch_seed(epoch.seed, epoch.number)
-        rows = rows.append_column(EPOCH_SEED, pa.repeat(seed, rows.num_rows))
-    return transform(rows)
 
 
 def portable(error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,14 +44,14 @@ class _Chunk:
 
 
 class BatchMaker:
-    """See the module. Used by one thread; collate runs in another."""
+    """See the module. Used by one thread; collate runs where `maker` runs it."""
 
-    def __init__(self, collate: Collate, link: DeviceLink):
+    def __init__(self, collate: Collate, link: DeviceLink, maker: Executor):
         self._collate = collate
         self._link = link
         self._buffer = RowBuffer()
         self._chunks: deque[_Chunk] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="trainingrun-collate")
+        self._maker = maker
 
     @property
     def rows(self) -> int:
@@ -104,7 +104,7 @@ class BatchMaker:
 
     def close(self) -> None:
         """Make nothing more."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._maker.shutdown(wait=False, cancel_futures=True)
 
     def _batches_in_chunk(self, batch_rows: int) -> int:
         if not self._collate.is_by_row:
@@ -113,7 +113,7 @@ class BatchMaker:
         return max(1, min(self._buffer.rows // batch_rows, fitting))
 
     def _begun(self, table: pa.Table) -> _Chunk:
-        return _Chunk(table, self._thread.submit(self._make, table.drop_columns([ROW_ID])))
+        return _Chunk(table, self._maker.submit(self._make, table.drop_columns([ROW_ID])))
 
     def _make(self, table: pa.Table) -> Sent:
         return self._link.send(self._collate(table))

@@ -16,6 +16,7 @@ import torch
 
 from trainingrun_trainer import explanation
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.failures.quitting import has_quit
 from trainingrun_trainer.train import batch_oddities, gradient_check, list_parameters, state_check
 from trainingrun_trainer.train.call_watch import CallWatch, Mistake, shape_of
 from trainingrun_trainer.train.computation import LOSS
@@ -198,6 +199,8 @@ class _DryRun:
         except OtherRanksNeeded:
             raise
         except Exception as error:
+            if has_quit(error):
+                raise
             said = str(error) if isinstance(error, Mistake) else f"{type(error).__name__}: {error}"
             self.doubts.append(f"a batch of one row fails, and an epoch's last batch may be one: {said}")
 

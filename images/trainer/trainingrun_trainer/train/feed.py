@@ -6,11 +6,10 @@ import functools
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import ray
 import torch
 
 from trainingrun.spec.recipe import Recipe
@@ -19,9 +18,9 @@ from trainingrun_trainer.data.consumed import HAND_OVER_ROWS, Consumed
 from trainingrun_trainer.data.parents import vanished_of, without_vanished
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.hooks import hook_of
-from trainingrun_trainer.pool.client import PassRows
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.batch_maker import Batch
+from trainingrun_trainer.train.beside import Beside
 from trainingrun_trainer.train.dealing import wanted_rows
 from trainingrun_trainer.train.device_link import link_to
 from trainingrun_trainer.train.lockstep import Lockstep
@@ -45,17 +44,47 @@ class Turn:
     causes: dict[str, float]
 
 
-class Feed:
-    """A rank's data. `consumed` are the rows of the current epoch that this rank has used and not yet handed over.
+class PassRows(Protocol):
+    """A rank's rows of one pass. `waited` are the seconds for which they have kept it waiting, by cause."""
 
+    waited: dict[str, float]
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The tables, in the pass's order. Raises what has kept one from being made, in its place."""
+
+
+class Rows(Protocol):
+    """Where a rank's rows come from."""
+
+    def begin(self, key: PassKey, epoch: Epoch, consumed: bytes, ahead: tuple[tuple[PassKey, Epoch], ...]) -> None:
+        """All ranks begin with a pass, without the rows that are `consumed`; those `ahead` are likely to follow it."""
+
+    def of(self, key: PassKey) -> PassRows:
+        """The rows of a pass, which may not have begun."""
+
+
+class Feed:
+    """A rank's data: `rows`, which are fetched and made into batches `beside` training, by default in threads.
+
+    `consumed` are the rows of the current epoch that this rank has used and not yet handed over.
     `is_stopped` says that the last pass ended because ranks were asked to stop while they waited for rows.
     """
 
-    def __init__(self, recipe: Recipe, hub: Any, lockstep: Lockstep, device: torch.device, *, generation: int):
+    def __init__(
+        self,
+        recipe: Recipe,
+        rows: Rows,
+        lockstep: Lockstep,
+        device: torch.device,
+        *,
+        generation: int,
+        beside: Beside | None = None,
+    ):
         self.consumed = Consumed()
         self.is_stopped = False
         self._recipe = recipe
-        self._hub = hub
+        self._rows = rows
+        self._beside = beside
         self._lockstep = lockstep
         self._generation = generation
         self._passes: Counter[str] = Counter()
@@ -102,7 +131,7 @@ class Feed:
         must_stop: Callable[[], bool],
     ) -> Iterator[Turn]:
         recipe = self._recipe
-        rows = PassRows(self._hub, key, self._lockstep.rank)
+        rows = self._rows.of(key)
         # Rows of which transforms have made nothing: making them again would give nothing again.
         vanished: deque[np.ndarray] = deque()
 
@@ -110,7 +139,7 @@ class Feed:
             # In the thread that fetches, so that all that it takes to get the first rows is waiting for data.
             if self._lockstep.rank == 0:
                 # The others may ask before: they are answered once this has come.
-                ray.get(self._hub.begin_pass.remote(key, epoch, consumed, ahead))
+                self._rows.begin(key, epoch, consumed, ahead)
             for table in rows.tables():
                 vanished.append(vanished_of(table))
                 yield without_vanished(table)
@@ -124,6 +153,7 @@ class Feed:
             lockstep=self._lockstep,
             collate=self._collate,
             link=self._link,
+            beside=self._beside,
         )
         is_first, rows_since = True, 0
         for portion in supply.steps(must_stop):

@@ -1,4 +1,4 @@
-"""The training function that Ray Train runs on every worker: epochs, validation, checkpoints, news.
+"""What every rank does with its session: epochs, validation, checkpoints, news.
 
 Reads as the story of a run. Steps, checkpoints and batches are defined in the modules next to it. An epoch that is
 trained is saved before anything is done with it that may fail: metrics of all ranks, the scheduler, validation.
@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
-import ray
 import torch
 
 from trainingrun.spec.storage import VALIDATION_PREFIX
-from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.train import step_failures, watched_metrics
 from trainingrun_trainer.train.computation import LOSS
@@ -28,24 +24,20 @@ from trainingrun_trainer.train.learning import Learning
 from trainingrun_trainer.train.session import Session, Step
 from trainingrun_trainer.train.steps import autocast
 from trainingrun_trainer.train.teller import Teller, refuse_nothing_learnt
-from trainingrun_trainer.train.worker import LoopConfig, open_session
 
 # The metric that counts an epoch's steps that onNonFiniteLoss: Skip has left out.
 NON_FINITE_STEPS = "nonFiniteSteps"
 
 
-def train(config: dict[str, Any]) -> None:
-    """The training function. `config["loop"]` is a LoopConfig."""
-    loop: LoopConfig = config["loop"]
-    with _failures_told(loop.hub):
-        session = open_session(loop)
-        hook = session.recipe.loop
-        if hook is not None:
-            hook_of("spec.recipe.loop", hook, "loop").call(session)
-        else:
-            Training(session).run()
-        if not session.should_stop:
-            session.reporter.finish()
+def train(session: Session) -> None:
+    """Train to the last epoch, or until asked to stop, with the author's loop if there is one."""
+    hook = session.recipe.loop
+    if hook is not None:
+        hook_of("spec.recipe.loop", hook, "loop").call(session)
+    else:
+        Training(session).run()
+    if not session.should_stop:
+        session.reporter.finish()
 
 
 class Training:
@@ -219,13 +211,3 @@ class Training:
         epoch = {"is_trained": self._is_trained, **self._tally.state(self._session.lockstep)}
         state = {**self._learner.state_dict(), "early_stopping": self._patience.state(), "epoch": epoch}
         self._session.save(state, metrics)
-
-
-@contextmanager
-def _failures_told(hub: Any) -> Iterator[None]:
-    """Tell the hub of an exception before Ray wraps it, then let it go on: Ray must end the other workers."""
-    try:
-        yield
-    except Exception as error:
-        ray.get(hub.fail.remote(failure_of(error)))
-        raise

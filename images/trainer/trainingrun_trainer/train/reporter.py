@@ -1,36 +1,43 @@
-"""Carries rank 0's news to the hub, and the hub's request to stop to rank 0, without ever making a step wait."""
+"""Rank 0's news to whoever drives the attempt, as often as is useful, and its request to stop."""
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import Any
+from typing import Any, Protocol
 
-import ray
-
-_POLL_SECONDS = 0.5
 _STATUS_SECONDS = 1.0
 
 
-class Reporter:
-    """Talks to the hub. On ranks that do not report, every method does nothing."""
+class Driver(Protocol):
+    """Who drives the attempt, as rank 0 sees it. Only what must not be lost may make a step wait."""
 
-    def __init__(self, hub: Any, *, is_reporting: bool):
-        self._hub = hub
-        self._is_reporting = is_reporting
+    def is_stop_requested(self) -> bool:
+        """Whether a checkpoint and an end are asked for. Answers at once."""
+
+    def publish(self, status: dict[str, Any]) -> None:
+        """Replace the status: fields of the record Progress."""
+
+    def tell(self, kind: str, values: dict[str, Any]) -> None:
+        """An event that must not be lost: fields of the record `kind`."""
+
+    def finish(self) -> None:
+        """Every epoch is trained."""
+
+
+class Reporter:
+    """Talks to the driver. On ranks that do not report, which have none, every method does nothing."""
+
+    def __init__(self, driver: Driver | None):
+        self._driver = driver
         self._next_status = 0.0
-        self._stop = threading.Event()
-        if is_reporting:
-            # A daemon thread: it must not keep a worker alive whose training function has ended.
-            threading.Thread(target=self._watch, name="trainingrun-stop-watch", daemon=True).start()
 
     def is_stop_requested(self) -> bool:
         """Whether the driver has asked for a checkpoint and an end."""
-        return self._stop.is_set()
+        return self._driver is not None and self._driver.is_stop_requested()
 
     def is_status_due(self, *, now: bool = False) -> bool:
         """Whether it is time for another status: `now`, or a second after the last one."""
-        if not self._is_reporting or (not now and time.monotonic() < self._next_status):
+        if self._driver is None or (not now and time.monotonic() < self._next_status):
             return False
         self._next_status = time.monotonic() + _STATUS_SECONDS
         return True
@@ -41,24 +48,15 @@ class Reporter:
 
     def publish(self, **status: Any) -> None:
         """Replace the status that the driver sees: fields of the record Progress."""
-        if self._is_reporting:
-            self._hub.publish.remote(status)
+        if self._driver is not None:
+            self._driver.publish(status)
 
     def tell(self, kind: str, **values: Any) -> None:
         """Report an event that must not be lost: fields of the record `kind`."""
-        if self._is_reporting:
-            ray.get(self._hub.tell.remote(kind, values))
+        if self._driver is not None:
+            self._driver.tell(kind, values)
 
     def finish(self) -> None:
         """Say that every epoch is trained."""
-        if self._is_reporting:
-            ray.get(self._hub.finish.remote())
-
-    def _watch(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if ray.get(self._hub.is_stop_requested.remote()):
-                    self._stop.set()
-            except ray.exceptions.RayError:
-                return  # the driver and its hub are gone; Ray ends this worker too
-            time.sleep(_POLL_SECONDS)
+        if self._driver is not None:
+            self._driver.finish()

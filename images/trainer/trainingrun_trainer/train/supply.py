@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from trainingrun_trainer.data.batches import Collate
 from trainingrun_trainer.train.batch_maker import Batch, BatchMaker
+from trainingrun_trainer.train.beside import Beside, Threads
 from trainingrun_trainer.train.dealing import Missing, Transfer, deal
 from trainingrun_trainer.train.device_link import DeviceLink
 from trainingrun_trainer.train.lockstep import Lockstep, Reports
 from trainingrun_trainer.train.row_buffer import packed, unpacked
-from trainingrun_trainer.train.row_stream import RowStream
 from trainingrun_trainer.train.waiting import Waiting
 
 # How long a rank waits for rows before it hears what the others have, and whether to stop: longer while nothing comes.
@@ -59,7 +59,8 @@ class Portion:
 class Supply:
     """See the module.
 
-    `wanted(n)` is each rank's number of rows in the n-th step. `is_stopped` says that ranks were asked to stop while
+    `wanted(n)` is each rank's number of rows in the n-th step. Rows are fetched and batches made `beside` training, in
+    threads unless that is given. `is_stopped` says that ranks were asked to stop while
     they waited for rows, `waited_for_rows` and `waited_for_collate` how many seconds this rank's device has waited.
     """
 
@@ -72,19 +73,21 @@ class Supply:
         lockstep: Lockstep,
         collate: Collate,
         link: DeviceLink,
+        beside: Beside | None = None,
         now: Callable[[], float] = time.monotonic,
     ):
         self.is_stopped = False
         self.waited_for_rows = 0.0
         self.waited_for_collate = 0.0
         self._wanted = wanted
-        self._prefetch = prefetch_batches
+        self._beside: Beside = beside or Threads()
+        self._prefetch = self._beside.ahead(prefetch_batches)
         self._lockstep = lockstep
         self._for_rows, self._for_collate = Waiting(link.is_idle, now), Waiting(link.is_idle, now)
         self._unreported = 0.0
-        self._maker = BatchMaker(collate, link)
+        self._maker = BatchMaker(collate, link, self._beside.maker())
         # One step's rows beside those that are kept ahead: while a step is computed, as many are fetched.
-        self._stream = RowStream(tables, max(1, self._own(0)))
+        self._stream = self._beside.stream(tables, max(1, self._own(0)))
 
     def steps(self, must_stop: Callable[[], bool]) -> Iterator[Portion]:
         """The steps; equally many on every rank. `must_stop` is asked before each, and while there are no rows."""
@@ -127,7 +130,7 @@ class Supply:
 
     def _fetch(self, target: int, own: int, patience: float) -> None:
         """Have `target` rows here, or as many as come in time, and the batch of `own` rows made."""
-        self._for_rows.until(lambda seconds: self._has_rows(target, seconds), patience)
+        self._beside.wait(self._for_rows, lambda seconds: self._has_rows(target, seconds), patience)
         self._has_rows(own * (1 + self._prefetch), 0.0)
         if self._maker.rows >= own:
             self._make(own)
@@ -141,8 +144,11 @@ class Supply:
         return self._maker.rows >= target or self._stream.has_ended
 
     def _make(self, rows: int) -> None:
-        self._maker.prepare(rows, max(1, self._prefetch))
-        self._for_collate.until(lambda seconds: self._maker.is_ready(rows, seconds))
+        def is_made(seconds: float) -> bool:
+            self._maker.prepare(rows, max(1, self._prefetch))
+            return self._maker.is_ready(rows, seconds)
+
+        self._beside.wait(self._for_collate, is_made)
 
     def _report(self, must_stop: bool) -> Reports:
         for_rows, for_collate = self._for_rows.taken(), self._for_collate.taken()

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.failures.quitting import has_quit
 from trainingrun_trainer.train.call_watch import Broadcast, CallWatch, Mistake, shape_of
 from trainingrun_trainer.train.computation import LOSS, Computation
 from trainingrun_trainer.train.mistakes import OtherRanksNeeded, refusal
@@ -66,6 +67,8 @@ def _form(computation: Computation, name: str, outputs: Any, targets: Any, choic
         except (InvalidConfiguration, OtherRanksNeeded):
             raise
         except Exception as error:  # whatever the function makes of this form; the first is told if there is no other
+            if has_quit(error):
+                raise
             errors.append(error)
             if isinstance(error, Mistake) and not isinstance(error, Broadcast):
                 break

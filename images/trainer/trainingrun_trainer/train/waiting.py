@@ -39,7 +39,7 @@ class Waiting:
                 self._seconds += now - idle_since if idle_since is not None else 0.0
                 return was_ready
 
-    def during(self, wait: Callable[[], None]) -> None:
+    def during(self, wait: Callable[[], object]) -> None:
         """Call `wait`, which nothing can interrupt; it counts if the device is idle as it begins."""
         began, was_idle = self._now(), self._is_idle()
         wait()

@@ -1,10 +1,12 @@
-"""Opens the session of a worker: the one place of training that asks Ray which rank this process is.
+"""The training function that Ray Train runs on every worker: the one place of training that asks Ray which rank it is.
 
-It must not train.
+It must not know what training is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +16,18 @@ import ray.train.torch
 import torch
 
 from trainingrun.spec import parse
+from trainingrun_trainer.failures.classify import failure_of
+from trainingrun_trainer.pool.client import HubRows
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.checkpoint_book import Writer
-from trainingrun_trainer.train.checkpointing import Saver
-from trainingrun_trainer.train.feed import Feed
+from trainingrun_trainer.train.hub_link import HubLink
 from trainingrun_trainer.train.lockstep import Lockstep
-from trainingrun_trainer.train.reporter import Reporter
-from trainingrun_trainer.train.session import Session
+from trainingrun_trainer.train.loop import train
+from trainingrun_trainer.train.opening import Rank, Task, open_session
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """What a worker needs besides its place in the world. `total_rows` is None where only reading tells.
-
-    `recorded` is what checkpoints say about where they come from: see checkpointing.Saver.
-    """
+    """What a worker needs besides its place in the world: the run as a document, and the fields of Task."""
 
     document: dict[str, Any]
     storage: RunStorage
@@ -38,33 +37,34 @@ class LoopConfig:
     recorded: dict[str, Any]
 
 
-def open_session(config: LoopConfig) -> Session:
-    """The session of the worker that this process is, as Ray Train has started it."""
-    run = parse(config.document)
-    if run.spec.recipe is None:
-        raise RuntimeError("a run with its own command has no built-in training function")
+def train_on_worker(config: dict[str, Any]) -> None:
+    """The training function. `config["loop"]` is a LoopConfig."""
+    loop: LoopConfig = config["loop"]
+    with _failures_told(loop.hub):
+        task = Task(parse(loop.document), loop.storage, loop.attempt, loop.total_rows, loop.recorded)
+        train(open_session(task, _this_rank(loop.hub)))
+
+
+def _this_rank(hub: Any) -> Rank:
     context = ray.train.get_context()
     lockstep = Lockstep(context.get_world_rank(), context.get_world_size())
-    device = ray.train.torch.get_device() if torch.cuda.is_available() else torch.device("cpu")
     # How many times Ray has started the workers in this attempt.
-    generation: int = lockstep.broadcast(ray.get(config.hub.join.remote()) if lockstep.rank == 0 else None)
-    reporter = Reporter(config.hub, is_reporting=lockstep.rank == 0)
-
-    return Session(
-        run,
-        device=device,
+    generation: int = lockstep.broadcast(ray.get(hub.join.remote()) if lockstep.rank == 0 else None)
+    return Rank(
         lockstep=lockstep,
-        reporter=reporter,
-        feed=Feed(run.spec.recipe, config.hub, lockstep, device, generation=generation),
-        saver=Saver(
-            config.storage,
-            lockstep,
-            Writer(config.attempt, generation),
-            num_to_keep=run.spec.storage.checkpoints.num_to_keep,
-            recorded=config.recorded,
-            notify=lambda level, message: reporter.tell("Notice", level=level, message=message),
-        ),
+        device=ray.train.torch.get_device() if torch.cuda.is_available() else torch.device("cpu"),
         node=ray.get_runtime_context().get_node_id(),
         generation=generation,
-        total_rows=config.total_rows,
+        driver=HubLink(hub) if lockstep.rank == 0 else None,
+        rows=HubRows(hub, lockstep.rank),
     )
+
+
+@contextmanager
+def _failures_told(hub: Any) -> Iterator[None]:
+    """Tell the hub of an exception before Ray wraps it, then let it go on: Ray must end the other workers."""
+    try:
+        yield
+    except Exception as error:
+        ray.get(hub.fail.remote(failure_of(error)))
+        raise
