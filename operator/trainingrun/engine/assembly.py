@@ -92,7 +92,7 @@ def assemble(
         watches=Watches(WATCHED, namespaces, resync.want),
         events=events,
         worker=Worker(Reconciler(leading, cache, creator, events, now), cache, queue, metrics),
-        writer=ProgressWriter(api, now),
+        writer=ProgressWriter(api, cache, now),
         heartbeat=Heartbeat(),
     )
     _add_gauges(parts)

@@ -7,7 +7,6 @@ runs: a failing run is no reason to restart the operator.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -70,11 +69,3 @@ def _answering(checks: tuple[Check, ...]) -> Callable[[web.Request], Awaitable[w
         return web.Response(text="\n".join(problems) or "ok", status=503 if problems else 200)
 
     return answer
-
-
-async def serve(app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None) -> web.AppRunner:
-    """Start to serve; `cleanup` of what is returned ends it."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    await web.TCPSite(runner, address, port, ssl_context=tls).start()
-    return runner

@@ -21,6 +21,8 @@ from trainingrun.engine import health
 from trainingrun.engine.assembly import Parts, assemble, jitter, now
 from trainingrun.engine.discovery import Kinds
 from trainingrun.engine.kopf_watch import STOP_SECONDS, watch
+from trainingrun.engine.listener import Listener, serve
+from trainingrun.engine.progress.callers import Callers
 from trainingrun.engine.progress.endpoint import ProgressEndpoint
 from trainingrun.engine.progress.tokens import TokenReviewer
 from trainingrun.engine.settings import InvalidSettings, Settings, flag_of
@@ -61,7 +63,7 @@ class Operator:
         self._kinds = Kinds(parts.api, parts.settings.namespaces or (None,))
         self._began = asyncio.Event()
         self._has_failed = False
-        self._servers: list[web.AppRunner] = []
+        self._servers: list[Listener] = []
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def run(self) -> int:
@@ -125,8 +127,9 @@ class Operator:
         await self._listen(app, "health_port")
         if settings.progress_url is None:
             return
-        reviewer = TokenReviewer(parts.api, settings.progress_audience)
-        endpoint = ProgressEndpoint(parts.api, parts.cache, reviewer, parts.writer, parts.metrics, now)
+        callers = Callers()
+        reviewer = TokenReviewer(parts.api, settings.progress_audience, callers, parts.cache.pod, now)
+        endpoint = ProgressEndpoint(parts.api, parts.cache, callers, reviewer, parts.writer, parts.metrics, now)
         certificate = settings.certificate()
         if certificate is not None:
             self._start("certificate", certificate.keep())
@@ -136,7 +139,7 @@ class Operator:
     async def _listen(self, app: web.Application, setting: str, tls: ssl.SSLContext | None = None) -> None:
         settings, port = self._parts.settings, getattr(self._parts.settings, setting)
         try:
-            self._servers.append(await health.serve(app, settings.bind_address, port, tls))
+            self._servers.append(await serve(app, settings.bind_address, port, tls))
         except OSError as error:
             words = f"{flag_of(setting)}: found {port}, allowed: a port that can be opened ({error.strerror})"
             raise InvalidSettings(words) from error

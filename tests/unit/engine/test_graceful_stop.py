@@ -45,7 +45,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async def serve(*_: Any) -> Runner:
         return Runner()
 
-    monkeypatch.setattr(run.health, "serve", serve)
+    monkeypatch.setattr(run, "serve", serve)
     monkeypatch.setattr(run, "watch", watching)
     monkeypatch.setattr(run, "_on_signals", lambda stop: None)
 
