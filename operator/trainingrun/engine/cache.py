@@ -1,41 +1,26 @@
 """What the operator knows about the cluster: projections by kind, children by the uid of their run. No I/O.
 
 A body is read once and thrown away. An older version never replaces a newer one, whatever the order in which
-watches and lists deliver them, and an object that is gone never comes back. Each change is answered with the key of
-the run that it matters to, or None when nothing that matters has changed: equality of projections decides.
+watches and lists deliver them. That an object is gone means that it has left the view, by its end or by its labels: it
+may come back with a newer version. A list replaces everything of its view in one step. Each change is answered with
+the key of the run that it matters to, or None when nothing that matters has changed: equality of projections decides.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from trainingrun.contract.labels import RUN_UID_KEY
-from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.observed import (
-    Observed,
-    Pod,
-    RayCluster,
-    RayJob,
-    RunObject,
-    pod_of,
-    ray_cluster_of,
-    ray_job_of,
-    run_object_of,
-)
+from trainingrun.engine.readings import READERS, Body, Child, Reading, read, version_of
+from trainingrun.kube.resources import PODS, TRAINING_RUNS
+from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject
 
-Body = Mapping[str, Any]
-Child = RayJob | RayCluster | Pod
-_READERS: dict[str, Callable[[Body], Child]] = {
-    RAY_JOBS.kind: ray_job_of,
-    RAY_CLUSTERS.kind: ray_cluster_of,
-    PODS.kind: pod_of,
-}
 # Enough for every deletion whose late events may still be on their way.
 _REMEMBERED_DELETIONS = 4096
+_FOREVER = float("inf")
 
 
 class Key(NamedTuple):
@@ -60,55 +45,62 @@ class Cache:
 
     def __init__(self) -> None:
         self.reports_since: datetime | None = None
-        self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in (TRAINING_RUNS.kind, *_READERS)}
+        self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in (TRAINING_RUNS.kind, *READERS)}
         self._runs: dict[Key, RunObject] = {}
         self._keys: dict[str, Key] = {}
         self._children: dict[str, dict[str, Child]] = defaultdict(dict)
         self._refusals: dict[str, tuple[str, str]] = {}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._gone: OrderedDict[str, float] = OrderedDict()
         self._newest: dict[str, int] = defaultdict(int)
+
+    def read(self, kind: str, body: Body) -> Reading:
+        """Read a body, unless there is nothing new in it. The cache stays as it is."""
+        uid, version = str(body["metadata"]["uid"]), version_of(body["metadata"])
+        old = self._entries[kind].get(uid)
+        if old is not None and 0 < version <= old.version:
+            return Reading(uid, version)
+        return read(kind, body, old.value if old is not None and isinstance(old.value, RunObject) else None)
 
     def put(self, kind: str, body: Body) -> Key | None:
         """Note an object. Returns the key of the run that this matters to, if any."""
-        metadata = body["metadata"]
-        uid, version = str(metadata["uid"]), version_of(metadata)
-        self._newest[kind] = max(version, self._newest[kind])
-        if uid in self._gone:
-            return None
-        old = self._entries[kind].get(uid)
-        if old is not None and 0 < version <= old.version:
-            return None
-        if kind == TRAINING_RUNS.kind:
-            before = old.value if old is not None and isinstance(old.value, RunObject) else None
-            return self._put_run(uid, version, run_object_of(body, before), old)
-        return self._put_child(kind, uid, version, body, old)
+        return self._note(kind, self.read(kind, body))
+
+    def replace(
+        self, kind: str, namespace: str | None, readings: Iterable[Reading], seen: Collection[str], version: str
+    ) -> set[Key]:
+        """Note a complete list at this version, in one step. Returns the keys of the runs that it matters to.
+
+        Whatever is not `seen` in it is gone, unless it is younger than the list.
+        """
+        listed = version_of({"resourceVersion": version})
+        keys = {self._note(kind, reading) for reading in readings}
+        absent = [
+            uid
+            for uid, entry in self._entries[kind].items()
+            if uid not in seen and entry.version <= listed and namespace in (None, entry.value.namespace)
+        ]
+        keys |= {self.forget_uid(kind, uid, listed) for uid in absent}
+        return {key for key in keys if key is not None}
 
     def forget(self, kind: str, body: Body) -> Key | None:
-        """Note that an object is gone for good. Returns the key of the run that this matters to."""
-        self._newest[kind] = max(version_of(body["metadata"]), self._newest[kind])
-        return self.forget_uid(kind, str(body["metadata"]["uid"]))
+        """Note that an object has left the view. Returns the key of the run that this matters to."""
+        version = version_of(body["metadata"])
+        self._newest[kind] = max(version, self._newest[kind])
+        return self.forget_uid(kind, str(body["metadata"]["uid"]), version or _FOREVER)
 
-    def forget_uid(self, kind: str, uid: str) -> Key | None:
-        """As `forget`, of an object whose body is not known."""
-        self._gone[uid] = None
+    def forget_uid(self, kind: str, uid: str, version: float = _FOREVER) -> Key | None:
+        """As `forget`, of an object whose body is not known: it was gone at this version, or is for good."""
+        self._gone[uid] = max(version, self._gone.pop(uid, 0))
         if len(self._gone) > _REMEMBERED_DELETIONS:
             self._gone.popitem(last=False)
-        entry = self._entries[kind].pop(uid, None)
-        if entry is None:
+        entry = self._entries[kind].get(uid)
+        if entry is None or entry.version > version:
             return None
+        del self._entries[kind][uid]
         if kind == TRAINING_RUNS.kind:
             return self._forget_run(uid)
         self._drop_child(entry.run_uid, uid)
         return self._keys.get(entry.run_uid)
-
-    def absent(self, kind: str, namespace: str | None, seen: Iterable[str], version: str) -> list[str]:
-        """The uids that a complete list at this version shows to be gone; younger objects are not among them."""
-        present, listed = set(seen), version_of({"resourceVersion": version})
-        return [
-            uid
-            for uid, entry in self._entries[kind].items()
-            if uid not in present and entry.version <= listed and namespace in (None, entry.value.namespace)
-        ]
 
     def newest(self, kind: str) -> int:
         """The newest version that was seen of a kind: a list that is older is not what the cluster is now."""
@@ -162,6 +154,17 @@ class Cache:
         """The number of objects of each kind."""
         return {kind: len(entries) for kind, entries in self._entries.items()}
 
+    def _note(self, kind: str, reading: Reading) -> Key | None:
+        uid, version, _, value = reading
+        self._newest[kind] = max(version, self._newest[kind])
+        old = self._entries[kind].get(uid)
+        # It is read and noted in two steps, between which others may have come.
+        if value is None or version <= self._gone.get(uid, -1) or (old is not None and 0 < version <= old.version):
+            return None
+        if isinstance(value, RunObject):
+            return self._put_run(uid, version, value, old)
+        return self._put_child(kind, reading, value, old)
+
     def _put_run(self, uid: str, version: int, run: RunObject, old: _Entry | None) -> Key | None:
         key = Key(run.namespace, run.name)
         other = self._runs.get(key)
@@ -184,9 +187,8 @@ class Cache:
             del self._runs[key]
         return key
 
-    def _put_child(self, kind: str, uid: str, version: int, body: Body, old: _Entry | None) -> Key | None:
-        child = _READERS[kind](body)
-        run_uid = _run_uid(child, body)
+    def _put_child(self, kind: str, reading: Reading, child: Child, old: _Entry | None) -> Key | None:
+        uid, version, run_uid, _ = reading
         if old is not None and old.run_uid != run_uid:
             self._drop_child(old.run_uid, uid)
         self._entries[kind][uid] = _Entry(version, run_uid, child)
@@ -200,16 +202,3 @@ class Cache:
         children.pop(uid, None)
         if not children:
             del self._children[run_uid]
-
-
-def _run_uid(child: Child, body: Body) -> str:
-    """The run that a child belongs to: its controller's uid, or its label's where Ray is its controller."""
-    if isinstance(child, RayJob):
-        return child.owner_uid or str((body["metadata"].get("labels") or {}).get(RUN_UID_KEY, ""))
-    return child.run_uid
-
-
-def version_of(metadata: Body) -> int:
-    """A resource version as a number, 0 for none: they are compared only to tell older from newer of one kind."""
-    text = str(metadata.get("resourceVersion", ""))
-    return int(text) if text.isascii() and text.isdigit() else 0

@@ -18,9 +18,9 @@ from typing import Any
 from aiohttp import web
 
 from trainingrun.engine import health
-from trainingrun.engine.assembly import Parts, assemble, jitter, now
-from trainingrun.engine.discovery import Kinds
-from trainingrun.engine.kopf_watch import STOP_SECONDS, watch
+from trainingrun.engine.assembly import Parts, assemble, now
+from trainingrun.engine.cache import Key
+from trainingrun.engine.kopf_frame import STOP_SECONDS, run_framed
 from trainingrun.engine.listener import Listener, serve
 from trainingrun.engine.progress.callers import Callers
 from trainingrun.engine.progress.endpoint import ProgressEndpoint
@@ -30,8 +30,6 @@ from trainingrun.kube import KubernetesTransport, load_configuration
 
 logger = logging.getLogger(__name__)
 
-# Longer than listing 10,000 runs takes, and than the watches wait for an API server that is unavailable.
-_FIRST_WATCH_SECONDS = 600.0
 _DRAIN_SECONDS = 8.0
 # Hardly anything here is in a cycle: searching for cycles after every 700 objects takes a quarter of the start time.
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
@@ -60,7 +58,6 @@ class Operator:
         self.stop = asyncio.Event()
         self._parts = parts
         self._configuration = configuration
-        self._kinds = Kinds(parts.api, parts.settings.namespaces or (None,))
         self._began = asyncio.Event()
         self._has_failed = False
         self._servers: list[Listener] = []
@@ -104,26 +101,27 @@ class Operator:
         if parts.lease is not None:
             await parts.lease.acquire()
             self._start("lease", parts.lease.keep())
-        await self._kinds.wait()
-        served = parts.settings.namespaces
-        self._start("watch", watch(self._configuration, parts.intake, parts.watches, served, self.stop))
-        async with asyncio.timeout(_FIRST_WATCH_SECONDS):
-            await parts.watches.wait()
+        self._start("watch", run_framed(self._configuration, parts.informers.keep, self.stop))
+        await parts.informers.wait()
         # kopf took the signals.
         _on_signals(self.stop)
-        await parts.resync.first(jitter)
         logger.info("working", extra=parts.cache.sizes())
         self._began.set()
-        await parts.resync.keep(parts.settings.resync_seconds, jitter)
+        await parts.informers.keep_comparing(parts.settings.resync_seconds)
 
     async def _work(self) -> None:
         await self._began.wait()
-        await self._parts.queue.work(self._parts.worker.look)
+        await self._parts.queue.work(self._look)
+
+    async def _look(self, key: Key) -> None:
+        """Reconcile a run if all of its namespace is known; when it is, every run of it comes again."""
+        if self._parts.informers.is_synced(key.namespace):
+            await self._parts.worker.look(key)
 
     async def _serve(self) -> None:
         parts, settings = self._parts, self._parts.settings
-        alive = (parts.heartbeat.check, lambda: health.check_queue(parts.queue.oldest()))
-        app = health.application(parts.metrics, alive, (self._check_ready,))
+        alive = (parts.heartbeat.check, lambda: health.check_work(parts.queue.stalled()))
+        app = health.application(parts.metrics, alive, (self._check_ready,), self._notes)
         await self._listen(app, "health_port")
         if settings.progress_url is None:
             return
@@ -149,10 +147,17 @@ class Operator:
         lease = self._parts.lease
         if lease is not None and not lease.is_leading:
             return None if lease.is_known else "the Lease has not been read yet"
-        if not self._began.is_set():
-            return self._kinds.problem or "the first lists are not complete"
-        stale = self._parts.watches.stale()
-        return f"no watch of {stale[0].plural} is known to be alive" if stale else None
+        informers = self._parts.informers
+        if not self._began.is_set() or not informers.is_any_synced:
+            return next(iter(informers.unserved().values()), "the first lists are not complete")
+        stale = informers.stale()
+        return f"no watch of {stale[0]} is known to be alive" if stale else None
+
+    def _notes(self) -> list[str]:
+        """What no restart and no other replica would mend: namespaces that are not served while others are."""
+        informers = self._parts.informers
+        unserved = informers.unserved() if informers.is_any_synced else {}
+        return [f"namespace {name} is not served: {why}" for name, why in unserved.items()]
 
     def _start(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(coroutine, name=name)
@@ -165,8 +170,15 @@ class Operator:
         error = task.exception()
         if error is not None:
             self._has_failed = True
-            logger.error("the operator stops: %s failed: %s", task.get_name(), error, exc_info=error)
+            logger.error("the operator stops: %s failed: %s", task.get_name(), _cause(error), exc_info=error)
         self.stop.set()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong first in tasks that belong together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _on_signals(stop: asyncio.Event) -> None:
