@@ -12,8 +12,8 @@ from scenarios import NAME, Scenario
 from virtual_time import EPOCH
 from world import World
 
-from trainingrun.engine.lease import LeadershipLost
 from trainingrun.engine.informer import WentBack
+from trainingrun.engine.lease import LeadershipLost
 
 CONDITIONS = (
     "Accepted",

@@ -117,13 +117,17 @@ def _add_gauges(parts: Parts) -> None:
     metrics.gauge("queue_depth", "Runs waiting for a worker", parts.queue.depth)
     metrics.gauge("queue_oldest_seconds", "How long the oldest run has been waiting or worked on", parts.queue.oldest)
     metrics.gauge("leader", "1 while this replica may act", lambda: 1.0 if _is_leading(parts) else 0.0)
-    unserved = parts.informers.unserved
-    metrics.gauge("namespaces_unserved", "Namespaces that cannot be served now", lambda: len(unserved()))
+    metrics.gauge("namespaces_unserved", "Namespaces that cannot be served now", lambda: _unserved(parts))
     metrics.gauge_by_kind("cache_objects", "Objects in the cache", lambda kind: parts.cache.sizes()[kind], kinds)
     metrics.gauge_by_kind(
         "watch_age_seconds", "Seconds since the watch connected", lambda kind: parts.informers.age(plurals[kind]), kinds
     )
     metrics.gauge_by_kind("last_event_age_seconds", "Seconds since the last event", parts.intake.age, kinds)
+
+
+def _unserved(parts: Parts) -> float:
+    """A replica that does not act serves none, which is nothing to worry about."""
+    return float(len(parts.informers.unserved())) if _is_leading(parts) else 0.0
 
 
 def _is_leading(parts: Parts) -> bool:

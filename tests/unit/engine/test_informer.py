@@ -1,4 +1,4 @@
-"""One kind in step with the API server: lists that replace in one step, watches that go on, and what is not believed."""
+"""One kind in step with the API server: lists replace in one step, watches go on, and not everything is believed."""
 
 from __future__ import annotations
 

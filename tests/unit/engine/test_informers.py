@@ -1,4 +1,4 @@
-"""Every namespace is served by itself: what is wrong with one holds up no other, and nothing half known is decided on."""
+"""Every namespace is served by itself: what is wrong with one holds up no other, and nothing is half known."""
 
 from __future__ import annotations
 

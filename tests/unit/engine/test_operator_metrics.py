@@ -89,8 +89,10 @@ def test_the_age_of_each_watch_is_measured() -> None:
     play(script)
 
 
-def test_namespaces_that_cannot_be_served_are_counted() -> None:
+def test_namespaces_that_cannot_be_served_are_counted_by_the_replica_that_acts() -> None:
     async def script(parts: Parts, connection: Connection) -> None:
+        assert parts.lease is not None and value(parts, "namespaces_unserved") == 0
+        await parts.lease.acquire()
         assert value(parts, "namespaces_unserved") == 1
         await parts.informers.first()
         assert value(parts, "namespaces_unserved") == 0
