@@ -1,4 +1,4 @@
-"""What the operator knows about the cluster: projections by kind, children by the uid of their run. No I/O.
+"""What the operator knows about the cluster: projections by kind, children by namespace and uid of their run. No I/O.
 
 A body is read once and thrown away. An older version never replaces a newer one, whatever the order in which
 watches and lists deliver them. That an object is gone means that it has left the view, by its end or by its labels: it
@@ -33,10 +33,17 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+class _Owner(NamedTuple):
+    """A run, as its children name it: a copy of a child in another namespace is none of its own."""
+
+    namespace: str
+    uid: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     version: int
-    run_uid: str
+    owner: _Owner
     value: RunObject | Child
 
 
@@ -48,7 +55,7 @@ class Cache:
         self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in (TRAINING_RUNS.kind, *READERS)}
         self._runs: dict[Key, RunObject] = {}
         self._keys: dict[str, Key] = {}
-        self._children: dict[str, dict[str, Child]] = defaultdict(dict)
+        self._children: dict[_Owner, dict[str, Child]] = defaultdict(dict)
         self._refusals: dict[str, tuple[str, str]] = {}
         self._gone: OrderedDict[str, float] = OrderedDict()
         self._newest: dict[str, int] = defaultdict(int)
@@ -61,8 +68,13 @@ class Cache:
             return Reading(uid, version)
         return read(kind, body, old.value if old is not None and isinstance(old.value, RunObject) else None)
 
-    def put(self, kind: str, body: Body) -> Key | None:
-        """Note an object. Returns the key of the run that this matters to, if any."""
+    def put(self, kind: str, body: Body, *, is_certain: bool = False) -> Key | None:
+        """Note an object. Returns the key of the run that this matters to, if any.
+
+        `is_certain`: the API server was asked for it just now, so that it exists even if no watch shows it any more.
+        """
+        if is_certain:
+            self._gone.pop(str(body["metadata"]["uid"]), None)
         return self._note(kind, self.read(kind, body))
 
     def replace(
@@ -99,8 +111,8 @@ class Cache:
         del self._entries[kind][uid]
         if kind == TRAINING_RUNS.kind:
             return self._forget_run(uid)
-        self._drop_child(entry.run_uid, uid)
-        return self._keys.get(entry.run_uid)
+        self._drop_child(entry.owner, uid)
+        return self._key_of(entry.owner)
 
     def newest(self, kind: str) -> int:
         """The newest version that was seen of a kind: a list that is older is not what the cluster is now."""
@@ -127,7 +139,9 @@ class Cache:
 
     def observed(self, run_uid: str) -> Observed:
         """Everything of a run, in an order that does not depend on that of events."""
-        children = sorted(self._children.get(run_uid, {}).values(), key=lambda child: (child.attempt, child.name))
+        key = self._keys.get(run_uid)
+        known = self._children.get(_Owner(key.namespace, run_uid), {}) if key is not None else {}
+        children = sorted(known.values(), key=lambda child: (child.attempt, child.name))
         return Observed(
             ray_jobs=tuple(child for child in children if isinstance(child, RayJob)),
             ray_clusters=tuple(child for child in children if isinstance(child, RayCluster)),
@@ -173,7 +187,7 @@ class Cache:
             if version < self._entries[TRAINING_RUNS.kind][other.uid].version:
                 return None
             self.forget_uid(TRAINING_RUNS.kind, other.uid)
-        self._entries[TRAINING_RUNS.kind][uid] = _Entry(version, uid, run)
+        self._entries[TRAINING_RUNS.kind][uid] = _Entry(version, _Owner(run.namespace, uid), run)
         self._runs[key], self._keys[uid] = run, key
         before = old.value if old is not None else None
         if isinstance(before, RunObject) and replace(before, resource_version=run.resource_version) == run:
@@ -188,17 +202,21 @@ class Cache:
         return key
 
     def _put_child(self, kind: str, reading: Reading, child: Child, old: _Entry | None) -> Key | None:
-        uid, version, run_uid, _ = reading
-        if old is not None and old.run_uid != run_uid:
-            self._drop_child(old.run_uid, uid)
-        self._entries[kind][uid] = _Entry(version, run_uid, child)
-        if old is not None and old.run_uid == run_uid and old.value == child:
+        uid, owner = reading.uid, _Owner(child.namespace, reading.run_uid)
+        if old is not None and old.owner != owner:
+            self._drop_child(old.owner, uid)
+        self._entries[kind][uid] = _Entry(reading.version, owner, child)
+        if old is not None and old.owner == owner and old.value == child:
             return None
-        self._children[run_uid][uid] = child
-        return self._keys.get(run_uid)
+        self._children[owner][uid] = child
+        return self._key_of(owner)
 
-    def _drop_child(self, run_uid: str, uid: str) -> None:
-        children = self._children[run_uid]
+    def _drop_child(self, owner: _Owner, uid: str) -> None:
+        children = self._children[owner]
         children.pop(uid, None)
         if not children:
-            del self._children[run_uid]
+            del self._children[owner]
+
+    def _key_of(self, owner: _Owner) -> Key | None:
+        key = self._keys.get(owner.uid)
+        return key if key is not None and key.namespace == owner.namespace else None

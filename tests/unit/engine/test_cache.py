@@ -123,6 +123,23 @@ def test_an_old_departure_does_not_hide_what_is_back_already() -> None:
     assert "pod" in names(cache)
 
 
+def test_what_the_api_server_was_asked_for_exists_whatever_watches_say() -> None:
+    cache = filled()
+    cache.forget("RayJob", child_body("job", 9, owner="run-1"))
+    assert cache.put("RayJob", child_body("job", 9, owner="run-1"), is_certain=True) == KEY
+    assert "job" in names(cache)
+
+
+@pytest.mark.parametrize("kind", ["RayJob", "RayCluster", "Pod"])
+def test_a_copy_in_another_namespace_is_no_child(kind: str) -> None:
+    cache = filled()
+    copy = child_body("copy", 9, owner="run-1")
+    copy["metadata"]["namespace"] = "elsewhere"
+    assert cache.put(kind, copy) is None
+    assert "copy" not in names(cache)
+    assert cache.forget(kind, copy) is None
+
+
 def test_forgetting_what_is_not_known_names_nobody() -> None:
     assert filled().forget("Pod", child_body("other", 9)) is None
 
@@ -169,6 +186,7 @@ def test_a_ray_job_belongs_to_its_owner_whatever_its_label_says() -> None:
 
 def test_a_child_that_changes_hands_leaves_its_run() -> None:
     cache = filled()
+    cache.put("TrainingRun", run_body(name="other", uid="somebody", version=8))
     cache.put("RayJob", child_body("job", 9, run_uid="another", owner="somebody"))
     assert names(cache) == ["cluster", "pod"] and names(cache, "somebody") == ["job"]
 
@@ -178,6 +196,7 @@ def test_children_come_in_one_order_whatever_the_order_of_events() -> None:
     observed = []
     for order in (bodies, bodies[::-1]):
         cache = Cache()
+        cache.put("TrainingRun", run_body())
         for body in order:
             cache.put("Pod", body)
         observed.append(cache.observed("run-1"))
