@@ -96,17 +96,17 @@ class Operator:
         logger.info("ended")
 
     async def _lead(self) -> None:
-        """Wait to become the acting replica, and for what it needs; then watch, compare and start the workers."""
+        """Wait to become the acting replica; then start the workers, watch and compare."""
         parts = self._parts
         if parts.lease is not None:
             await parts.lease.acquire()
             self._start("lease", parts.lease.keep())
+        self._began.set()
         self._start("watch", run_framed(self._configuration, parts.informers.keep, self.stop))
         await parts.informers.wait()
         # kopf took the signals.
         _on_signals(self.stop)
         logger.info("working", extra=parts.cache.sizes())
-        self._began.set()
         await parts.informers.keep_comparing(parts.settings.resync_seconds)
 
     async def _work(self) -> None:
@@ -148,8 +148,8 @@ class Operator:
         if lease is not None and not lease.is_leading:
             return None if lease.is_known else "the Lease has not been read yet"
         informers = self._parts.informers
-        if not self._began.is_set() or not informers.is_any_synced:
-            return next(iter(informers.unserved().values()), "the first lists are not complete")
+        if not informers.is_any_synced:
+            return next(iter(informers.unserved().values()))
         stale = informers.stale()
         return f"no watch of {stale[0]} is known to be alive" if stale else None
 

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from trainingrun.contract.labels import FIELD_MANAGER
-from trainingrun.kube.errors import ApiError, Expired, error_of
+from trainingrun.kube.errors import ApiError, Expired, Transient, error_of
 from trainingrun.kube.resources import PODS, TOKEN_REVIEWS, Resource
 from trainingrun.kube.transport import APPLY, MERGE, Request, Response, Transport
 
@@ -221,8 +221,7 @@ class Api:
             self._observe(verb, resource.plural, 0)
             raise
         self._judge(verb, resource, answer)
-        body: Body = orjson.loads(answer.body)
-        return body
+        return _json(answer.body)
 
     def _judge(self, verb: str, resource: Resource, answer: Response) -> None:
         self._observe(verb, resource.plural, answer.status)
@@ -230,11 +229,20 @@ class Api:
             raise error_of(answer.status, answer.headers, answer.body)
 
 
+def _json(text: bytes) -> Body:
+    try:
+        body: Body = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        # A proxy's page, or a stream that was ended in the middle of an object.
+        raise Transient(f"the answer is not JSON: {error}") from error
+    return body
+
+
 async def _changes(lines: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, Body]]:
     async for line in lines:
         if not line.strip():
             continue
-        change = orjson.loads(line)
+        change = _json(line)
         body = change["object"]
         if change["type"] == "ERROR":
             code = int(body.get("code") or 500)

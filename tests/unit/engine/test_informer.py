@@ -52,7 +52,7 @@ class Bench:
             await asyncio.sleep(pause)
             if isinstance(line, Exception):
                 raise line
-            yield json.dumps(line).encode()
+            yield line if isinstance(line, bytes) else json.dumps(line).encode()
 
     def pod(self, name: str) -> dict[str, Any]:
         return self.server.create("pods", NAMESPACE, {"metadata": {"name": name, "labels": OURS}})
@@ -219,6 +219,17 @@ def test_a_connection_that_is_cut_is_made_again_with_growing_pauses_and_without_
         await asyncio.sleep(30)
         assert [time for time, _ in bench.watches()] == [0, 2, 4, 9, 17]
         assert bench.lists() == [0] and bench.pods.problem is None
+        keeping.cancel()
+
+    play(script)
+
+
+def test_a_watch_that_ends_in_the_middle_of_an_object_is_made_again() -> None:
+    async def script(bench: Bench) -> None:
+        bench.told = [[(20, b'{"type": "MODIF')]]
+        keeping = watched(bench)
+        await asyncio.sleep(30)
+        assert len(bench.watches()) == 2 and bench.lists() == [0]
         keeping.cancel()
 
     play(script)
