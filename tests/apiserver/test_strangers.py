@@ -25,6 +25,8 @@ pytestmark = pytest.mark.usefixtures("kuberay", "kubelet")
 
 CONNECTIONS, TOKENS = 2000, 10_000
 MOST_BYTES = 200 << 20
+# Long enough for a busy machine, and shorter than any outage.
+SOON_SECONDS = 15
 STRANGER = "127.0.0.9"
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
@@ -51,16 +53,19 @@ def token(number: int) -> str:
 
 
 async def hold_connections(port: int, seconds: float) -> None:
-    """Open connections of which no handshake is ever finished."""
+    """Keep connections open of which no handshake is ever finished; what is closed comes again."""
+    end = time.monotonic() + seconds
 
     async def hold(number: int) -> None:
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(STRANGER, 0))
-            writer.write(HALF_A_HELLO if number % 2 else b"")
-            await asyncio.wait_for(reader.read(), seconds)
-            writer.close()
-        except (OSError, TimeoutError):
-            pass
+        while (left := end - time.monotonic()) > 0:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(STRANGER, 0))
+                writer.write(HALF_A_HELLO if number % 2 else b"")
+                await asyncio.wait_for(reader.read(), left)
+                writer.close()
+            except (OSError, TimeoutError):
+                pass
+            await asyncio.sleep(1)
 
     await asyncio.gather(*map(hold, range(CONNECTIONS)))
 
@@ -93,19 +98,18 @@ def test_unfinished_connections_and_junk_tokens_cost_little_and_hold_nobody_up(
     control_plane: ControlPlane, runs: TrainingRuns, admin: RawClient, operators: Callable[..., OperatorProcess]
 ) -> None:
     operator = operators("with-strangers", tls=True)
-    sizes, answers = [operator.resident_bytes], Counter[int]()
+    answers = Counter[int]()
     runs.apply("honest")
     mine = control_plane.token_of(runs.namespace, "default", [AUDIENCE], head_of(admin, runs.namespace, "honest"))
 
     def reconciles_and_takes_reports(name: str) -> None:
         began = time.monotonic()
         runs.apply(name)
-        admin.until(lambda: runs.ray_job(name) in names(), f"the RayJob of {name}", 5)
+        admin.until(lambda: runs.ray_job(name) in names(), f"the RayJob of {name}", SOON_SECONDS)
         ca = control_plane.certificates.ca
         assert report(operator.progress_url, runs.namespace, "honest", mine, 1, ca=ca) in (200, 202)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SOON_SECONDS
         assert operator.readiness() == (200, "ok")
-        sizes.append(operator.resident_bytes)
 
     def names() -> list[str]:
         return [job["metadata"]["name"] for job in admin.list("rayjobs", runs.namespace)]
@@ -118,8 +122,7 @@ def test_unfinished_connections_and_junk_tokens_cost_little_and_hold_nobody_up(
     with in_background(lambda: asyncio.run(send_tokens(operator.progress_url, answers))):
         for number in range(3):
             reconciles_and_takes_reports(f"beside-tokens-{number}")
-    sizes.append(operator.resident_bytes)
-    assert max(sizes) < MOST_BYTES
+    assert operator.peak_bytes < MOST_BYTES
     # Those that name a pod are asked about, a few in a minute; nothing else is.
     assert answers[401] >= TOKENS * 3 / 4 * 0.99 and answers[429] > TOKENS / 4 * 0.9
     assert answers.total() == TOKENS and answers[200] == answers[202] == 0

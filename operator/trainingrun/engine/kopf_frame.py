@@ -8,7 +8,8 @@ annotations, no peering. What is watched is the business of `informers`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import itertools
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import aiohttp
@@ -16,12 +17,17 @@ import kopf
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-# Long enough to survive an upgrade of the control plane without exiting.
-_BACKOFFS = (1, 2, 4, 8, 15, 30, 60, 60, 60)
 # Only peering, which is off, would use it.
 _IDENTITY = "trainingrun"
 # Below the grace period of the pod.
 STOP_SECONDS = 20.0
+
+
+class _ForEver:
+    """Pauses between attempts to reach the API server: what is watched does not depend on what kopf finds there."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1, 2, 4, 8, 15, 30), itertools.repeat(60))
 
 
 async def run_framed(
@@ -95,6 +101,6 @@ def _settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
-    settings.networking.error_backoffs = _BACKOFFS
+    settings.networking.error_backoffs = _ForEver()
     settings.process.ultimate_exiting_timeout = STOP_SECONDS
     return settings
