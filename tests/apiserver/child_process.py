@@ -70,6 +70,12 @@ class ChildProcess:
     def resident_bytes(self) -> int:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that has been resident since its start."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
     def send(self, number: signal.Signals) -> None:
         assert self._process, f"{self.name} was not started"
         self._process.send_signal(number)

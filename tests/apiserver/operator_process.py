@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,8 @@ _KINDS = {
 class OperatorProcess(ChildProcess):
     """One replica. Without a `lease_namespace` it acts at once and always, whoever else does.
 
-    `serves` limits it to a namespace, and `account` is the namespace and name of its service account.
+    `serves` limits it to some namespaces, and `account` is the namespace and name of its service account. `tls` has it
+    take reports by TLS, with the control plane's certificate.
     """
 
     def __init__(
@@ -38,19 +39,23 @@ class OperatorProcess(ChildProcess):
         name: str = "operator",
         *,
         lease_namespace: str | None = None,
-        serves: str | None = None,
+        serves: Sequence[str] = (),
         account: tuple[str, str] = (NAMESPACE, OPERATOR),
+        tls: bool = False,
     ):
         ports = free_port(), free_port()
         self._health = f"http://127.0.0.1:{ports[0]}"
-        self.progress_url = f"http://127.0.0.1:{ports[1]}"
+        self.progress_port = ports[1]
+        self.progress_url = f"{'https' if tls else 'http'}://127.0.0.1:{ports[1]}"
+        pair = plane.certificates.serving_certificate, plane.certificates.serving_key
         flags = [
             f"--kubeconfig={plane.kubeconfig(f'{name}-of-{account[0]}', plane.token_of(*account))}",
             "--bind-address=127.0.0.1",
             f"--health-port={ports[0]}",
             f"--progress-port={ports[1]}",
             f"--progress-url={self.progress_url}",
-            *([f"--namespace={serves}"] if serves else []),
+            *([f"--progress-certificate={pair[0]}", f"--progress-key={pair[1]}"] if tls else []),
+            *(f"--namespace={namespace}" for namespace in serves),
             *([f"--lease-namespace={lease_namespace}"] if lease_namespace else ["--no-leader-election"]),
             "--lease-seconds=5",
         ]

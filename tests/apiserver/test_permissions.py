@@ -73,7 +73,7 @@ def limited(
             f"limited-in-{namespace}",
             until_ready=False,
             lease_namespace=namespace,
-            serves=namespace,
+            serves=[namespace],
             account=(namespace, OPERATOR),
         )
         found[namespace] = rule, process

@@ -7,17 +7,11 @@ import time
 import pytest
 from control_plane import ControlPlane
 from operator_process import OperatorProcess
-from progress_reports import AUDIENCE, report
-from raw_client import Object, RawClient
+from progress_reports import AUDIENCE, head_of, report
+from raw_client import RawClient
 from training_runs import TrainingRuns
 
 pytestmark = pytest.mark.usefixtures("kuberay", "kubelet")
-
-
-def head_of(admin: RawClient, namespace: str, name: str) -> Object:
-    selector = f"trainingrun.dev/group=head,trainingrun.dev/run-name={name}"
-    heads: list[Object] = admin.until(lambda: admin.list("pods", namespace, selector), f"the head of {name}")
-    return heads[0]
 
 
 def test_a_report_of_a_run_s_pod_is_in_its_status(

@@ -161,7 +161,7 @@ class Network:
         self.calls.append(Call(now, request.method, request.path, status))
 
     def stream(self, request: Request) -> Any:
-        raise NotImplementedError("the operator's watches are kopf's")
+        raise NotImplementedError("changes are delivered by `watching.Watch`")
 
     async def close(self) -> None:
         pass

@@ -12,8 +12,8 @@ from scenarios import NAME, Scenario
 from virtual_time import EPOCH
 from world import World
 
+from trainingrun.engine.informer import WentBack
 from trainingrun.engine.lease import LeadershipLost
-from trainingrun.engine.resync import WentBack
 
 CONDITIONS = (
     "Accepted",
@@ -59,8 +59,9 @@ def check_safety(world: World) -> None:
 
 def _is_meant(error: BaseException) -> bool:
     """Whether an operator ends with this on purpose, to be started afresh."""
-    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
-    return all(isinstance(each, LeadershipLost | WentBack) for each in inner)
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_meant, error.exceptions))
+    return isinstance(error, LeadershipLost | WentBack)
 
 
 def check(scenario: Scenario, world: World) -> None:

@@ -35,7 +35,8 @@ class Watch:
         self._server = server
         self._network = network
         self._intake = parts.intake
-        self._resync = parts.resync
+        self._informers = parts.informers
+        self._listing: asyncio.Task[int] | None = None
         self._delivery = delivery
         self._random = random.Random(seed)
         self._is_stopped = False
@@ -51,13 +52,9 @@ class Watch:
         self._is_broken = True
 
     def list_again(self) -> None:
-        """Connect again as kopf does: what exists is told anew, what is gone is not, and a resync is asked for."""
+        """Connect again, and list everything first."""
         self._is_broken = False
-        for plural, kind in _KINDS.items():
-            for body in self._server.of(plural):
-                if _is_watched(plural, body):
-                    self._intake.take(kind, None, body)
-        self._resync.want()
+        self._listing = asyncio.create_task(self._informers.compare())
 
     def _hear(self, change: str, plural: str, body: Body) -> None:
         if self._is_broken or not _is_watched(plural, body):

@@ -92,10 +92,10 @@ class SimulatedOperator:
             if parts.lease is not None:
                 group.create_task(parts.lease.keep())
             self.watch = Watch(self._world.server, parts, self._delivery, self._seed, self.network)
-            await parts.resync.first(lambda: 1.0)
+            await parts.informers.first()
             for _ in range(self._settings.workers):
                 group.create_task(parts.queue.work(parts.worker.look))
-            group.create_task(parts.resync.keep(self._settings.resync_seconds, lambda: 1.0))
+            group.create_task(parts.informers.keep_comparing(self._settings.resync_seconds))
 
 
 class World:

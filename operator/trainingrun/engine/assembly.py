@@ -13,15 +13,14 @@ from trainingrun.engine.cache import Cache, Key
 from trainingrun.engine.create_attempt import AttemptCreator
 from trainingrun.engine.events import EventPoster
 from trainingrun.engine.health import Heartbeat
+from trainingrun.engine.informers import Informers
 from trainingrun.engine.intake import Intake
 from trainingrun.engine.lease import Lease, LeaseSettings
 from trainingrun.engine.metrics import Metrics
 from trainingrun.engine.progress.writer import ProgressWriter
 from trainingrun.engine.queue import WorkQueue
 from trainingrun.engine.reconcile import Reconciler
-from trainingrun.engine.resync import Resync
 from trainingrun.engine.settings import InvalidSettings, Settings
-from trainingrun.engine.watch_health import Watches
 from trainingrun.engine.worker import Worker
 from trainingrun.kube import Api, own_namespace
 from trainingrun.kube.resources import WATCHED
@@ -41,8 +40,7 @@ class Parts:
     cache: Cache
     queue: WorkQueue[Key]
     intake: Intake
-    resync: Resync
-    watches: Watches
+    informers: Informers
     events: EventPoster
     worker: Worker
     writer: ProgressWriter
@@ -76,8 +74,6 @@ def assemble(
     urgent = Api(transport, observe=metrics.observe_request)
     lease = Lease(urgent, lease_settings(settings, identity), now) if settings.leader_election else None
     leading = api.guarded(lease.ensure_leading) if lease is not None else api
-    namespaces = settings.namespaces or (None,)
-    resync = Resync(api, cache, intake, metrics, namespaces)
     events = EventPoster(api, now, identity)
     creator = AttemptCreator(leading, cache, settings.render_settings())
     parts = Parts(
@@ -88,11 +84,10 @@ def assemble(
         cache=cache,
         queue=queue,
         intake=intake,
-        resync=resync,
-        watches=Watches(WATCHED, namespaces, resync.want),
+        informers=Informers(api, intake, metrics, settings.namespaces or (None,), jitter),
         events=events,
         worker=Worker(Reconciler(leading, cache, creator, events, now), cache, queue, metrics),
-        writer=ProgressWriter(api, now),
+        writer=ProgressWriter(api, cache, now),
         heartbeat=Heartbeat(),
     )
     _add_gauges(parts)
@@ -122,11 +117,17 @@ def _add_gauges(parts: Parts) -> None:
     metrics.gauge("queue_depth", "Runs waiting for a worker", parts.queue.depth)
     metrics.gauge("queue_oldest_seconds", "How long the oldest run has been waiting or worked on", parts.queue.oldest)
     metrics.gauge("leader", "1 while this replica may act", lambda: 1.0 if _is_leading(parts) else 0.0)
+    metrics.gauge("namespaces_unserved", "Namespaces that cannot be served now", lambda: _unserved(parts))
     metrics.gauge_by_kind("cache_objects", "Objects in the cache", lambda kind: parts.cache.sizes()[kind], kinds)
     metrics.gauge_by_kind(
-        "watch_age_seconds", "Seconds since the watch connected", lambda kind: parts.watches.age(plurals[kind]), kinds
+        "watch_age_seconds", "Seconds since the watch connected", lambda kind: parts.informers.age(plurals[kind]), kinds
     )
     metrics.gauge_by_kind("last_event_age_seconds", "Seconds since the last event", parts.intake.age, kinds)
+
+
+def _unserved(parts: Parts) -> float:
+    """A replica that does not act serves none, which is nothing to worry about."""
+    return float(len(parts.informers.unserved())) if _is_leading(parts) else 0.0
 
 
 def _is_leading(parts: Parts) -> bool:

@@ -1,42 +1,27 @@
-"""What the operator knows about the cluster: projections by kind, children by the uid of their run. No I/O.
+"""What the operator knows about the cluster: projections by kind, children by namespace and uid of their run. No I/O.
 
 A body is read once and thrown away. An older version never replaces a newer one, whatever the order in which
-watches and lists deliver them, and an object that is gone never comes back. Each change is answered with the key of
-the run that it matters to, or None when nothing that matters has changed: equality of projections decides.
+watches and lists deliver them. That an object is gone means that it has left the view, by its end or by its labels: it
+may come back with a newer version. A list replaces everything of its view in one step. Each change is answered with
+the key of the run that it matters to, or None when nothing that matters has changed: equality of projections decides.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from trainingrun.contract.labels import RUN_UID_KEY
 from trainingrun.engine.hearing import Hearing
-from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.observed import (
-    Observed,
-    Pod,
-    RayCluster,
-    RayJob,
-    RunObject,
-    pod_of,
-    ray_cluster_of,
-    ray_job_of,
-    run_object_of,
-)
+from trainingrun.engine.readings import READERS, Body, Child, Reading, read, version_of
+from trainingrun.kube.resources import PODS, TRAINING_RUNS
+from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject
 
-Body = Mapping[str, Any]
-Child = RayJob | RayCluster | Pod
-_READERS: dict[str, Callable[[Body], Child]] = {
-    RAY_JOBS.kind: ray_job_of,
-    RAY_CLUSTERS.kind: ray_cluster_of,
-    PODS.kind: pod_of,
-}
 # Enough for every deletion whose late events may still be on their way.
 _REMEMBERED_DELETIONS = 4096
+_FOREVER = float("inf")
 
 
 class Key(NamedTuple):
@@ -49,10 +34,17 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+class _Owner(NamedTuple):
+    """A run, as its children name it: a copy of a child in another namespace is none of its own."""
+
+    namespace: str
+    uid: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     version: int
-    run_uid: str
+    owner: _Owner
     value: RunObject | Child
 
 
@@ -65,56 +57,68 @@ class Cache:
     def __init__(self) -> None:
         self.reports_since: datetime | None = None
         self.is_trusted: Callable[[str], bool] = lambda authority: True
-        self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in (TRAINING_RUNS.kind, *_READERS)}
+        self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in (TRAINING_RUNS.kind, *READERS)}
         self._runs: dict[Key, RunObject] = {}
         self._keys: dict[str, Key] = {}
-        self._children: dict[str, dict[str, Child]] = defaultdict(dict)
+        self._children: dict[_Owner, dict[str, Child]] = defaultdict(dict)
         self._refusals: dict[str, tuple[str, str]] = {}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._gone: OrderedDict[str, float] = OrderedDict()
         self._newest: dict[str, int] = defaultdict(int)
         self._hearing = Hearing()
 
-    def put(self, kind: str, body: Body) -> Key | None:
-        """Note an object. Returns the key of the run that this matters to, if any."""
-        metadata = body["metadata"]
-        uid, version = str(metadata["uid"]), version_of(metadata)
-        self._newest[kind] = max(version, self._newest[kind])
-        if uid in self._gone:
-            return None
+    def read(self, kind: str, body: Body) -> Reading:
+        """Read a body, unless there is nothing new in it. The cache stays as it is."""
+        uid, version = str(body["metadata"]["uid"]), version_of(body["metadata"])
         old = self._entries[kind].get(uid)
         if old is not None and 0 < version <= old.version:
-            return None
-        if kind == TRAINING_RUNS.kind:
-            before = old.value if old is not None and isinstance(old.value, RunObject) else None
-            return self._put_run(uid, version, run_object_of(body, before), old)
-        return self._put_child(kind, uid, version, body, old)
+            return Reading(uid, version)
+        return read(kind, body, old.value if old is not None and isinstance(old.value, RunObject) else None)
 
-    def forget(self, kind: str, body: Body) -> Key | None:
-        """Note that an object is gone for good. Returns the key of the run that this matters to."""
-        self._newest[kind] = max(version_of(body["metadata"]), self._newest[kind])
-        return self.forget_uid(kind, str(body["metadata"]["uid"]))
+    def put(self, kind: str, body: Body, *, is_certain: bool = False) -> Key | None:
+        """Note an object. Returns the key of the run that this matters to, if any.
 
-    def forget_uid(self, kind: str, uid: str) -> Key | None:
-        """As `forget`, of an object whose body is not known."""
-        self._gone[uid] = None
-        if len(self._gone) > _REMEMBERED_DELETIONS:
-            self._gone.popitem(last=False)
-        entry = self._entries[kind].pop(uid, None)
-        if entry is None:
-            return None
-        if kind == TRAINING_RUNS.kind:
-            return self._forget_run(uid)
-        self._drop_child(entry.run_uid, uid)
-        return self._keys.get(entry.run_uid)
+        `is_certain`: the API server was asked for it just now, so that it exists even if no watch shows it any more.
+        """
+        if is_certain:
+            self._gone.pop(str(body["metadata"]["uid"]), None)
+        return self._note(kind, self.read(kind, body))
 
-    def absent(self, kind: str, namespace: str | None, seen: Iterable[str], version: str) -> list[str]:
-        """The uids that a complete list at this version shows to be gone; younger objects are not among them."""
-        present, listed = set(seen), version_of({"resourceVersion": version})
-        return [
+    def replace(
+        self, kind: str, namespace: str | None, readings: Iterable[Reading], seen: Collection[str], version: str
+    ) -> set[Key]:
+        """Note a complete list at this version, in one step. Returns the keys of the runs that it matters to.
+
+        Whatever is not `seen` in it is gone, unless it is younger than the list.
+        """
+        listed = version_of({"resourceVersion": version})
+        keys = {self._note(kind, reading) for reading in readings}
+        absent = [
             uid
             for uid, entry in self._entries[kind].items()
-            if uid not in present and entry.version <= listed and namespace in (None, entry.value.namespace)
+            if uid not in seen and entry.version <= listed and namespace in (None, entry.value.namespace)
         ]
+        keys |= {self.forget_uid(kind, uid, listed) for uid in absent}
+        return {key for key in keys if key is not None}
+
+    def forget(self, kind: str, body: Body) -> Key | None:
+        """Note that an object has left the view. Returns the key of the run that this matters to."""
+        version = version_of(body["metadata"])
+        self._newest[kind] = max(version, self._newest[kind])
+        return self.forget_uid(kind, str(body["metadata"]["uid"]), version or _FOREVER)
+
+    def forget_uid(self, kind: str, uid: str, version: float = _FOREVER) -> Key | None:
+        """As `forget`, of an object whose body is not known: it was gone at this version, or is for good."""
+        self._gone[uid] = max(version, self._gone.pop(uid, 0))
+        if len(self._gone) > _REMEMBERED_DELETIONS:
+            self._gone.popitem(last=False)
+        entry = self._entries[kind].get(uid)
+        if entry is None or entry.version > version:
+            return None
+        del self._entries[kind][uid]
+        if kind == TRAINING_RUNS.kind:
+            return self._forget_run(uid)
+        self._drop_child(entry.owner, uid)
+        return self._key_of(entry.owner)
 
     def newest(self, kind: str) -> int:
         """The newest version that was seen of a kind: a list that is older is not what the cluster is now."""
@@ -141,7 +145,9 @@ class Cache:
 
     def observed(self, run_uid: str) -> Observed:
         """Everything of a run, in an order that does not depend on that of events."""
-        children = sorted(self._children.get(run_uid, {}).values(), key=lambda child: (child.attempt, child.name))
+        key = self._keys.get(run_uid)
+        known = self._children.get(_Owner(key.namespace, run_uid), {}) if key is not None else {}
+        children = sorted(known.values(), key=lambda child: (child.attempt, child.name))
         return Observed(
             ray_jobs=tuple(child for child in children if isinstance(child, RayJob)),
             ray_clusters=tuple(child for child in children if isinstance(child, RayCluster)),
@@ -174,6 +180,17 @@ class Cache:
         """The number of objects of each kind."""
         return {kind: len(entries) for kind, entries in self._entries.items()}
 
+    def _note(self, kind: str, reading: Reading) -> Key | None:
+        uid, version, _, value = reading
+        self._newest[kind] = max(version, self._newest[kind])
+        old = self._entries[kind].get(uid)
+        # It is read and noted in two steps, between which others may have come.
+        if value is None or version <= self._gone.get(uid, -1) or (old is not None and 0 < version <= old.version):
+            return None
+        if isinstance(value, RunObject):
+            return self._put_run(uid, version, value, old)
+        return self._put_child(kind, reading, value, old)
+
     def _put_run(self, uid: str, version: int, run: RunObject, old: _Entry | None) -> Key | None:
         key = Key(run.namespace, run.name)
         other = self._runs.get(key)
@@ -182,7 +199,7 @@ class Cache:
             if version < self._entries[TRAINING_RUNS.kind][other.uid].version:
                 return None
             self.forget_uid(TRAINING_RUNS.kind, other.uid)
-        self._entries[TRAINING_RUNS.kind][uid] = _Entry(version, uid, run)
+        self._entries[TRAINING_RUNS.kind][uid] = _Entry(version, _Owner(run.namespace, uid), run)
         self._runs[key], self._keys[uid] = run, key
         self._hearing.note(run)
         before = old.value if old is not None else None
@@ -198,32 +215,22 @@ class Cache:
             del self._runs[key]
         return key
 
-    def _put_child(self, kind: str, uid: str, version: int, body: Body, old: _Entry | None) -> Key | None:
-        child = _READERS[kind](body)
-        run_uid = _run_uid(child, body)
-        if old is not None and old.run_uid != run_uid:
-            self._drop_child(old.run_uid, uid)
-        self._entries[kind][uid] = _Entry(version, run_uid, child)
-        if old is not None and old.run_uid == run_uid and old.value == child:
+    def _put_child(self, kind: str, reading: Reading, child: Child, old: _Entry | None) -> Key | None:
+        uid, owner = reading.uid, _Owner(child.namespace, reading.run_uid)
+        if old is not None and old.owner != owner:
+            self._drop_child(old.owner, uid)
+        self._entries[kind][uid] = _Entry(reading.version, owner, child)
+        if old is not None and old.owner == owner and old.value == child:
             return None
-        self._children[run_uid][uid] = child
-        return self._keys.get(run_uid)
+        self._children[owner][uid] = child
+        return self._key_of(owner)
 
-    def _drop_child(self, run_uid: str, uid: str) -> None:
-        children = self._children[run_uid]
+    def _drop_child(self, owner: _Owner, uid: str) -> None:
+        children = self._children[owner]
         children.pop(uid, None)
         if not children:
-            del self._children[run_uid]
+            del self._children[owner]
 
-
-def _run_uid(child: Child, body: Body) -> str:
-    """The run that a child belongs to: its controller's uid, or its label's where Ray is its controller."""
-    if isinstance(child, RayJob):
-        return child.owner_uid or str((body["metadata"].get("labels") or {}).get(RUN_UID_KEY, ""))
-    return child.run_uid
-
-
-def version_of(metadata: Body) -> int:
-    """A resource version as a number, 0 for none: they are compared only to tell older from newer of one kind."""
-    text = str(metadata.get("resourceVersion", ""))
-    return int(text) if text.isascii() and text.isdigit() else 0
+    def _key_of(self, owner: _Owner) -> Key | None:
+        key = self._keys.get(owner.uid)
+        return key if key is not None and key.namespace == owner.namespace else None

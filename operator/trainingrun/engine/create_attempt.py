@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from trainingrun.engine.cache import Cache, version_of
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.readings import version_of
 from trainingrun.kube import AlreadyExists, Api, Body, Conflict, Forbidden, NotFound, Rejected, Transient
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.lifecycle.permission import Creation, FirstWrite, FreshRead

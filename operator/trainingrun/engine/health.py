@@ -7,7 +7,6 @@ runs: a failing run is no reason to restart the operator.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -22,7 +21,7 @@ _BEAT_SECONDS = 1.0
 _REMEMBERED_BEATS = 60
 LAG_LIMIT_SECONDS = 20.0
 # Longer than one reconcile may take.
-OLDEST_LIMIT_SECONDS = 600.0
+STALLED_LIMIT_SECONDS = 600.0
 
 
 class Heartbeat:
@@ -46,16 +45,21 @@ class Heartbeat:
         return f"the event loop was {lag:.0f} s late" if lag > LAG_LIMIT_SECONDS else None
 
 
-def check_queue(oldest: float) -> str | None:
-    """Whether runs get their turn."""
-    return f"a run has waited for {oldest:.0f} s" if oldest > OLDEST_LIMIT_SECONDS else None
+def check_work(stalled: float) -> str | None:
+    """Whether work moves. That there is much of it is no reason for a restart, which would only begin it anew."""
+    return f"no reconcile has ended for {stalled:.0f} s" if stalled > STALLED_LIMIT_SECONDS else None
 
 
-def application(metrics: Metrics, alive: Iterable[Check], ready: Iterable[Check]) -> web.Application:
-    """The web application: alive when every check of the first kind passes, ready when every one of the second does."""
+def application(
+    metrics: Metrics, alive: Iterable[Check], ready: Iterable[Check], notes: Callable[[], Iterable[str]] = tuple
+) -> web.Application:
+    """The web application: alive when every check of the first kind passes, ready when every one of the second does.
+
+    `notes` are told by /readyz whatever it answers.
+    """
     app = web.Application()
-    app.router.add_get("/healthz", _answering(tuple(alive)))
-    app.router.add_get("/readyz", _answering(tuple(ready)))
+    app.router.add_get("/healthz", _answering(tuple(alive), tuple))
+    app.router.add_get("/readyz", _answering(tuple(ready), notes))
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
@@ -64,17 +68,12 @@ def application(metrics: Metrics, alive: Iterable[Check], ready: Iterable[Check]
     return app
 
 
-def _answering(checks: tuple[Check, ...]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answering(
+    checks: tuple[Check, ...], notes: Callable[[], Iterable[str]]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
         problems = [problem for check in checks if (problem := check()) is not None]
-        return web.Response(text="\n".join(problems) or "ok", status=503 if problems else 200)
+        text = "\n".join([*(problems or ["ok"]), *notes()])
+        return web.Response(text=text, status=503 if problems else 200)
 
     return answer
-
-
-async def serve(app: web.Application, address: str, port: int, tls: ssl.SSLContext | None = None) -> web.AppRunner:
-    """Start to serve; `cleanup` of what is returned ends it."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    await web.TCPSite(runner, address, port, ssl_context=tls).start()
-    return runner

@@ -40,6 +40,7 @@ class WorkQueue(Generic[K]):
         self._not_before: dict[K, float] = {}
         self._failures: dict[K, int] = {}
         self._sequence = 0
+        self._moved_at = 0.0
         self._is_stopping = False
 
     def add(self, key: K) -> None:
@@ -85,6 +86,12 @@ class WorkQueue(Generic[K]):
         waiting = self._since[self._ready[0]] if self._ready else self._loop.time()
         return self._loop.time() - min([waiting, *self._running.values()])
 
+    def stalled(self) -> float:
+        """For how many seconds nothing has moved although there is work: no key was taken or done, or one hangs."""
+        now = self._loop.time()
+        waiting = now - max(self._moved_at, self._since[self._ready[0]]) if self._ready else 0.0
+        return max(waiting, now - min(self._running.values(), default=now))
+
     def stop(self) -> None:
         """Hand out no more keys: `work` returns when the key that it has is done."""
         self._is_stopping = True
@@ -103,6 +110,7 @@ class WorkQueue(Generic[K]):
                 await worker(key)
             finally:
                 del self._running[key]
+                self._moved_at = self._loop.time()
                 if key in self._again:
                     self._again.remove(key)
                     self.add(key)
@@ -112,7 +120,7 @@ class WorkQueue(Generic[K]):
             if self._ready:
                 key = self._ready.popleft()
                 del self._since[key]
-                self._running[key] = self._loop.time()
+                self._running[key] = self._moved_at = self._loop.time()
                 return key
             waiter = self._loop.create_future()
             self._idle.append(waiter)

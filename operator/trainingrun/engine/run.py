@@ -18,9 +18,11 @@ from typing import Any
 from aiohttp import web
 
 from trainingrun.engine import health
-from trainingrun.engine.assembly import Parts, assemble, jitter, now
-from trainingrun.engine.discovery import Kinds
-from trainingrun.engine.kopf_watch import STOP_SECONDS, watch
+from trainingrun.engine.assembly import Parts, assemble, now
+from trainingrun.engine.cache import Key
+from trainingrun.engine.kopf_frame import STOP_SECONDS, run_framed
+from trainingrun.engine.listener import Listener, serve
+from trainingrun.engine.progress.callers import Callers
 from trainingrun.engine.progress.endpoint import ProgressEndpoint
 from trainingrun.engine.progress.tokens import TokenReviewer
 from trainingrun.engine.settings import InvalidSettings, Settings, flag_of
@@ -28,8 +30,6 @@ from trainingrun.kube import KubernetesTransport, load_configuration
 
 logger = logging.getLogger(__name__)
 
-# Longer than listing 10,000 runs takes, and than the watches wait for an API server that is unavailable.
-_FIRST_WATCH_SECONDS = 600.0
 _DRAIN_SECONDS = 8.0
 # Hardly anything here is in a cycle: searching for cycles after every 700 objects takes a quarter of the start time.
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
@@ -58,10 +58,9 @@ class Operator:
         self.stop = asyncio.Event()
         self._parts = parts
         self._configuration = configuration
-        self._kinds = Kinds(parts.api, parts.settings.namespaces or (None,))
         self._began = asyncio.Event()
         self._has_failed = False
-        self._servers: list[web.AppRunner] = []
+        self._servers: list[Listener] = []
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def run(self) -> int:
@@ -97,36 +96,38 @@ class Operator:
         logger.info("ended")
 
     async def _lead(self) -> None:
-        """Wait to become the acting replica, and for what it needs; then watch, compare and start the workers."""
+        """Wait to become the acting replica; then start the workers, watch and compare."""
         parts = self._parts
         if parts.lease is not None:
             await parts.lease.acquire()
             self._start("lease", parts.lease.keep())
-        await self._kinds.wait()
-        served = parts.settings.namespaces
-        self._start("watch", watch(self._configuration, parts.intake, parts.watches, served, self.stop))
-        async with asyncio.timeout(_FIRST_WATCH_SECONDS):
-            await parts.watches.wait()
+        self._began.set()
+        self._start("watch", run_framed(self._configuration, parts.informers.keep, self.stop))
+        await parts.informers.wait()
         # kopf took the signals.
         _on_signals(self.stop)
-        await parts.resync.first(jitter)
         logger.info("working", extra=parts.cache.sizes())
-        self._began.set()
-        await parts.resync.keep(parts.settings.resync_seconds, jitter)
+        await parts.informers.keep_comparing(parts.settings.resync_seconds)
 
     async def _work(self) -> None:
         await self._began.wait()
-        await self._parts.queue.work(self._parts.worker.look)
+        await self._parts.queue.work(self._look)
+
+    async def _look(self, key: Key) -> None:
+        """Reconcile a run if all of its namespace is known; when it is, every run of it comes again."""
+        if self._parts.informers.is_synced(key.namespace):
+            await self._parts.worker.look(key)
 
     async def _serve(self) -> None:
         parts, settings = self._parts, self._parts.settings
-        alive = (parts.heartbeat.check, lambda: health.check_queue(parts.queue.oldest()))
-        app = health.application(parts.metrics, alive, (self._check_ready,))
+        alive = (parts.heartbeat.check, lambda: health.check_work(parts.queue.stalled()))
+        app = health.application(parts.metrics, alive, (self._check_ready,), self._notes)
         await self._listen(app, "health_port")
         if settings.progress_url is None:
             return
-        reviewer = TokenReviewer(parts.api, settings.progress_audience)
-        endpoint = ProgressEndpoint(parts.api, parts.cache, reviewer, parts.writer, parts.metrics, now)
+        callers = Callers()
+        reviewer = TokenReviewer(parts.api, settings.progress_audience, callers, parts.cache.pod, now)
+        endpoint = ProgressEndpoint(parts.api, parts.cache, callers, reviewer, parts.writer, parts.metrics, now)
         certificate = settings.certificate()
         if certificate is not None:
             parts.cache.is_trusted = certificate.is_trusted_with
@@ -137,7 +138,7 @@ class Operator:
     async def _listen(self, app: web.Application, setting: str, tls: ssl.SSLContext | None = None) -> None:
         settings, port = self._parts.settings, getattr(self._parts.settings, setting)
         try:
-            self._servers.append(await health.serve(app, settings.bind_address, port, tls))
+            self._servers.append(await serve(app, settings.bind_address, port, tls))
         except OSError as error:
             words = f"{flag_of(setting)}: found {port}, allowed: a port that can be opened ({error.strerror})"
             raise InvalidSettings(words) from error
@@ -147,10 +148,17 @@ class Operator:
         lease = self._parts.lease
         if lease is not None and not lease.is_leading:
             return None if lease.is_known else "the Lease has not been read yet"
-        if not self._began.is_set():
-            return self._kinds.problem or "the first lists are not complete"
-        stale = self._parts.watches.stale()
-        return f"no watch of {stale[0].plural} is known to be alive" if stale else None
+        informers = self._parts.informers
+        if not informers.is_any_synced:
+            return next(iter(informers.unserved().values()))
+        stale = informers.stale()
+        return f"no watch of {stale[0]} is known to be alive" if stale else None
+
+    def _notes(self) -> list[str]:
+        """What no restart and no other replica would mend: namespaces that are not served while others are."""
+        informers = self._parts.informers
+        unserved = informers.unserved() if informers.is_any_synced else {}
+        return [f"namespace {name} is not served: {why}" for name, why in unserved.items()]
 
     def _start(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(coroutine, name=name)
@@ -163,8 +171,15 @@ class Operator:
         error = task.exception()
         if error is not None:
             self._has_failed = True
-            logger.error("the operator stops: %s failed: %s", task.get_name(), error, exc_info=error)
+            logger.error("the operator stops: %s failed: %s", task.get_name(), _cause(error), exc_info=error)
         self.stop.set()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong first in tasks that belong together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _on_signals(stop: asyncio.Event) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from trainingrun.contract.labels import FIELD_MANAGER
-from trainingrun.kube.errors import ApiError, Expired, error_of
+from trainingrun.kube.errors import ApiError, Expired, Transient, error_of
 from trainingrun.kube.resources import PODS, TOKEN_REVIEWS, Resource
 from trainingrun.kube.transport import APPLY, MERGE, Request, Response, Transport
 
@@ -165,14 +165,21 @@ class Api:
         name: str | None = None,
         selector: str = "",
         resource_version: str = "",
+        seconds: int | None = None,
+        silence: float | None = None,
     ) -> AsyncIterator[AsyncIterator[tuple[str, Body]]]:
-        """Changes as (type, object), until the server ends the stream. Raises `Expired` to list again."""
+        """Changes as (type, object), until the server ends the stream, after `seconds` at the latest.
+
+        Raises `Expired` to list again, and `Transient` when the server has been silent for `silence` seconds.
+        """
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": resource_version}
+        if seconds is not None:
+            query["timeoutSeconds"] = str(seconds)
         if name is not None:
             query["fieldSelector"] = f"metadata.name={name}"
         if selector:
             query["labelSelector"] = selector
-        request = Request("GET", resource.path(namespace), query, timeout=None)
+        request = Request("GET", resource.path(namespace), query, timeout=None, silence=silence)
         async with self._transport.stream(request) as (answer, lines):
             self._judge("watch", resource, answer)
             yield _changes(lines)
@@ -189,16 +196,6 @@ class Api:
         async with self._transport.stream(request) as (answer, lines):
             self._judge("log", PODS, answer)
             yield (line.decode(errors="replace") async for line in lines)
-
-    async def is_discovered(self, resource: Resource) -> bool:
-        """Whether the documents by which clients find kinds name this one. After a definition they come last."""
-        if resource.group:
-            groups = (await self._send("get", resource, Request("GET", "/apis")))["groups"]
-            versions = {version["groupVersion"] for group in groups for version in group["versions"]}
-            if resource.api_version not in versions:
-                return False
-        kinds = await self._send("get", resource, Request("GET", resource.version_path))
-        return resource.plural in {kind["name"] for kind in kinds["resources"]}
 
     async def review_token(self, token: str, audience: str) -> Body:
         """The status of a TokenReview: whether the token is valid for the audience, and whose it is."""
@@ -224,8 +221,7 @@ class Api:
             self._observe(verb, resource.plural, 0)
             raise
         self._judge(verb, resource, answer)
-        body: Body = orjson.loads(answer.body)
-        return body
+        return _json(answer.body)
 
     def _judge(self, verb: str, resource: Resource, answer: Response) -> None:
         self._observe(verb, resource.plural, answer.status)
@@ -233,11 +229,20 @@ class Api:
             raise error_of(answer.status, answer.headers, answer.body)
 
 
+def _json(text: bytes) -> Body:
+    try:
+        body: Body = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        # A proxy's page, or a stream that was ended in the middle of an object.
+        raise Transient(f"the answer is not JSON: {error}") from error
+    return body
+
+
 async def _changes(lines: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, Body]]:
     async for line in lines:
         if not line.strip():
             continue
-        change = orjson.loads(line)
+        change = _json(line)
         body = change["object"]
         if change["type"] == "ERROR":
             code = int(body.get("code") or 500)

@@ -32,6 +32,8 @@ async def load_configuration(kubeconfig: str | None = None, context: str | None 
     configuration = Configuration()
     # Bodies and timeouts are ours to choose; a hidden retry would hide them.
     configuration.retries = None
+    # Each watch holds a connection, and there are four for each namespace that is served by itself.
+    configuration.connection_pool_maxsize = 0
     with _as_no_cluster():
         if kubeconfig is None and context is None and _is_in_cluster():
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]

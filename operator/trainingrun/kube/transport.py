@@ -28,7 +28,7 @@ _HEADERS = {"Accept": f"{JSON}, */*", "User-Agent": "trainingrun"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `timeout` is for the whole answer; None for a stream, which may be silent for long."""
+    """One request. `timeout` is for the whole answer; None for a stream. `silence` is the longest between two bytes."""
 
     method: str
     path: str
@@ -36,6 +36,7 @@ class Request:
     body: Mapping[str, Any] | None = None
     content_type: str = JSON
     timeout: float | None = 30.0
+    silence: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -107,7 +108,7 @@ class KubernetesTransport:
         token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             headers["Authorization"] = token
-        limit = aiohttp.ClientTimeout(total=request.timeout, sock_connect=10.0)
+        limit = aiohttp.ClientTimeout(total=request.timeout, sock_connect=10.0, sock_read=request.silence)
         return await self._rest.request(request.method, url, headers=headers, body=body, _request_timeout=limit)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from server import Server
@@ -15,11 +16,15 @@ LATENCY = 0.01
 
 
 class Connection:
-    """A transport that remembers what was sent, and when. `meddle` may answer, fail or wait instead of the server."""
+    """A transport that remembers what was sent, and when. `meddle` may answer, fail or wait instead of the server.
+
+    Watches are quiet, unless `lines` says otherwise.
+    """
 
     def __init__(self, server: Server | None = None):
         self.server = server or Server()
         self.meddle: Callable[[Request], Any] = lambda request: None
+        self.lines: Callable[[Request], AsyncIterator[bytes]] = quiet
         self.sent: list[tuple[float, Request]] = []
 
     async def send(self, request: Request) -> Response:
@@ -30,14 +35,25 @@ class Connection:
             answer = await answer
         return answer if answer is not None else self.server.handle(request)
 
-    def stream(self, request: Request) -> Any:
-        raise NotImplementedError
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[tuple[Response, AsyncIterator[bytes]]]:
+        self.sent.append((asyncio.get_running_loop().time(), request))
+        await asyncio.sleep(LATENCY)
+        answer = self.meddle(request)
+        yield answer or Response(200, {}, b""), self.lines(request)
 
     async def close(self) -> None:
         pass
 
     def paths(self, method: str) -> list[str]:
         return [request.path for _, request in self.sent if request.method == method]
+
+
+async def quiet(request: Request) -> AsyncIterator[bytes]:
+    """No change until the API server ends the watch, as it was asked to."""
+    await asyncio.sleep(float(request.query["timeoutSeconds"]))
+    return
+    yield b""
 
 
 async def never(request: Request | None = None) -> Response:

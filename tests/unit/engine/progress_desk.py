@@ -13,6 +13,7 @@ from answering import Connection
 from seen_objects import a_run
 
 from trainingrun.contract.progress_protocol import decode
+from trainingrun.engine.cache import Cache
 from trainingrun.engine.progress.reported_status import ReportedStatus, reported_status
 from trainingrun.engine.progress.writer import ProgressWriter
 from trainingrun.kube import Api
@@ -38,7 +39,7 @@ class Desk:
     def __init__(self) -> None:
         self.connection = Connection()
         self.connection.meddle = self._take
-        self.writer = ProgressWriter(Api(self.connection), virtual_time.now)
+        self.writer = ProgressWriter(Api(self.connection), Cache(), virtual_time.now)
         self.written: list[tuple[int, str, int]] = []
         self.fail: Callable[[], Response | None] = lambda: None
 

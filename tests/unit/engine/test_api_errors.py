@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+import virtual_time
+from answering import Connection
 
-from trainingrun.kube import AlreadyExists, ApiError, Conflict, Expired, Forbidden, NotFound, Rejected, Transient
+from trainingrun.kube import AlreadyExists, Api, ApiError, Conflict, Expired, Forbidden, NotFound, Rejected, Transient
 from trainingrun.kube import Unauthorized as NotAccepted
 from trainingrun.kube.errors import error_of
+from trainingrun.kube.resources import PODS
+from trainingrun.kube.transport import Response
 
 
 def status(reason: str, **details: object) -> bytes:
@@ -61,3 +65,14 @@ def test_when_to_try_again_is_what_the_server_says_within_reason(
 def test_an_answer_of_somebody_else_is_an_error_too(body: bytes) -> None:
     error = error_of(502, {}, body)
     assert type(error) is Transient and len(error.message) <= 500 and error.message
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>please log in</html>", b'{"kind": "Pod'])
+def test_an_answer_that_is_not_json_is_a_passing_fault(body: bytes) -> None:
+    async def main() -> None:
+        connection = Connection()
+        connection.meddle = lambda request: Response(200, {}, body)
+        with pytest.raises(Transient, match="not JSON"):
+            await Api(connection).get(PODS, "team", "head")
+
+    virtual_time.run(main())

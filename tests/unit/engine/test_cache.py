@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from answering import NAMESPACE, child_body, run_body
 
-from trainingrun.engine.cache import Cache, Key, version_of
+from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.readings import version_of
 
 KEY = Key(NAMESPACE, "mnist")
 READY = [{"type": "Ready", "status": "True"}]
@@ -20,6 +21,11 @@ def filled() -> Cache:
     cache.put("RayCluster", child_body("cluster", 7))
     cache.put("Pod", child_body("pod", 8))
     return cache
+
+
+def listed(cache: Cache, kind: str, version: str, *bodies: dict[str, Any], namespace: str | None = None) -> set[Key]:
+    readings = [cache.read(kind, body) for body in bodies]
+    return cache.replace(kind, namespace, readings, {reading.uid for reading in readings}, version)
 
 
 def names(cache: Cache, run_uid: str = "run-1") -> list[str]:
@@ -81,11 +87,57 @@ def test_an_older_body_never_replaces_a_newer_one(version: int) -> None:
     assert cache.observed("run-1").ray_jobs[0].job_status == ""
 
 
-def test_what_is_gone_never_comes_back() -> None:
+def test_late_news_of_what_is_gone_does_not_bring_it_back() -> None:
     cache = filled()
-    assert cache.forget("Pod", child_body("pod", 9)) == KEY
+    assert cache.forget("Pod", child_body("pod", 10)) == KEY
+    assert cache.put("Pod", child_body("pod", 9)) is None
     assert cache.put("Pod", child_body("pod", 10)) is None
     assert "pod" not in names(cache)
+
+
+def test_what_has_left_the_view_and_comes_back_is_seen_again() -> None:
+    """A watch with a selector tells of an object that has lost its label as of one that is gone."""
+    cache = filled()
+    assert cache.forget("RayJob", child_body("job", 10, owner="run-1")) == KEY
+    assert cache.put("RayJob", child_body("job", 11, owner="run-1")) == KEY
+    assert "job" in names(cache)
+
+
+def test_what_was_missing_in_a_list_is_seen_again_in_the_next() -> None:
+    cache = filled()
+    assert listed(cache, "RayJob", "20") == {KEY}
+    assert listed(cache, "RayJob", "22", child_body("job", 21, owner="run-1")) == {KEY}
+    assert "job" in names(cache)
+
+
+def test_what_was_deleted_by_us_never_comes_back() -> None:
+    cache = filled()
+    assert cache.forget_uid("Pod", "uid-pod") == KEY
+    assert cache.put("Pod", child_body("pod", 99)) is None
+
+
+def test_an_old_departure_does_not_hide_what_is_back_already() -> None:
+    cache = filled()
+    cache.put("Pod", child_body("pod", 12))
+    assert cache.forget("Pod", child_body("pod", 11)) is None
+    assert "pod" in names(cache)
+
+
+def test_what_the_api_server_was_asked_for_exists_whatever_watches_say() -> None:
+    cache = filled()
+    cache.forget("RayJob", child_body("job", 9, owner="run-1"))
+    assert cache.put("RayJob", child_body("job", 9, owner="run-1"), is_certain=True) == KEY
+    assert "job" in names(cache)
+
+
+@pytest.mark.parametrize("kind", ["RayJob", "RayCluster", "Pod"])
+def test_a_copy_in_another_namespace_is_no_child(kind: str) -> None:
+    cache = filled()
+    copy = child_body("copy", 9, owner="run-1")
+    copy["metadata"]["namespace"] = "elsewhere"
+    assert cache.put(kind, copy) is None
+    assert "copy" not in names(cache)
+    assert cache.forget(kind, copy) is None
 
 
 def test_forgetting_what_is_not_known_names_nobody() -> None:
@@ -134,6 +186,7 @@ def test_a_ray_job_belongs_to_its_owner_whatever_its_label_says() -> None:
 
 def test_a_child_that_changes_hands_leaves_its_run() -> None:
     cache = filled()
+    cache.put("TrainingRun", run_body(name="other", uid="somebody", version=8))
     cache.put("RayJob", child_body("job", 9, run_uid="another", owner="somebody"))
     assert names(cache) == ["cluster", "pod"] and names(cache, "somebody") == ["job"]
 
@@ -143,6 +196,7 @@ def test_children_come_in_one_order_whatever_the_order_of_events() -> None:
     observed = []
     for order in (bodies, bodies[::-1]):
         cache = Cache()
+        cache.put("TrainingRun", run_body())
         for body in order:
             cache.put("Pod", body)
         observed.append(cache.observed("run-1"))
@@ -152,9 +206,35 @@ def test_children_come_in_one_order_whatever_the_order_of_events() -> None:
 def test_a_list_shows_what_is_gone_but_not_what_is_younger_than_it() -> None:
     cache = filled()
     cache.put("Pod", child_body("young", 30))
-    assert cache.absent("Pod", None, seen=[], version="20") == ["uid-pod"]
-    assert cache.absent("Pod", NAMESPACE, seen=["uid-pod"], version="40") == ["uid-young"]
-    assert cache.absent("Pod", "elsewhere", seen=[], version="40") == []
+    assert listed(cache, "Pod", "40", namespace="elsewhere") == set()
+    assert names(cache) == ["job", "cluster", "pod", "young"]
+    assert listed(cache, "Pod", "20") == {KEY}
+    assert names(cache) == ["job", "cluster", "young"]
+    assert listed(cache, "Pod", "40", namespace=NAMESPACE) == {KEY}
+    assert names(cache) == ["job", "cluster"]
+
+
+def test_what_is_read_of_a_list_is_not_known_before_the_list_is_complete() -> None:
+    cache = filled()
+    reading = cache.read("Pod", child_body("new", 9))
+    assert names(cache) == ["job", "cluster", "pod"]
+    assert cache.replace("Pod", None, [reading], {"uid-new"}, "10") == {KEY}
+    assert names(cache) == ["job", "cluster", "new"]
+
+
+def test_what_came_while_a_list_was_read_is_not_replaced_by_it() -> None:
+    cache = filled()
+    reading = cache.read("Pod", child_body("pod", 9))
+    cache.put("Pod", child_body("pod", 12, conditions=READY))
+    cache.replace("Pod", None, [reading], {"uid-pod"}, "10")
+    assert cache.observed("run-1").pods[0].ready
+    cache.forget("Pod", child_body("pod", 13))
+    cache.replace("Pod", None, [reading], {"uid-pod"}, "10")
+    assert "pod" not in names(cache)
+
+
+def test_what_is_known_at_this_version_is_not_read_again() -> None:
+    assert filled().read("Pod", child_body("pod", 8)).value is None
 
 
 def test_sizes_and_newest_versions_are_by_kind() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -14,11 +14,10 @@ from seen_objects import a_run
 from trainingrun.engine import run
 from trainingrun.engine.assembly import Parts, assemble
 from trainingrun.engine.cache import Key
-from trainingrun.engine.kopf_watch import STOP_SECONDS
+from trainingrun.engine.kopf_frame import STOP_SECONDS
 from trainingrun.engine.progress.reported_status import ReportedStatus
 from trainingrun.engine.run import Operator
 from trainingrun.engine.settings import Settings
-from trainingrun.kube.resources import WATCHED
 from trainingrun.lifecycle.events import Event
 
 SETTINGS = Settings(lease_namespace="system", workers=2)
@@ -31,11 +30,11 @@ class Runner:
         pass
 
 
-async def watching(configuration: Any, intake: Any, watches: Any, served: Any, stop: asyncio.Event) -> None:
-    """Watches that connect, and hear of nothing."""
-    for resource in WATCHED:
-        watches.answered(resource.path(), is_watch=True)
+async def framed(configuration: Any, work: Callable[[], Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """The work, without kopf around it."""
+    working = asyncio.create_task(work())
     await stop.wait()
+    working.cancel()
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +44,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async def serve(*_: Any) -> Runner:
         return Runner()
 
-    monkeypatch.setattr(run.health, "serve", serve)
-    monkeypatch.setattr(run, "watch", watching)
+    monkeypatch.setattr(run, "serve", serve)
+    monkeypatch.setattr(run, "run_framed", framed)
     monkeypatch.setattr(run, "_on_signals", lambda stop: None)
 
 

@@ -80,10 +80,22 @@ def test_the_queue_and_the_cache_are_measured_when_they_are_asked_for() -> None:
 
 def test_the_age_of_each_watch_is_measured() -> None:
     async def script(parts: Parts, connection: Connection) -> None:
-        parts.watches.answered(PODS.path(), is_watch=True)
-        await asyncio.sleep(7)
-        assert value(parts, "watch_age_seconds", kind="Pod") == 7
-        assert value(parts, "watch_age_seconds", kind="RayJob") == float("inf")
+        assert value(parts, "watch_age_seconds", kind="Pod") == float("inf")
+        watching = asyncio.create_task(parts.informers.keep())
+        await asyncio.sleep(7.5)
+        assert 7 < value(parts, "watch_age_seconds", kind="Pod") < 7.5
+        watching.cancel()
+
+    play(script)
+
+
+def test_namespaces_that_cannot_be_served_are_counted_by_the_replica_that_acts() -> None:
+    async def script(parts: Parts, connection: Connection) -> None:
+        assert parts.lease is not None and value(parts, "namespaces_unserved") == 0
+        await parts.lease.acquire()
+        assert value(parts, "namespaces_unserved") == 1
+        await parts.informers.first()
+        assert value(parts, "namespaces_unserved") == 0
 
     play(script)
 

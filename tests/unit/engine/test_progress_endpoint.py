@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from answering import NAMESPACE, Connection, child_body, run_body
+from made_tokens import bound_to, token
 from seen_objects import NOW, at
 
 from trainingrun.contract.progress_protocol import MAX_BYTES
 from trainingrun.engine.cache import Cache
 from trainingrun.engine.metrics import Metrics
 from trainingrun.engine.progress import writer
+from trainingrun.engine.progress.callers import Callers
 from trainingrun.engine.progress.endpoint import ProgressEndpoint
 from trainingrun.engine.progress.tokens import TokenReviewer
 from trainingrun.engine.progress.writer import ProgressWriter
@@ -24,7 +26,7 @@ from trainingrun.kube import Api
 from trainingrun.kube.transport import Request, Response
 
 AUDIENCE = "trainingrun.dev"
-GOOD = "good"
+GOOD, BAD = (token(signature, **bound_to(NAMESPACE, "pod", "uid-pod")) for signature in ("good", "bad"))
 PATH = f"/apis/v1beta1/namespaces/{NAMESPACE}/trainingruns/mnist/status"
 REPORT = {"trainerStatus": {"progressPercentage": 4}}
 
@@ -43,7 +45,7 @@ class Cluster:
     """What the API server answers: who a token is, what pods and runs there are, and to a write of status."""
 
     def __init__(self) -> None:
-        self.reviews: dict[str, dict[str, Any]] = {"good": review()}
+        self.reviews: dict[str, dict[str, Any]] = {GOOD: review()}
         self.objects: dict[str, dict[str, Any]] = {
             f"/api/v1/namespaces/{NAMESPACE}/pods/pod": child_body("pod"),
             f"/apis/trainingrun.dev/v1beta1/namespaces/{NAMESPACE}/trainingruns/mnist": run_body(),
@@ -74,13 +76,14 @@ def serve(script: Script) -> tuple[Any, Metrics]:
     async def main() -> tuple[Any, Metrics]:
         cluster, cache, metrics = Cluster(), Cache(), Metrics()
         api = Api(cluster.connection)
-        reviewer, writer = TokenReviewer(api, AUDIENCE), ProgressWriter(api, lambda: NOW)
+        callers, writer = Callers(), ProgressWriter(api, cache, lambda: NOW)
+        reviewer = TokenReviewer(api, AUDIENCE, callers, cache.pod, lambda: NOW)
         moments = iter(range(100))
 
         def virtual_now() -> datetime:
             return at(next(moments))
 
-        endpoint = ProgressEndpoint(api, cache, reviewer, writer, metrics, virtual_now)
+        endpoint = ProgressEndpoint(api, cache, callers, reviewer, writer, metrics, virtual_now)
         async with TestClient(TestServer(endpoint.application())) as client:
             return await script(client, cluster, cache), metrics
 
@@ -118,7 +121,7 @@ def put_run(**status: Any) -> Callable[[Cluster, Cache], None]:
 
 
 def put_review(**changes: Any) -> Callable[[Cluster, Cache], None]:
-    return lambda cluster, cache: cluster.reviews.update(good=review(**changes))
+    return lambda cluster, cache: cluster.reviews.update({GOOD: review(**changes)})
 
 
 def put_pod(body: dict[str, Any]) -> Callable[[Cluster, Cache], None]:
@@ -140,6 +143,12 @@ def being_deleted(cluster: Cluster, cache: Cache) -> None:
     cache.put("TrainingRun", body)
 
 
+def replaced(cluster: Cluster, cache: Cache) -> None:
+    cache.put("TrainingRun", run_body())
+    cluster.write = status(409, "Conflict")
+    cluster.objects.update({path: run_body(uid="run-2") for path in cluster.objects if path.endswith("/mnist")})
+
+
 UNLABELLED = child_body("pod")
 UNLABELLED["metadata"]["labels"].pop("app.kubernetes.io/managed-by")
 REPLACED = child_body("pod")
@@ -156,7 +165,7 @@ def test_a_pod_of_the_run_may_report_to_a_replica(prepare: Callable[[Cluster, Ca
     ("what", "prepare", "request_", "expected"),
     [
         ("no token", put_run(), {"token": None}, 401),
-        ("a token that is not valid", put_run(), {"token": "bad"}, 401),
+        ("a token that is not valid", put_run(), {"token": BAD}, 401),
         ("an empty token", put_run(), {"token": ""}, 401),
         ("a token of another audience", put_review(audiences=["vault"]), {}, 401),
         ("a token of no pod", put_review(user={"username": f"system:serviceaccount:{NAMESPACE}:d"}), {}, 401),
@@ -169,7 +178,7 @@ def test_a_pod_of_the_run_may_report_to_a_replica(prepare: Callable[[Cluster, Ca
         ("no such run", put_run(), {"path": PATH.replace("mnist", "none")}, 404),
         ("an attempt that is over", put_run(attempts=[{"index": 1}]), {}, 409),
         ("a run that is being deleted", being_deleted, {}, 409),
-        ("a run that was replaced", put_write(status(409, "Conflict")), {}, 409),
+        ("a run that was replaced", replaced, {}, 409),
         ("no report", put_run(), {"report": b"{}"}, 422),
         ("a report that is too long", put_run(), {"report": b" " * (MAX_BYTES + 1)}, 413),
         ("no API server", put_write(status(503, "ServiceUnavailable")), {}, 503),
@@ -208,7 +217,8 @@ def test_nothing_but_the_reported_part_of_status_is_written() -> None:
         metrics = [{"name": "dataStallPercentage", "value": "7"}]
         await post(client, {"trainerStatus": {"metrics": metrics}})
         (body,) = cluster.written
-        assert body["metadata"] == {"name": "mnist", "namespace": NAMESPACE, "uid": "run-1"}
+        identity = {"name": "mnist", "namespace": NAMESPACE, "uid": "run-1", "resourceVersion": "5"}
+        assert body["metadata"] == identity
         assert set(body["status"]) == {"trainerStatus", "dataStatus"}
         assert body["status"]["dataStatus"] == {"stallPercentage": 7}
 

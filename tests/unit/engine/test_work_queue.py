@@ -240,3 +240,36 @@ def test_the_oldest_is_the_one_that_waits_or_works_longest() -> None:
         return ages
 
     assert virtual_time.run(main()) == [0.0, 3.0, 0.5, 0.0]
+
+
+def test_a_long_queue_that_moves_is_not_stalled_and_one_that_does_not_is() -> None:
+    async def main() -> tuple[float, float, float]:
+        queue: WorkQueue[int] = WorkQueue(lambda: 1.0)
+        for number in range(2000):
+            queue.add(number)
+
+        async def look(key: int) -> None:
+            await asyncio.sleep(1.0 if key < 1000 else 900.0)
+
+        working = asyncio.create_task(queue.work(look))
+        await asyncio.sleep(900.5)
+        moving, oldest = queue.stalled(), queue.oldest()
+        await asyncio.sleep(800)
+        hanging = queue.stalled()
+        working.cancel()
+        return moving, oldest, hanging
+
+    moving, oldest, hanging = virtual_time.run(main())
+    assert moving <= 1.0 and oldest > 900 and hanging > 600
+
+
+def test_a_queue_that_nobody_takes_from_is_stalled_since_there_was_something_to_take() -> None:
+    async def main() -> list[float]:
+        queue: WorkQueue[int] = WorkQueue(lambda: 1.0)
+        await asyncio.sleep(5000)
+        stalled = [queue.stalled()]
+        queue.add(1)
+        await asyncio.sleep(10)
+        return [*stalled, queue.stalled()]
+
+    assert virtual_time.run(main()) == [0.0, 10.0]

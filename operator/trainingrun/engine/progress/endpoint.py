@@ -17,13 +17,14 @@ from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE
 from trainingrun.contract.progress_protocol import MAX_BYTES, ROUTE, InvalidReport, decode
 from trainingrun.engine.cache import Cache, Key
 from trainingrun.engine.metrics import Metrics
-from trainingrun.engine.progress.reported_status import reported_status
-from trainingrun.engine.progress.tokens import Bearer, TokenReviewer
+from trainingrun.engine.progress.callers import Callers, TooManyRefusals
+from trainingrun.engine.progress.claims import Bearer
+from trainingrun.engine.progress.reported_status import newest_attempt, reported_status
+from trainingrun.engine.progress.tokens import Busy, TokenReviewer
 from trainingrun.engine.progress.writer import ProgressWriter
 from trainingrun.kube import Api, ApiError, Conflict, NotFound
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
 from trainingrun.observed import Pod, RunObject, pod_of, run_object_of
-from trainingrun.status.json_values import integer_of, list_of, mapping_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class ProgressEndpoint:
         self,
         api: Api,
         cache: Cache,
+        callers: Callers,
         reviewer: TokenReviewer,
         writer: ProgressWriter,
         metrics: Metrics,
@@ -51,6 +53,7 @@ class ProgressEndpoint:
     ):
         self._api = api
         self._cache = cache
+        self._callers = callers
         self._reviewer = reviewer
         self._writer = writer
         self._metrics = metrics
@@ -74,6 +77,10 @@ class ProgressEndpoint:
             status, sentence = refused.status, refused.sentence
         except web.HTTPRequestEntityTooLarge:
             status, sentence = 413, f"The body is too long: at most {MAX_BYTES} bytes are allowed."
+        except TooManyRefusals:
+            status, sentence = 429, "Too many requests of this caller were refused; report again in a minute."
+        except Busy:
+            status, sentence = 503, "Too many tokens wait to be reviewed; report again later."
         except NotFound:
             status, sentence = 404, "There is no such run."
         except Conflict:
@@ -90,19 +97,19 @@ class ProgressEndpoint:
 
     async def _take(self, request: web.Request) -> tuple[int, str]:
         key = Key(request.match_info["namespace"], request.match_info["name"])
-        bearer = await self._bearer(request)
+        caller = request.remote or ""
+        bearer = await self._bearer(request, caller)
         if bearer.namespace != key.namespace:
             raise _Refused(403, "The pod is in a different namespace from the run.")
-        pod = await self._pod(bearer)
-        run = await self._run(key)
+        pod = await self._pod(bearer, caller)
+        run = await self._run(key, caller)
         if run.uid != pod.run_uid:
             raise _Refused(403, f"Pod {pod.name} does not belong to run {run.name}.")
         if run.deleting:
             raise _Refused(409, f"Run {run.name} is being deleted.")
         if not self._writer.may_report(run.uid):
             raise _Refused(429, "Too many reports: one per second is allowed.")
-        newest = max((_index(attempt) for attempt in list_of(run.status.get("attempts"))), default=0)
-        if pod.attempt < newest:
+        if pod.attempt < (newest := newest_attempt(run.status)):
             raise _Refused(409, f"Attempt {pod.attempt} is over: attempt {newest} is the newest.")
         try:
             report = decode(await request.read())
@@ -111,35 +118,39 @@ class ProgressEndpoint:
         is_written = await self._writer.take(run, pod.attempt, reported_status(report))
         return (200, "Accepted.") if is_written else (202, "Accepted; it will be written with the next update.")
 
-    async def _bearer(self, request: web.Request) -> Bearer:
+    async def _bearer(self, request: web.Request, caller: str) -> Bearer:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _Refused(401, "A token is missing: send `Authorization: Bearer <token>`.")
-        bearer = await self._reviewer.bearer(token.strip())
+        bearer = await self._reviewer.bearer(token.strip(), caller)
         if bearer is None:
             raise _Refused(401, "The token is not valid here, or is not bound to a pod.")
         return bearer
 
-    async def _pod(self, bearer: Bearer) -> Pod:
+    async def _pod(self, bearer: Bearer, caller: str) -> Pod:
         """The pod, from the cache or from the API server: a replica that does not lead has no cache."""
         pod = self._cache.pod(bearer.pod_uid)
         if pod is not None:
             return pod
+        self._callers.require(caller)
         try:
             body = await self._api.get(PODS, bearer.namespace, bearer.pod)
         except NotFound as error:
+            self._callers.refused(caller)
             raise _Refused(403, f"Pod {bearer.pod} no longer exists.") from error
         labels = body["metadata"].get("labels") or {}
         if body["metadata"]["uid"] != bearer.pod_uid or labels.get(MANAGED_BY_KEY) != MANAGED_BY_VALUE:
+            self._callers.refused(caller)
             raise _Refused(403, f"Pod {bearer.pod} is not a pod of a run.")
         return pod_of(body)
 
-    async def _run(self, key: Key) -> RunObject:
+    async def _run(self, key: Key, caller: str) -> RunObject:
         run = self._cache.run(key)
         if run is not None:
             return run
-        return run_object_of(await self._api.get(TRAINING_RUNS, key.namespace, key.name))
-
-
-def _index(attempt: object) -> int:
-    return integer_of(mapping_of(attempt).get("index")) or 0
+        self._callers.require(caller)
+        try:
+            return run_object_of(await self._api.get(TRAINING_RUNS, key.namespace, key.name))
+        except NotFound:
+            self._callers.refused(caller)
+            raise

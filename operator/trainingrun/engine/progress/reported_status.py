@@ -5,8 +5,9 @@ The time of a report is when it came, not when it says it was made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from trainingrun.contract.progress_metrics import (
@@ -21,9 +22,12 @@ from trainingrun.contract.progress_metrics import (
 from trainingrun.contract.progress_protocol import ProgressReport
 from trainingrun.spec.groups import MAX_NODES
 from trainingrun.status.fields import GAIN_PERCENTAGES
+from trainingrun.status.json_values import integer_of, list_of, mapping_of, time_of
 
 # Beyond this, no rate or share is meant.
 _TOO_MUCH = 1e15
+# By so much the clocks of replicas may differ: that all is done is not taken back by what came at about that time.
+_SKEW = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class ReportedStatus:
     @property
     def is_of_the_end(self) -> bool:
         """Whether all of training is done: what it says now, the run's status says for good."""
-        return self.trainer.get("progressPercentage") == 100
+        return _is_of_the_end(self.trainer)
 
     def status(self, time: datetime) -> dict[str, Any]:
         """The fields of status, for a report that came at this time."""
@@ -48,6 +52,40 @@ def reported_status(report: ProgressReport) -> ReportedStatus:
     """What `report` says."""
     values = report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"last_updated_time"})
     return ReportedStatus(trainer=values, data=_data_of(report))
+
+
+def newest_attempt(status: Mapping[str, Any]) -> int:
+    """The index of the newest attempt that a run's status names."""
+    return max((_index(attempt) for attempt in list_of(status.get("attempts"))), default=0)
+
+
+def is_outdated(report: ReportedStatus, attempt: int, time: datetime, status: Mapping[str, Any]) -> bool:
+    """Whether `status` holds a newer report than this one of `attempt`, which came at `time`.
+
+    Several replicas take reports, each with its own clock, and each may keep one for a while.
+    """
+    if attempt < newest_attempt(status):
+        return True
+    there = mapping_of(status.get("trainerStatus"))
+    came, began = time_of(there.get("lastUpdatedTime")), _start_of(status, attempt)
+    if came is None or (began is not None and came <= began):
+        return False
+    if report.is_of_the_end != _is_of_the_end(there):
+        return not report.is_of_the_end and time <= came + _SKEW
+    return time.replace(microsecond=0) < came
+
+
+def _is_of_the_end(trainer: Mapping[str, Any]) -> bool:
+    return trainer.get("progressPercentage") == 100
+
+
+def _index(attempt: object) -> int:
+    return integer_of(mapping_of(attempt).get("index")) or 0
+
+
+def _start_of(status: Mapping[str, Any], attempt: int) -> datetime | None:
+    attempts = list_of(status.get("attempts"))
+    return next((time_of(mapping_of(each).get("startTime")) for each in attempts if _index(each) == attempt), None)
 
 
 def _data_of(report: ProgressReport) -> dict[str, Any]:
