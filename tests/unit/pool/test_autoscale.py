@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from trainingrun.contract.records import Stall
 from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer, fed, request_of
+from trainingrun_trainer.pool.schedule import Schedule
 from trainingrun_trainer.pool.sizing import Limits
 
 _NODES = ["a", "b", "c", "d"]
+_IDLE = Schedule(0).figures(0.0)
 
 
 class Requests(NodeRequest):
@@ -32,10 +35,11 @@ def status(stall: float, *, seconds: float | None = 1.0) -> dict[str, object]:
     return {"recent_seconds": seconds, "recent_rows_per_second": 50.0, "recent_stall": recent}
 
 
-def worked(sizer: Sizer, seconds: int, *, stall: float, busy: float, nodes: int, since: int = 0) -> None:
-    for second in range(since, since + seconds):
+def worked(sizer: Sizer, seconds: int, *, stall: float, busy: float, nodes: int) -> None:
+    for second in range(seconds):
         sizer.published(status(stall))
-        sizer.look(nodes=nodes, workers=4 * nodes, busy_share=busy, now=float(second))
+        pool = replace(_IDLE, worker_seconds=4.0 * nodes * second, busy_seconds=4.0 * busy * nodes * second)
+        sizer.look(nodes, replace(pool, rows_made=50 * second, rows_taken=50 * second), float(second))
 
 
 def test_each_bundle_is_a_whole_node_of_the_data_group() -> None:

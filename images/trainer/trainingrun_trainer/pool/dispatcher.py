@@ -191,8 +191,7 @@ class Dispatcher:
     def _used(self, nodes: Sequence[str]) -> list[str]:
         """Which of the data nodes are to have workers, by what those that have some are busy with."""
         now = time.monotonic()
-        figures = self._schedule.figures(now)
-        self.sizer.look(nodes=self._crew.ready_nodes, workers=figures.workers, busy_share=figures.busy_share, now=now)
+        self.sizer.look(self._crew.ready_nodes, self._schedule.figures(now), now)
         return self.sizer.used(nodes)
 
     def _left(self, name: str) -> None:

@@ -151,11 +151,11 @@ class Pass:
 
     # What ranks say
 
-    def took(self, rank: int, number: int, most_kept: int) -> None:
-        """A rank has the rows of a unit."""
+    def took(self, rank: int, number: int, most_kept: int) -> int:
+        """A rank has the rows of a unit; returns how many went into it, none if it was not to be taken."""
         unit = self.shares.ranks[rank].given(number)
         if unit is None:
-            return
+            return 0
         unit.is_taken = True
         self.shares.took(unit)
         self._objects.take_unit(unit, is_kept=self.is_keeping)
@@ -163,6 +163,7 @@ class Pass:
             self.shares.forget(unit)
         elif self.held.kept > most_kept:
             self._stop_keeping()
+        return len(unit.positions)
 
     @property
     def is_complete(self) -> bool:

@@ -112,6 +112,7 @@ class Schedule:
         owner, job = flight.owner, flight.job
         if isinstance(job, Unit) and isinstance(report, UnitReport):
             self._accounts.note_unit(owner.key.dataset, report)
+            self._accounts.rows_made += 0 if owner.plan.is_kept else len(job.positions)
             owner.unit_made(job, task_id, report)
         elif isinstance(job, Slab) and isinstance(report, SlabReport):
             is_read = isinstance(flight.task, ReadTask)
@@ -157,7 +158,8 @@ class Schedule:
     def took(self, key: PassKey, rank: int, number: int) -> None:
         """A rank has the rows of a unit."""
         if (found := self._agenda.find(key)) is not None:
-            found.took(rank, number, self._budget.kept_bytes)
+            rows = found.took(rank, number, self._budget.kept_bytes)
+            self._accounts.rows_taken += 0 if found.plan.is_kept else rows
 
     def lost(self, key: PassKey, rank: int, number: int) -> None:
         """A rank could not fetch a unit that it was given: it is made and given again."""
