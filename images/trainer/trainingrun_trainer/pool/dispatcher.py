@@ -20,6 +20,7 @@ from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import SlabReport
 from trainingrun_trainer.data.transform_check import Probe
 from trainingrun_trainer.failures.errors import DataError
+from trainingrun_trainer.placement import Node
 from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer
 from trainingrun_trainer.pool.background import Background
 from trainingrun_trainer.pool.client import Given
@@ -53,16 +54,15 @@ _ANSWER_SECONDS = 10.0
 class Dispatcher:
     """See the module. `rows_by_node` says where the rows that ranks have taken were made.
 
-    `sizer` decides how many data nodes are to have workers.
-
-    `notify` is told, with the level of a Notice, what a user should know.
+    `sizer` decides how many data nodes are to have workers. `notify` is told, with the level of a Notice, what a user
+    should know.
     """
 
     def __init__(self, pool: Pool, notify: Callable[[str, str], None]):
         self.rows_by_node: Counter[str] = Counter()
         self._pool = pool
         self._tallies = Tallies(pool.datasets, notify)
-        self._schedule = Schedule(pool.budget_bytes, has_kept=any(each.is_kept for each in pool.datasets.values()))
+        self._schedule = Schedule(has_kept=any(each.is_kept for each in pool.datasets.values()))
         works = {name: dataset.work for name, dataset in pool.datasets.items()}
         most = min(MOST_WORKERS, pool.most_workers or MOST_WORKERS)
         self._crew = Crew(works, pool.options, most, joined=self._joined, left=self._left, used=self._used)
@@ -188,11 +188,15 @@ class Dispatcher:
         self._schedule.worker_joined(member.name, member.node)
         self._wake.set()
 
-    def _used(self, nodes: Sequence[str]) -> list[str]:
+    def _used(self, nodes: Sequence[Node]) -> list[str]:
         """Which of the data nodes are to have workers, by what those that have some are busy with."""
         now = time.monotonic()
         self.sizer.look(self._crew.ready_nodes, self._schedule.figures(now), now)
-        return self.sizer.used(nodes)
+        stores = {node.node_id: node.store_bytes for node in nodes}
+        used = self.sizer.used([*stores])
+        self._schedule.fit({node: stores.pop(node) for node in used}, leaving=[*stores])
+        self._wake.set()
+        return used
 
     def _left(self, name: str) -> None:
         self._schedule.worker_left(name)
