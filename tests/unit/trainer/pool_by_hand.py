@@ -33,6 +33,7 @@ KEY = PassKey(1, "train", 0)
 SHUFFLED = Epoch(0, 7, shuffle=True)
 ROWS = 3_000
 WORKERS = 3
+STORE_BYTES = 2 << 20
 
 
 class Ref:
@@ -100,7 +101,7 @@ class HandCrew:
         self._hired = 0
 
     async def keep(self) -> None:
-        self._used([Node("node", "node", cpus=2, gpus=0, labels=dict(DATA_SELECTOR), store_bytes=2 << 20)])
+        self._used([Node("node", "node", cpus=2, gpus=0, labels=dict(DATA_SELECTOR), store_bytes=STORE_BYTES)])
         while True:
             while len(self.members) < WORKERS:
                 name = f"node-{self._hired % 2}/{self._hired}"
