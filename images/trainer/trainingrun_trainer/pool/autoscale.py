@@ -71,18 +71,19 @@ class NodeRequest:
         while True:
             self._changed.wait(_RENEWAL_SECONDS if self._failing_since is None else 1.0)
             self._changed.clear()
-            if self._asked is None:
-                continue
-            try:
-                # Ray Train makes the actor as it starts.
-                coordinator = ray.get_actor(_COORDINATOR, namespace=_COORDINATOR)
-                nodes, leaving = self._asked
-                request = request_of(nodes, self._cpus, leaving)
-                ray.get(coordinator.request_resources.remote(**request), timeout=_RENEWAL_SECONDS)
-                self._failing_since = None
-            except (ValueError, ray.exceptions.RayError):
-                if self._failing_since is None:
-                    self._failing_since = time.monotonic()
+            if self._asked is not None:
+                self._send(*self._asked)
+
+    def _send(self, nodes: int, leaving: Sequence[str]) -> None:
+        try:
+            # Ray Train makes the actor as it starts.
+            coordinator = ray.get_actor(_COORDINATOR, namespace=_COORDINATOR)
+            request = request_of(nodes, self._cpus, leaving)
+            ray.get(coordinator.request_resources.remote(**request), timeout=_RENEWAL_SECONDS)
+            self._failing_since = None
+        except Exception:  # whatever it is, the next try may do, and what lasts is told
+            if self._failing_since is None:
+                self._failing_since = time.monotonic()
 
 
 @dataclass
