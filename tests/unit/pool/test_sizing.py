@@ -11,7 +11,7 @@ from data_group import Simulation, Work, steady
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from trainingrun_trainer.pool.load import Figures, Load
+from trainingrun_trainer.pool.load import Figures, Load, Meter
 from trainingrun_trainer.pool.sizing import Limits, begin, decide
 from trainingrun_trainer.pool.sizing_words import UNMEASURED
 
@@ -121,6 +121,15 @@ def test_only_who_is_busy_all_the_time_can_live_from_stock(busy: float, is_from_
     # Passes of few rows are made ahead in one go, so that more may be taken in a while than is made.
     sums = Figures(nodes=1, rows=500, seconds=20, made_rows=400, taken_rows=500, busy_seconds=busy, worker_seconds=1)
     assert Load(sums).is_from_stock == is_from_stock
+
+
+def test_a_measurement_waits_for_rows_that_take_long_to_make() -> None:
+    meter, load = Meter(), None
+    for second in range(60):
+        made = 4.0 if second > 40 else 0.0
+        sums = Figures(nodes=1, rows=second, seconds=second, made_rows=made, taken_rows=second)
+        meter, load = meter.after(sums, float(second))
+        assert (load is not None) == (second == 41)
 
 
 def test_a_group_stays_as_it_is_where_training_pauses_too_often_to_be_measured() -> None:

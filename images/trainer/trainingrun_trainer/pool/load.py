@@ -86,8 +86,8 @@ class Load:
 
     @property
     def made(self) -> float:
-        """Rows that were made for each one taken; never nothing. Less than 1: others had been made before."""
-        return max(self.sums.made_rows / self.sums.taken_rows, 0.01) if self.sums.taken_rows > 0 else 1.0
+        """Rows that were made for each one taken, more than 0. Less than 1: others had been made before."""
+        return self.sums.made_rows / self.sums.taken_rows if self.sums.taken_rows > 0 else 1.0
 
     @property
     def is_from_stock(self) -> bool:
@@ -179,7 +179,9 @@ class Meter:
         if now < self.settled_time or figures.nodes < 1 or new.seconds < _LEAST_SHARE * (now - self.last_time):
             return went_on, None
         sums, reports = self.sums.plus(new), self.reports + 1
-        if sums.seconds < WINDOW_SECONDS or reports < _LEAST_REPORTS or sums.rows <= 0:
+        # Rows that take long to make come one by one.
+        has_rows = sums.rows > 0 and (sums.made_rows > 0 or sums.taken_rows <= 0)
+        if sums.seconds < WINDOW_SECONDS or reports < _LEAST_REPORTS or not has_rows:
             return dataclasses.replace(went_on, sums=sums, reports=reports), None
         return Meter(figures, now, self.settled_time), Load(sums)
 

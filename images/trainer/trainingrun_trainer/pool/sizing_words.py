@@ -31,8 +31,8 @@ def stocked(load: Load) -> str:
 def unmeasured(seconds: float) -> str:
     """There was nothing that could be judged."""
     return (
-        f"How hard the data group works could not be measured for {_time(seconds)}, for want of training on one and "
-        "the same number of data nodes; it stays as it is."
+        f"How hard the data group works could not be measured for {_time(seconds)}: too little was made and trained on "
+        "one and the same number of data nodes; it stays as it is."
     )
 
 
