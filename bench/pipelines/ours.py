@@ -61,8 +61,7 @@ class Ours:
         transform = _ROW_TRANSFORM if row_transform else None
         listing = list_dataset(Source("bench", "Parquet", str(path), uses=Uses(gets_rows=row_transform)))
         dataset = dataset_of(listing, transform, shuffle=True, rows_together=0)
-        budget = placement.data_store_bytes(placement.live_nodes()) // 2
-        pool = Pool({"train": dataset}, 1, budget_bytes=budget, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
+        pool = Pool({"train": dataset}, 1, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
         hub = create_hub(pool)
         actor = ray.remote(num_cpus=1, label_selector=dict(placement.TRAINER_SELECTOR))(_Consumer)
         self._consumer: Any = actor.remote(hub, rows, row_transform)

@@ -90,8 +90,7 @@ def passes_over(
                 Source("bench", "Parquet", str(path), image_size=image_size, uses=Uses(gets_rows=True))
             )
             dataset = dataset_of(listing, chain, shuffle=True, rows_together=0)
-            budget = placement.data_store_bytes(placement.live_nodes()) // 2
-            pool = Pool({_DATASET: dataset}, 1, budget_bytes=budget, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
+            pool = Pool({_DATASET: dataset}, 1, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
             yield Passes(create_hub(pool), batch_rows)
         finally:
             ray.shutdown()

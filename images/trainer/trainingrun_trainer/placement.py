@@ -62,11 +62,6 @@ def live_nodes() -> list[Node]:
     ]
 
 
-def data_store_bytes(nodes: list[Node]) -> int:
-    """What the object stores of the data group hold together."""
-    return sum(node.store_bytes for node in nodes if node.has(DATA_SELECTOR))
-
-
 def data_slots(nodes: list[Node]) -> int:
     """How many data tasks run at once: the CPUs of the data group."""
     return int(sum(node.cpus for node in nodes if node.has(DATA_SELECTOR)))

@@ -20,7 +20,8 @@ class Work:
 
     `demand`: rows a second that trainers take when they need not wait. `row_seconds`: seconds of a data CPU for a row.
     `noise`: how much both vary from second to second. `most_rows`: what something behind the data workers lets through,
-    such as storage, in rows a second. `gap`: `(every, seconds)` of validation and checkpoints.
+    such as storage, in rows a second. `gap`: `(every, seconds)` of validation and checkpoints. `stock_seconds`: so much
+    of what trainers take is made ahead.
     """
 
     demand: Callable[[float], float]
@@ -29,6 +30,7 @@ class Work:
     most_rows: float = math.inf
     gap: tuple[float, float] | None = None
     warm_up: float = 5.0
+    stock_seconds: float = 3.0
 
     def is_gap(self, time: float) -> bool:
         return self.gap is not None and time % (self.gap[0] + self.gap[1]) >= self.gap[0]
@@ -53,9 +55,9 @@ class Simulation:
     nodes: int = 0
     pods: list[float] = field(default_factory=list)
     buffer: float = 0.0
-    # (time, nodes) whenever something else is wanted, and of all seconds: nodes that were there, time waited.
+    # (time, nodes) whenever something else is wanted, and of all seconds of training: (time, time waited).
     changes: list[tuple[float, int]] = field(default_factory=list)
-    seconds: list[tuple[int, float]] = field(default_factory=list)
+    seconds: list[tuple[float, float]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,7 +77,7 @@ class Simulation:
 
     def stall(self, since: float) -> float:
         """The share of the time from then on that trainers waited, in percent."""
-        waits = [waited for _, waited in self.seconds[int(since) :]]
+        waits = [waited for time, waited in self.seconds if time > since]
         return 100 * sum(waits) / len(waits)
 
     def _second(self) -> None:
@@ -112,7 +114,7 @@ class Simulation:
         is_training = not work.is_gap(self.time)
         able = min(workers / row_seconds, work.most_rows)
         wanted = demand if is_training else 0.0
-        made = max(min(able, wanted + 3 * demand - self.buffer), 0.0)
+        made = max(min(able, wanted + work.stock_seconds * demand - self.buffer), 0.0)
         eaten = min(wanted, self.buffer + made)
         self.buffer += made - eaten
         waited = 1 - eaten / demand if is_training else 0.0
@@ -127,7 +129,9 @@ class Simulation:
                 causes={"Production": waited},
                 busy_seconds=busy,
                 worker_seconds=float(workers),
+                made_rows=made,
+                taken_rows=eaten,
             )
         )
         if is_training and self.time > work.warm_up:
-            self.seconds.append((self.nodes, waited))
+            self.seconds.append((self.time, waited))

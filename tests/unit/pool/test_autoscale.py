@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
+import ray
 
 from trainingrun.contract.records import Stall
+from trainingrun_trainer.pool import autoscale
 from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer, fed, request_of
+from trainingrun_trainer.pool.schedule import Schedule
 from trainingrun_trainer.pool.sizing import Limits
 
 _NODES = ["a", "b", "c", "d"]
+_IDLE = Schedule(0).figures(0.0)
 
 
 class Requests(NodeRequest):
@@ -32,10 +41,11 @@ def status(stall: float, *, seconds: float | None = 1.0) -> dict[str, object]:
     return {"recent_seconds": seconds, "recent_rows_per_second": 50.0, "recent_stall": recent}
 
 
-def worked(sizer: Sizer, seconds: int, *, stall: float, busy: float, nodes: int, since: int = 0) -> None:
-    for second in range(since, since + seconds):
+def worked(sizer: Sizer, seconds: int, *, stall: float, busy: float, nodes: int) -> None:
+    for second in range(seconds):
         sizer.published(status(stall))
-        sizer.look(nodes=nodes, workers=4 * nodes, busy_share=busy, now=float(second))
+        pool = replace(_IDLE, worker_seconds=4.0 * nodes * second, busy_seconds=4.0 * busy * nodes * second)
+        sizer.look(nodes, replace(pool, rows_made=50 * second, rows_taken=50 * second), float(second))
 
 
 def test_each_bundle_is_a_whole_node_of_the_data_group() -> None:
@@ -58,6 +68,39 @@ def test_a_status_says_what_trainers_ate_and_waited_for() -> None:
 def test_a_status_without_training_says_nothing() -> None:
     assert fed(status(40.0, seconds=None)).seconds == 0
     assert fed({}).rows == 0
+
+
+@pytest.mark.parametrize("error", [ValueError(), ray.exceptions.GetTimeoutError(), TypeError()])
+def test_what_keeps_the_request_from_being_taken_does_not_end_the_tries(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    # Nobody has made the actor; it does not answer; or it is of a Ray in which it takes other arguments.
+    taken: list[dict[str, object]] = []
+    coordinator = SimpleNamespace(request_resources=SimpleNamespace(remote=lambda **request: taken.append(request)))
+    answers: list[object] = [error, error, coordinator]
+
+    def actor(*_: object, **__: object) -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(autoscale, "ray", SimpleNamespace(get_actor=actor, get=lambda *_, **__: None))
+    # Without its thread, which never ends.
+    monkeypatch.setattr(autoscale, "threading", SimpleNamespace(Event=threading.Event, Thread=MagicMock()))
+    request = NodeRequest(4.0)
+    for tries in range(3):
+        request._send(2, ["b"])
+        assert (request.failing_seconds(time.monotonic()) > 0) == (tries < 2)
+    assert taken == [request_of(2, 4.0, ["b"])]
+
+
+def test_a_request_that_nobody_takes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests()
+    monkeypatch.setattr(requests, "failing_seconds", lambda now: 200.0)
+    sizer = Sizer(Limits(1, 4, 5.0), requests)
+    worked(sizer, 60, stall=60.0, busy=1.0, nodes=1)
+    assert "does not take the request" in sizer.wanted.reason
 
 
 def test_more_nodes_are_asked_for_and_used_once_they_are_there() -> None:

@@ -201,3 +201,9 @@ def test_figures_tell_rates_and_costs() -> None:
     assert figures.seconds_by_step["train", "step"] == pytest.approx(pool.row_seconds, rel=0.1)
     assert figures.has_work_waiting
     assert figures.bytes_held > 0
+    # All that is made for training is taken, some of it later; validation, of which units are kept, does not count.
+    assert figures.rows_made > figures.rows_taken > 0
+    pool.begin(_validation(0), _CHECKED)
+    pool.run()
+    figures = pool.schedule.figures(pool.now)
+    assert figures.rows_made == figures.rows_taken == 8000

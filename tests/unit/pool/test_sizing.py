@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 from data_group import Simulation, Work, steady
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from trainingrun_trainer.pool.load import Figures
+from trainingrun_trainer.pool.load import Figures, Load, Meter
 from trainingrun_trainer.pool.sizing import Limits, begin, decide
 from trainingrun_trainer.pool.sizing_words import UNMEASURED
 
@@ -48,14 +48,17 @@ def test_a_group_ends_within_one_node_of_the_best_size(demand: int, row_seconds:
     assert run.stall(600) < 5
 
 
-@settings(max_examples=12, derandomize=True)
-@example(seed=44141, nodes=7.0, row_seconds=0.125, noise=0.25, gap=(300.0, 60.0), never=0.0, losses=0.0)
+# Not shrunk: each example is an hour of a run, and a smaller one would say no more.
+@settings(max_examples=12, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@example(seed=44141, nodes=7.0, row_seconds=0.125, noise=0.25, gap=(300.0, 60.0), stock=3.0, never=0.0, losses=0.0)
+@example(seed=50, nodes=5.1, row_seconds=0.004, noise=0.16, gap=(60.0, 20.0), stock=3.0, never=0.1, losses=2.0)
 @given(
     seed=st.integers(0, 10**6),
     nodes=st.floats(0.2, 10),
     row_seconds=st.floats(0.001, 0.2),
     noise=st.floats(0, 0.25),
     gap=st.sampled_from([None, (60.0, 20.0), (20.0, 5.0), (300.0, 60.0)]),
+    stock=st.sampled_from([3.0, 30.0, 300.0]),
     never=st.sampled_from([0.0, 0.1]),
     losses=st.sampled_from([0.0, 2.0]),
 )
@@ -65,10 +68,11 @@ def test_under_any_steady_load_the_size_settles(
     row_seconds: float,
     noise: float,
     gap: tuple[float, float] | None,
+    stock: float,
     never: float,
     losses: float,
 ) -> None:
-    work = steady(4 * nodes / row_seconds, row_seconds, noise=noise, gap=gap)
+    work = steady(4 * nodes / row_seconds, row_seconds, noise=noise, gap=gap, stock_seconds=stock)
 
     def pod_seconds(dice: random.Random) -> float:
         return math.inf if dice.random() < never else dice.uniform(10, 300)
@@ -77,10 +81,9 @@ def test_under_any_steady_load_the_size_settles(
     wanted = [1, *(nodes for _, nodes in run.changes)]
     assert max(wanted) <= 8
     assert all(after <= 2 * before for before, after in pairwise(wanted))
-    assert len(run.changes) <= 6
+    assert len(run.changes) <= 5
     turns = sum((b > a) != (c > b) for a, b, c in zip(wanted, wanted[1:], wanted[2:], strict=False))
-    # What was made ahead in a gap can make one measurement look better than the group is.
-    assert turns <= 3
+    assert turns <= 1
     if not never and not losses and nodes < 7 and noise < 0.15:
         assert run.stall(_HOUR - 600) <= 7
     assert all(len(reason) <= 256 for reason in run.reasons)
@@ -102,6 +105,37 @@ def test_a_growth_that_brings_nothing_is_undone_told_and_not_tried_again() -> No
     assert [nodes for _, nodes in run.changes] == [2, 4, 2]
     assert "from 2 to 4 data nodes is undone" in run.wanted.reason
     assert run.wanted.gain_percentage == 0
+
+
+@pytest.mark.parametrize(("gap", "stock"), [((120.0, 60.0), 60.0), ((300.0, 60.0), 300.0), ((600.0, 300.0), 60.0)])
+def test_what_was_made_in_a_pause_of_training_proves_nothing(gap: tuple[float, float], stock: float) -> None:
+    run = simulated(steady(400, 0.02, most_rows=150.0, gap=gap, stock_seconds=stock), cpus=2).run(4 * sum(gap) + gap[0])
+    assert [nodes for _, nodes in run.changes] == [2, 4, 2]
+    # As soon as the stock is used up, it is told again why trainers wait.
+    assert any("of their rows were made before" in reason for reason in run.reasons)
+    assert "from 2 to 4 data nodes is undone" in run.wanted.reason
+
+
+@pytest.mark.parametrize(("busy", "is_from_stock"), [(1.0, True), (0.7, False)])
+def test_only_who_is_busy_all_the_time_can_live_from_stock(busy: float, is_from_stock: bool) -> None:
+    # Passes of few rows are made ahead in one go, so that more may be taken in a while than is made.
+    sums = Figures(nodes=1, rows=500, seconds=20, made_rows=400, taken_rows=500, busy_seconds=busy, worker_seconds=1)
+    assert Load(sums).is_from_stock == is_from_stock
+
+
+def test_a_measurement_waits_for_rows_that_take_long_to_make() -> None:
+    meter, load = Meter(), None
+    for second in range(60):
+        made = 4.0 if second > 40 else 0.0
+        sums = Figures(nodes=1, rows=second, seconds=second, made_rows=made, taken_rows=second)
+        meter, load = meter.after(sums, float(second))
+        assert (load is not None) == (second == 41)
+
+
+def test_a_group_stays_as_it_is_where_training_pauses_too_often_to_be_measured() -> None:
+    run = simulated(steady(800, 0.02, gap=(1.0, 2.0))).run(900)
+    assert not run.changes
+    assert "could not be measured for 14 min" in run.wanted.reason
 
 
 def test_another_load_is_tried_again() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,7 @@ from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.step import Step
 from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.placement import DATA_SELECTOR, Node
 from trainingrun_trainer.pool import dispatcher
 from trainingrun_trainer.pool.crew import Member
 from trainingrun_trainer.pool.dispatcher import Dispatcher
@@ -33,6 +34,7 @@ KEY = PassKey(1, "train", 0)
 SHUFFLED = Epoch(0, 7, shuffle=True)
 ROWS = 3_000
 WORKERS = 3
+STORE_BYTES = 2 << 20
 
 
 class Ref:
@@ -82,6 +84,7 @@ class HandCrew:
     """Stands in for Crew. A worker that is lost is replaced."""
 
     meddle: Callable[[str, str], None]
+    ready_nodes = 2
 
     def __init__(
         self,
@@ -91,14 +94,15 @@ class HandCrew:
         *,
         joined: Callable[[Member], Coroutine[Any, Any, None]],
         left: Callable[[str], None],
-        used: Any,
+        used: Callable[[Sequence[Node]], Collection[str]],
     ):
         self.members: dict[str, Worker] = {}
         self.lost: list[str] = []
-        self._works, self._joined, self._left = works, joined, left
+        self._works, self._joined, self._left, self._used = works, joined, left, used
         self._hired = 0
 
     async def keep(self) -> None:
+        self._used([Node("node", "node", cpus=2, gpus=0, labels=dict(DATA_SELECTOR), store_bytes=STORE_BYTES)])
         while True:
             while len(self.members) < WORKERS:
                 name = f"node-{self._hired % 2}/{self._hired}"
@@ -125,7 +129,7 @@ def pool_over(folder: Path, transform: str | None = None, world_size: int = 1) -
     listing = list_dataset(Source("spec.recipe.dataset.train", "Parquet", str(folder), uses=Uses(gets_rows=True)))
     chain = Chain((Step(transform, "Batch"),)) if transform else None
     dataset = dataset_of(listing, chain, shuffle=True, rows_together=0)
-    return Pool({"train": dataset}, world_size, budget_bytes=1 << 20, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
+    return Pool({"train": dataset}, world_size, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
 
 
 async def rows_of(pool: Dispatcher, rank: int, key: PassKey = KEY) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
-from pool_by_hand import KEY, ROWS, SHUFFLED, HandCrew, pool_over, rows_of, run
+from pool_by_hand import KEY, ROWS, SHUFFLED, STORE_BYTES, HandCrew, pool_over, rows_of, run
 
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.failures.errors import UserCodeError
@@ -44,6 +44,17 @@ def test_each_row_comes_once_and_all_workers_have_a_part_in_it(monkeypatch: pyte
     rows = run(monkeypatch, pool_over(tmp_path), nothing, story)
     assert len(set(rows)) == len(rows) == ROWS
     assert rows != sorted(rows)
+
+
+def test_what_the_pool_may_hold_follows_from_the_nodes_object_stores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def story(pool: Dispatcher) -> int:
+        await one_pass(pool)
+        schedule: Any = pool._schedule
+        return int(schedule.figures(0.0).budget_bytes)
+
+    assert run(monkeypatch, pool_over(tmp_path), nothing, story) == STORE_BYTES // 2
 
 
 def test_ranks_share_a_pass_and_those_that_ask_before_it_begins_wait(

@@ -22,7 +22,7 @@ from trainingrun_trainer.train.randomness import seed_all
 
 
 def own(pool: Pool) -> OwnRows:
-    return OwnRows(pool, lambda level, message: None)
+    return OwnRows(pool, lambda level, message: None, budget_bytes=1 << 20)
 
 
 def taken(rows: OwnRows, key: PassKey, consumed: bytes = b"", seen: list[int] | None = None) -> list[int]:

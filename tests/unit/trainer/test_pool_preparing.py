@@ -77,7 +77,7 @@ def pool_of(
             slab_bytes=dataset.mixing.slab_bytes,
         )
         dataset = with_cache(dataset, caching, slab_bytes)
-    return Pool({"train": dataset}, 1, budget_bytes=1 << 20, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
+    return Pool({"train": dataset}, 1, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
 
 
 async def tables_of(pool: Dispatcher, key: PassKey, epoch: Any = SHUFFLED) -> list[pa.Table]:

@@ -15,16 +15,13 @@ from trainingrun_trainer.data.caching import try_steps
 from trainingrun_trainer.data.transform import Chain, worker_options
 from trainingrun_trainer.driver.datasets import datasets_of, needed_columns
 from trainingrun_trainer.driver.plan import Plan
-from trainingrun_trainer.placement import DATA_SELECTOR, data_store_bytes, live_nodes
+from trainingrun_trainer.placement import DATA_SELECTOR, live_nodes
 from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.sizing import Limits
 
-# Of the data nodes' object stores: the rest is for what is on its way, and for copies of other nodes' slabs.
-_STORE_SHARE = 0.5
-
 
 def pool_of(plan: Plan, *, is_own_cluster: bool) -> Pool:
-    """The pool that makes the plan's rows. Ray must be connected: what it may hold depends on the data nodes.
+    """The pool that makes the plan's rows. Ray must be connected: the limits depend on the data nodes.
 
     `is_own_cluster` says that the cluster was made for the run, with an autoscaler if it may grow.
     """
@@ -36,7 +33,6 @@ def pool_of(plan: Plan, *, is_own_cluster: bool) -> Pool:
     return Pool(
         datasets=datasets_of(plan, _try_on_data_group),
         world_size=plan.workers.count,
-        budget_bytes=int(_STORE_SHARE * data_store_bytes(live_nodes())),
         options=worker_options(plan.transform),
         most_workers=plan.transform.concurrency if plan.transform is not None else None,
         limits=Limits(least, most, group.target_stall_percentage),

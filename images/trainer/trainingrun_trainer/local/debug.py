@@ -32,6 +32,7 @@ from trainingrun_trainer.failures.quitting import has_quit
 from trainingrun_trainer.local.direct_driver import DirectDriver
 from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.placement import Workers
+from trainingrun_trainer.pool.budget import share_of
 from trainingrun_trainer.pool.own_process import HERE, OwnRows
 from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.sizing import Limits
@@ -77,7 +78,8 @@ def _train(run: Run, size: Size, attempt: int, driver: DirectDriver) -> Failure:
     if driver.stop is not None:
         return Failure(driver.stop, "stopped before training began")
     _try_transform(plan, driver)
-    rows = OwnRows(_pool(plan, size), lambda level, message: driver.notice(message, level=level))
+    budget_bytes = share_of(size.object_store_bytes)
+    rows = OwnRows(_pool(plan), lambda level, message: driver.notice(message, level=level), budget_bytes)
     rows.build()
     task = Task(run, plan.storage, attempt, plan.listings["train"].rows, plan.recorded())
     try:
@@ -124,11 +126,10 @@ def _try_transform(plan: Plan, driver: DirectDriver) -> None:
         driver.notice(found.advice)
 
 
-def _pool(plan: Plan, size: Size) -> Pool:
+def _pool(plan: Plan) -> Pool:
     return Pool(
         datasets=datasets_of(plan, try_steps),
         world_size=1,
-        budget_bytes=size.object_store_bytes // 2,
         options={},
         limits=Limits(1, 1, plan.run.spec.data.target_stall_percentage),
     )

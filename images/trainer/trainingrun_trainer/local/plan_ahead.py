@@ -25,9 +25,10 @@ from trainingrun_trainer.forecast.model import Shape, forecast
 from trainingrun_trainer.forecast.words import document, page
 from trainingrun_trainer.local.adapt import adapt
 from trainingrun_trainer.local.costs import costs_of, trainer_device
+from trainingrun_trainer.pool.budget import share_of
 
-# Of a pod's memory Ray gives so much to its object store, and of that the pool takes half.
-_STORE_SHARE, _POOL_SHARE = 0.3, 0.5
+# Of a pod's memory Ray gives so much to its object store.
+_STORE_SHARE = 0.3
 
 
 def main(arguments: list[str]) -> int:
@@ -77,7 +78,7 @@ def shape_of(plan: Plan) -> Shape:
         trainers=plan.workers.count,
         data_nodes=data.num_nodes,
         workers_per_node=max(1, int(cpus / worker_options(plan.transform)["num_cpus"])),
-        budget_bytes_per_node=int(limits["memory"].bytes * _STORE_SHARE * _POOL_SHARE),
+        budget_bytes_per_node=share_of(limits["memory"].bytes * _STORE_SHARE),
         max_workers=plan.transform.concurrency if plan.transform is not None else None,
         rows=plan.listings["train"].rows,
         target_stall_percent=data.target_stall_percentage,

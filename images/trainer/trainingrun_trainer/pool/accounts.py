@@ -16,9 +16,11 @@ from trainingrun_trainer.pool.tasks import UnitReport
 
 
 class Accounts:
-    """See the module."""
+    """See the module. `rows_made` and `rows_taken` are those of passes of which nothing is kept."""
 
     def __init__(self) -> None:
+        self.rows_made = 0
+        self.rows_taken = 0
         self._costs: dict[str, Costs] = {}
         self._steps: defaultdict[tuple[str, str], Cost] = defaultdict(Cost)
         self._meter = Meter()
@@ -50,6 +52,8 @@ class Accounts:
             "busy_seconds": self._meter.busy_seconds,
             "worker_seconds": self._meter.worker_seconds,
             "rows_per_second": self._meter.rows_per_second(now),
+            "rows_made": self.rows_made,
+            "rows_taken": self.rows_taken,
             "stages": {
                 (dataset, stage): StageFigures(cost.seconds_per_row, cost.bytes_per_row)
                 for dataset, costs in self._costs.items()

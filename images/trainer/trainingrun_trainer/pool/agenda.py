@@ -59,6 +59,17 @@ class Agenda:
             if not (each.is_keeping and each.is_complete):
                 self._end(each)
 
+    def keep_at_most(self, most_bytes: int) -> None:
+        """No pass keeps more than that."""
+        for each in self.begun:
+            each.keep_at_most(most_bytes)
+
+    def keep_nothing(self) -> None:
+        """What is kept, or prepared ahead to be kept, is made anew when its time comes."""
+        self.keep_at_most(-1)
+        for each in [each for each in self.ahead if each.plan.is_kept]:
+            self._end(each)
+
     def find(self, key: PassKey) -> Pass | None:
         """The pass that has begun under this key and is not over."""
         return next((each for each in self.begun if each.key == key), None)

@@ -16,6 +16,7 @@ from typing import Any
 import ray
 
 from trainingrun_trainer.placement import DATA_SELECTOR
+from trainingrun_trainer.pool.figures import Figures as PoolFigures
 from trainingrun_trainer.pool.load import Figures
 from trainingrun_trainer.pool.sizing import Limits, State, Wanted, begin, decide
 
@@ -70,18 +71,19 @@ class NodeRequest:
         while True:
             self._changed.wait(_RENEWAL_SECONDS if self._failing_since is None else 1.0)
             self._changed.clear()
-            if self._asked is None:
-                continue
-            try:
-                # Ray Train makes the actor as it starts.
-                coordinator = ray.get_actor(_COORDINATOR, namespace=_COORDINATOR)
-                nodes, leaving = self._asked
-                request = request_of(nodes, self._cpus, leaving)
-                ray.get(coordinator.request_resources.remote(**request), timeout=_RENEWAL_SECONDS)
-                self._failing_since = None
-            except (ValueError, ray.exceptions.RayError):
-                if self._failing_since is None:
-                    self._failing_since = time.monotonic()
+            if self._asked is not None:
+                self._send(*self._asked)
+
+    def _send(self, nodes: int, leaving: Sequence[str]) -> None:
+        try:
+            # Ray Train makes the actor as it starts.
+            coordinator = ray.get_actor(_COORDINATOR, namespace=_COORDINATOR)
+            request = request_of(nodes, self._cpus, leaving)
+            ray.get(coordinator.request_resources.remote(**request), timeout=_RENEWAL_SECONDS)
+            self._failing_since = None
+        except Exception:  # whatever it is, the next try may do, and what lasts is told
+            if self._failing_since is None:
+                self._failing_since = time.monotonic()
 
 
 @dataclass
@@ -92,7 +94,6 @@ class Sizer:
     request: NodeRequest | None = None
     _state: State = field(init=False)
     _sums: Figures = field(init=False)
-    _looked: float | None = None
 
     def __post_init__(self) -> None:
         self._state = begin(self.limits)
@@ -103,15 +104,19 @@ class Sizer:
         """Rank 0 has published a status: fields of the record Progress."""
         self._sums = self._sums.plus(replace(fed(status), nodes=self._sums.nodes))
 
-    def look(self, *, nodes: int, workers: int, busy_share: float, now: float) -> Wanted:
-        """Decide, now that `workers` data workers on `nodes` nodes are there and are busy for this share of their time.
+    def look(self, nodes: int, pool: PoolFigures, now: float) -> Wanted:
+        """Decide, now that data workers on `nodes` nodes are there, and the pool's sums since its start are `pool`.
 
         Call it every second or two; `now` is of `time.monotonic`.
         """
-        seconds = 0.0 if self._looked is None else now - self._looked
-        self._looked = now
-        worked = Figures(nodes=nodes, busy_seconds=busy_share * workers * seconds, worker_seconds=workers * seconds)
-        self._sums = self._sums.plus(worked)
+        self._sums = replace(
+            self._sums,
+            nodes=nodes,
+            busy_seconds=pool.busy_seconds,
+            worker_seconds=pool.worker_seconds,
+            made_rows=pool.rows_made,
+            taken_rows=pool.rows_taken,
+        )
         self._state, self.wanted = decide(self._state, self._sums, now)
         if self.request is not None and self.request.failing_seconds(now) > _EXPIRY_SECONDS:
             reason = "Ray's autoscaling coordinator does not take the request for data nodes; the group stays as it is."

@@ -41,8 +41,8 @@ class Crew:
     """See the module.
 
     `joined` is awaited for each worker that is there, `left` called for each that is known to be gone, and `used` says
-    which of the data group's nodes, in the order in which they came, are to have workers. `works` are what workers are
-    made with, `options` what Ray is to reserve for each; there are at most `most`.
+    which of the data group's nodes, in the order in which they came, are to have workers, by their ids. `works` are
+    what workers are made with, `options` what Ray is to reserve for each; there are at most `most`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Crew:
         *,
         joined: Callable[[Member], Coroutine[Any, Any, None]],
         left: Callable[[str], None],
-        used: Callable[[Sequence[str]], Collection[str]],
+        used: Callable[[Sequence[Node]], Collection[str]],
     ):
         self._works = works
         self._options = dict(options)
@@ -112,7 +112,7 @@ class Crew:
         live = {node.node_id: node for node in nodes if node.has(DATA_SELECTOR)}
         self._came = dict.fromkeys([*filter(live.__contains__, self._came), *live])
         # Workers of the others end, so that a node that is not needed is idle, and its autoscaler takes it.
-        data = {node: live[node] for node in self._used(list(self._came))}
+        data = {node: live[node] for node in self._used([live[node] for node in self._came])}
         for member in [member for member in self._members.values() if member.node not in data]:
             self.lose(member.name)
         self._failed_looks += bool(self._failed_on & data.keys())

@@ -17,6 +17,7 @@ import ray
 
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.transform_check import Probe
+from trainingrun_trainer.placement import Node
 from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer
 from trainingrun_trainer.pool.background import Background
 from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
@@ -149,12 +150,15 @@ class Dispatcher:
         self._schedule.worker_joined(member.name, member.node)
         self._wake.set()
 
-    def _used(self, nodes: Sequence[str]) -> list[str]:
+    def _used(self, nodes: Sequence[Node]) -> list[str]:
         """Which of the data nodes are to have workers, by what those that have some are busy with."""
         now = time.monotonic()
-        figures = self._schedule.figures(now)
-        self.sizer.look(nodes=self._crew.ready_nodes, workers=figures.workers, busy_share=figures.busy_share, now=now)
-        return self.sizer.used(nodes)
+        self.sizer.look(self._crew.ready_nodes, self._schedule.figures(now), now)
+        stores = {node.node_id: node.store_bytes for node in nodes}
+        used = self.sizer.used([*stores])
+        self._schedule.fit({node: stores.pop(node) for node in used}, leaving=[*stores])
+        self._wake.set()
+        return used
 
     def _left(self, name: str) -> None:
         self._schedule.worker_left(name)

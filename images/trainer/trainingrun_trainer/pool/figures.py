@@ -25,8 +25,9 @@ class Figures:
     """A moment of the pool.
 
     `busy_seconds` of the `worker_seconds` that there were since the start, a worker had a task; `busy_share` is the
-    same of the last ten seconds, as is `rows_per_second`, counted in rows that transforms were given. `stages` is by
-    dataset and "Read", "Prepare" or "Make", `seconds_by_step` a row's, by dataset and step.
+    same of the last ten seconds, as is `rows_per_second`, counted in rows that transforms were given, as are all here:
+    `rows_made` and `rows_taken` by ranks since the start, of passes of which nothing is kept. `stages` is by dataset
+    and "Read", "Prepare" or "Make", `seconds_by_step` a row's, by dataset and step.
     `ranks_waiting` have no unit ready in a pass that has begun; `has_work_waiting` if another worker had work now.
     """
 
@@ -35,6 +36,8 @@ class Figures:
     busy_seconds: float
     worker_seconds: float
     rows_per_second: float
+    rows_made: int
+    rows_taken: int
     stages: Mapping[tuple[str, str], StageFigures]
     seconds_by_step: Mapping[tuple[str, str], float]
     units_ready: int

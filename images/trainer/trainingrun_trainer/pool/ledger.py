@@ -38,12 +38,13 @@ Report: TypeAlias = SlabReport | PreparedReport | UnitReport
 class Ledger:
     """See the module. `rows_by_node` says where the rows that ranks have taken were made.
 
-    `notify` is told, with the level of a Notice, what a user should know.
+    `notify` is told, with the level of a Notice, what a user should know. Tables may take `budget_bytes` until the
+    schedule is told of nodes.
     """
 
-    def __init__(self, pool: Pool, notify: Callable[[str, str], None]):
+    def __init__(self, pool: Pool, notify: Callable[[str, str], None], budget_bytes: int = 0):
         self.rows_by_node: Counter[str] = Counter()
-        self.schedule = Schedule(pool.budget_bytes, has_kept=any(each.is_kept for each in pool.datasets.values()))
+        self.schedule = Schedule(budget_bytes, has_kept=any(each.is_kept for each in pool.datasets.values()))
         self.references = References(pool.datasets)
         self._pool = pool
         self._tallies = Tallies(pool.datasets, notify)

@@ -1,7 +1,8 @@
 """Measures how hard a run works its data group: sums go in, and from time to time a measurement comes out.
 
 Only time in which trainers train counts, with one and the same number of data nodes: not the start of a run, the time
-after nodes have come or gone, validation or checkpoints. Pure: the time is an argument.
+after nodes have come or gone, validation or checkpoints. What was made in such a pause is trained on after it, however,
+and must not be taken for what the group can make. Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _LEAST_REPORTS = 3
 _SETTLING_SECONDS = 15.0
 # A report of which less than this share is training has a checkpoint, a validation or a pause in it.
 _LEAST_SHARE = 0.5
+# Who lives from stock by more than this is not fed by what data workers make now. Rows come in units, and so unevenly.
+_FROM_STOCK = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,8 @@ class Figures:
 
     `rows` are those trained on by all ranks, in `seconds` of training steps. In `waited_seconds` of these the trainers
     had nothing to do for want of data, which `causes` splits: seconds by `Production`, `Transfer` and `Collate`.
-    `busy_seconds` data workers have worked, out of the `worker_seconds` for which they were there.
+    `busy_seconds` data workers have worked, out of the `worker_seconds` for which they were there. In this time they
+    have made `made_rows` for training, and trainers have taken `taken_rows`, the ones made before included.
     """
 
     nodes: int
@@ -36,6 +40,8 @@ class Figures:
     causes: dict[str, float] = field(default_factory=dict)
     busy_seconds: float = 0.0
     worker_seconds: float = 0.0
+    made_rows: float = 0.0
+    taken_rows: float = 0.0
 
     def since(self, before: Figures) -> Figures:
         """What has been added since `before`."""
@@ -47,6 +53,8 @@ class Figures:
             causes={cause: seconds - before.causes.get(cause, 0.0) for cause, seconds in self.causes.items()},
             busy_seconds=self.busy_seconds - before.busy_seconds,
             worker_seconds=self.worker_seconds - before.worker_seconds,
+            made_rows=self.made_rows - before.made_rows,
+            taken_rows=self.taken_rows - before.taken_rows,
         )
 
     def plus(self, more: Figures) -> Figures:
@@ -60,6 +68,8 @@ class Figures:
             causes={name: self.causes.get(name, 0.0) + more.causes.get(name, 0.0) for name in names},
             busy_seconds=self.busy_seconds + more.busy_seconds,
             worker_seconds=self.worker_seconds + more.worker_seconds,
+            made_rows=self.made_rows + more.made_rows,
+            taken_rows=self.taken_rows + more.taken_rows,
         )
 
 
@@ -75,9 +85,24 @@ class Load:
         return self.sums.nodes
 
     @property
-    def rate(self) -> float:
+    def made(self) -> float:
+        """Rows that were made for each one taken, more than 0. Less than 1: others had been made before."""
+        return self.sums.made_rows / self.sums.taken_rows if self.sums.taken_rows > 0 else 1.0
+
+    @property
+    def is_from_stock(self) -> bool:
+        """Whether data workers could not have made all that was taken, however busy: more had been made before."""
+        return self.made < (1 - _FROM_STOCK) * self.busy
+
+    @property
+    def pace(self) -> float:
         """Rows that were trained on in a second of training."""
         return self.sums.rows / self.sums.seconds
+
+    @property
+    def rate(self) -> float:
+        """The part of the pace that was made meanwhile."""
+        return self.pace * min(self.made, 1.0)
 
     @property
     def stall(self) -> float:
@@ -88,11 +113,11 @@ class Load:
     def demand(self) -> float:
         """Rows a second that trainers would take if they never waited for rows to be made.
 
-        Who waits nearly all of the time says nothing about it; it is then put at a hundred times the rate.
+        Who waits nearly all of the time says nothing about it; it is then put at a hundred times the pace.
         """
         causes = {cause: max(seconds, 0.0) for cause, seconds in self.sums.causes.items()}
         made = causes.get(PRODUCTION, 0.0) / sum(causes.values()) if any(causes.values()) else 1.0
-        return self.rate / (1 - min(self.stall * made, 0.99))
+        return self.pace / (1 - min(self.stall * made, 0.99))
 
     @property
     def busy(self) -> float:
@@ -102,12 +127,12 @@ class Load:
     @property
     def row_seconds(self) -> float:
         """Seconds of a data CPU for each row that is trained on."""
-        return self.sums.busy_seconds / self.sums.rows
+        return self.sums.busy_seconds / (self.sums.rows * self.made)
 
     @property
     def rate_per_node(self) -> float:
         """Rows a second that a data node can make when its workers are always busy."""
-        return self.rate / (self.nodes * max(self.busy, 0.01))
+        return self.pace * self.made / (self.nodes * max(self.busy, 0.01))
 
     @property
     def cause(self) -> str:
@@ -130,6 +155,11 @@ class Meter:
     sums: Figures = field(default_factory=lambda: Figures(nodes=0))
     reports: int = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether training has begun."""
+        return self.settled_time is not None
+
     def after(self, figures: Figures, now: float) -> tuple[Meter, Load | None]:
         """With what is known `now`, in seconds; a measurement once there is enough for one.
 
@@ -149,7 +179,9 @@ class Meter:
         if now < self.settled_time or figures.nodes < 1 or new.seconds < _LEAST_SHARE * (now - self.last_time):
             return went_on, None
         sums, reports = self.sums.plus(new), self.reports + 1
-        if sums.seconds < WINDOW_SECONDS or reports < _LEAST_REPORTS or sums.rows <= 0:
+        # Rows that take long to make come one by one.
+        has_rows = sums.rows > 0 and (sums.made_rows > 0 or sums.taken_rows <= 0)
+        if sums.seconds < WINDOW_SECONDS or reports < _LEAST_REPORTS or not has_rows:
             return dataclasses.replace(went_on, sums=sums, reports=reports), None
         return Meter(figures, now, self.settled_time), Load(sums)
 

@@ -27,10 +27,10 @@ HERE = "this process"
 
 
 class OwnRows:
-    """All passes of the only rank, over the datasets of `pool`. `notify` is told as a Ledger's is."""
+    """All passes of the only rank, over the datasets of `pool`. `notify` and `budget_bytes` are as a Ledger's."""
 
-    def __init__(self, pool: Pool, notify: Callable[[str, str], None]):
-        self._ledger = Ledger(pool, notify)
+    def __init__(self, pool: Pool, notify: Callable[[str, str], None], budget_bytes: int):
+        self._ledger = Ledger(pool, notify, budget_bytes)
         self._ledger.schedule.worker_joined(HERE, HERE)
         self._maker = Maker({name: dataset.work for name, dataset in pool.datasets.items()})
 

@@ -49,14 +49,13 @@ class Dataset:
 class Pool:
     """What a run's pool of data workers is to do: its datasets by name, and for how many ranks.
 
-    `budget_bytes` is what objects may take in the data nodes' stores, `options` what Ray reserves for a worker, and
-    `most_workers` how many of them the run's author allows at most, None for as many as there is room for. `limits` are
-    the group's sizes, and `node_cpus` Ray's CPUs of a data node where an autoscaler brings more of them, else None.
+    `options` is what Ray reserves for a worker, and `most_workers` how many of them the run's author allows at most,
+    None for as many as there is room for. `limits` are the group's sizes, and `node_cpus` Ray's CPUs of a data node
+    where an autoscaler brings more of them, else None.
     """
 
     datasets: Mapping[str, Dataset]
     world_size: int
-    budget_bytes: int
     options: Mapping[str, Any]
     limits: Limits
     most_workers: int | None = None

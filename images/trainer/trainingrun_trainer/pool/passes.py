@@ -19,9 +19,6 @@ from trainingrun_trainer.pool.tasks import MakeTask, PassKey, PassPlan, PrepareT
 from trainingrun_trainer.pool.units import Unit, UnitState
 from trainingrun_trainer.pool.windows import Slab, SlabState, Window
 
-# The share of what should be known ahead below which workers may soon have nothing to do.
-_SHORT = 1 / 3
-
 
 class Pass:
     """See the module. `freed` gets the objects that are let go."""
@@ -151,18 +148,28 @@ class Pass:
 
     # What ranks say
 
-    def took(self, rank: int, number: int, most_kept: int) -> None:
-        """A rank has the rows of a unit."""
+    def took(self, rank: int, number: int, most_kept: int) -> int:
+        """A rank has the rows of a unit; returns how many went into it, none if it was not to be taken."""
         unit = self.shares.ranks[rank].given(number)
         if unit is None:
-            return
+            return 0
         unit.is_taken = True
         self.shares.took(unit)
         self._objects.take_unit(unit, is_kept=self.is_keeping)
         if not self.is_keeping:
             self.shares.forget(unit)
-        elif self.held.kept > most_kept:
-            self._stop_keeping()
+        self.keep_at_most(most_kept)
+        return len(unit.positions)
+
+    def keep_at_most(self, most_bytes: int) -> None:
+        """If units of more bytes are kept, keep none any more."""
+        if not self.is_keeping or self.held.kept <= most_bytes:
+            return
+        self.is_keeping = False
+        for state in self.shares.ranks:
+            for unit in [unit for unit in state.units.values() if unit.is_taken]:
+                self._objects.let_kept_go(unit)
+                self.shares.forget(unit)
 
     @property
     def is_complete(self) -> bool:
@@ -239,10 +246,3 @@ class Pass:
             self.unit_failed(unit, lost_too_often(self.key.dataset, unit))
         else:
             self._redo.unit_lost(unit)
-
-    def _stop_keeping(self) -> None:
-        self.is_keeping = False
-        for state in self.shares.ranks:
-            for unit in [unit for unit in state.units.values() if unit.is_taken]:
-                self._objects.let_kept_go(unit)
-                self.shares.forget(unit)

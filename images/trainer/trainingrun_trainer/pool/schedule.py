@@ -7,7 +7,7 @@ no Ray, no I/O, and time is an argument.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from trainingrun_trainer.data.slabs import SlabReport
@@ -24,11 +24,11 @@ from trainingrun_trainer.pool.tasks import (
     MakeTask,
     PassKey,
     PassPlan,
-    PrepareTask,
     ReadTask,
     Task,
     TaskId,
     UnitReport,
+    inputs_of,
 )
 from trainingrun_trainer.pool.units import Unit, UnitState
 from trainingrun_trainer.pool.windows import Slab
@@ -47,7 +47,7 @@ class _Flight:
 class Schedule:
     """See the module. After any call, `assignments` and `freed` may have something new, and `ready` for any rank."""
 
-    def __init__(self, budget_bytes: int, *, has_kept: bool = False):
+    def __init__(self, budget_bytes: int = 0, *, has_kept: bool = False):
         self._budget = Budget(budget_bytes, has_kept)
         self._workers = Workers()
         self._flights: dict[TaskId, _Flight] = {}
@@ -55,6 +55,15 @@ class Schedule:
         self._freed: list[TaskId] = []
         self._accounts = Accounts()
         self._agenda = Agenda(self._accounts.costs, self._freed)
+
+    def fit(self, stores: Mapping[str, int], leaving: Collection[str]) -> None:
+        """Nodes in use, by the bytes of their object stores, and those that are let go of but still there.
+
+        Nothing may stay on the latter for long: they would never be idle, and so would not be taken.
+        """
+        if self._budget.fit(stores, leaving):
+            self._agenda.keep_nothing()
+        self._agenda.keep_at_most(self._budget.kept_bytes)
 
     # Passes
 
@@ -112,6 +121,7 @@ class Schedule:
         owner, job = flight.owner, flight.job
         if isinstance(job, Unit) and isinstance(report, UnitReport):
             self._accounts.note_unit(owner.key.dataset, report)
+            self._accounts.rows_made += 0 if owner.plan.is_kept else len(job.positions)
             owner.unit_made(job, task_id, report)
         elif isinstance(job, Slab) and isinstance(report, SlabReport):
             is_read = isinstance(flight.task, ReadTask)
@@ -136,7 +146,7 @@ class Schedule:
         if flight.owner.is_over:
             return
         if isinstance(reason, Lost):
-            flight.owner.inputs_lost(flight.job, set(lost) or _inputs(flight.task))
+            flight.owner.inputs_lost(flight.job, set(lost) or inputs_of(flight.task))
         elif isinstance(flight.job, Unit):
             flight.owner.unit_failed(flight.job, reason)
         else:
@@ -157,7 +167,8 @@ class Schedule:
     def took(self, key: PassKey, rank: int, number: int) -> None:
         """A rank has the rows of a unit."""
         if (found := self._agenda.find(key)) is not None:
-            found.took(rank, number, self._budget.kept_bytes)
+            rows = found.took(rank, number, self._budget.kept_bytes)
+            self._accounts.rows_taken += 0 if found.plan.is_kept else rows
 
     def lost(self, key: PassKey, rank: int, number: int) -> None:
         """A rank could not fetch a unit that it was given: it is made and given again."""
@@ -232,9 +243,3 @@ class Schedule:
 
     def _tick(self, now: float) -> None:
         self._accounts.tick(now, busy=self._workers.busy, workers=len(self._workers))
-
-
-def _inputs(task: Task) -> set[TaskId]:
-    if isinstance(task, MakeTask):
-        return set(task.inputs)
-    return {task.input} if isinstance(task, PrepareTask) else set()

@@ -32,8 +32,9 @@ _CLEARLY = 2
 # when both together have by this one.
 _OTHER_LOAD = 1.5
 _LESS_WORK = 0.8
-# Nodes that are not there after so many seconds are worth a word.
+# Nodes that are not there after so many seconds are worth a word, and so is a load that nobody can measure.
 _PATIENCE_SECONDS = 30.0
+_UNMEASURED_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,9 @@ class Trial:
 class State:
     """What is remembered between decisions.
 
-    `refused`: growing from this load has brought nothing; `undone`: how often that was so. `shortage`: a load under
-    which its nodes were too few. `idle_needs`: of the last measurements in a row, all of which found idle nodes, the
-    nodes that would have sufficed.
+    `refused`: growing from this load has brought nothing, as `refusal` says; `undone`: how often that was so.
+    `shortage`: a load under which its nodes were too few. `idle_needs`: of the last measurements in a row, all of which
+    found idle nodes, the nodes that would have sufficed. `measured_time`: when one was made, or training began.
     """
 
     limits: Limits
@@ -103,11 +104,13 @@ class State:
     meter: Meter = field(default_factory=Meter)
     trial: Trial | None = None
     refused: Load | None = None
+    refusal: str = ""
     undone: int = 0
     shortage: Load | None = None
     stalls: int = 0
     idle_needs: tuple[int, ...] = ()
     missing_since: float | None = None
+    measured_time: float | None = None
 
 
 def begin(limits: Limits) -> State:
@@ -120,12 +123,16 @@ def decide(state: State, figures: Figures, now: float) -> tuple[State, Wanted]:
     meter, load = state.meter.after(figures, now)
     is_missing = figures.nodes < state.wanted
     missing_since = (now if state.missing_since is None else state.missing_since) if is_missing else None
-    state = replace(state, meter=meter, missing_since=missing_since)
+    is_new = load is not None or (state.measured_time is None and meter.has_begun)
+    measured_time = now if is_new else state.measured_time
+    state = replace(state, meter=meter, missing_since=missing_since, measured_time=measured_time)
     if load is not None:
         state = _judged(_reminded(state, load), load)
     reason = state.reason
     if missing_since is not None and now - missing_since >= _PATIENCE_SECONDS and figures.nodes < state.wanted:
         reason = words.missing(state.wanted, state.wanted - figures.nodes, now - missing_since)
+    elif measured_time is not None and now - measured_time >= _UNMEASURED_SECONDS:
+        reason = words.unmeasured(now - measured_time)
     return state, Wanted(state.wanted, reason, state.gain_percentage)
 
 
@@ -144,6 +151,9 @@ def _reminded(state: State, load: Load) -> State:
 
 
 def _judged(state: State, load: Load) -> State:
+    if _is_fed(state, load) and load.is_from_stock:
+        # Whether trainers would wait without it is not known, and will be when it is used up.
+        return replace(state, reason=words.stocked(load))
     trial = state.trial
     if trial is not None and load.nodes > trial.before.nodes:
         seen = load if trial.seen is None or trial.seen.nodes != load.nodes else trial.seen.plus(load)
@@ -172,14 +182,16 @@ def _proved(state: State, trial: Trial, load: Load, gain: float) -> State:
 
 def _undone(state: State, trial: Trial, seen: Load) -> State:
     nodes, gain = trial.before.nodes, trial.gain(seen)
+    reason = words.undone(nodes, seen.nodes, gain)
     return replace(
         state,
         wanted=max(nodes, state.limits.least),
         trial=None,
         refused=trial.before,
+        refusal=reason,
         undone=state.undone + 1,
         stalls=0,
-        reason=words.undone(nodes, seen.nodes, gain),
+        reason=reason,
         gain_percentage=round(100 * gain),
     )
 
@@ -192,8 +204,10 @@ def _stalled(state: State, load: Load) -> State:
         return replace(state, reason=words.elsewhere(load))
     if load.busy < _BUSY:
         return replace(state, reason=words.idle_workers(load))
-    if state.refused is not None or load.nodes < state.wanted:
-        return state  # what was said of it still holds; nodes that were asked for are on their way
+    if state.refused is not None:
+        return replace(state, reason=state.refusal)
+    if load.nodes < state.wanted:
+        return replace(state, reason=words.growing(load, state.wanted, max(need, state.wanted)))
     if load.nodes >= limits.most:
         return replace(state, reason=words.at_most(load, need, limits.most, can_grow=limits.can_grow))
     if 100 * load.stall < _CLEARLY * limits.target_stall_percent and state.stalls < _CLEARLY:

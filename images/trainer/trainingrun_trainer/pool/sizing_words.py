@@ -20,6 +20,22 @@ def keeps_up(load: Load) -> str:
     return f"{_nodes(load.nodes)} {_s(load.nodes, 'keeps', 'keep')} up: trainers wait {_measured(load)}."
 
 
+def stocked(load: Load) -> str:
+    """What trainers take is more than what data workers make now."""
+    return (
+        f"Trainers wait {_percent(load.stall)} of the time, as {_percent(1 - load.made)} of their rows were made "
+        "before; the data group stays as it is while these last."
+    )
+
+
+def unmeasured(seconds: float) -> str:
+    """There was nothing that could be judged."""
+    return (
+        f"How hard the data group works could not be measured for {_time(seconds)}: too little was made and trained on "
+        "one and the same number of data nodes; it stays as it is."
+    )
+
+
 def watching(load: Load) -> str:
     """The next measurement decides."""
     return f"Trainers wait {_measured(load)}; if that goes on, the data group grows."
@@ -71,7 +87,7 @@ def gave_back(before: int, to: int, load: Load) -> str:
 
 def missing(wanted: int, nodes: int, seconds: float) -> str:
     """Nodes that were asked for have not come."""
-    since = f"{int(seconds // 60)} min" if seconds >= 60 else "less than a minute"
+    since = _time(seconds)
     return f"{nodes} of {_nodes(wanted)} {_s(nodes, 'is', 'are')} missing for {since}: see the pods of the group."
 
 
@@ -85,6 +101,10 @@ def _nodes(count: int) -> str:
 
 def _s(count: int, one: str, many: str) -> str:
     return one if count == 1 else many
+
+
+def _time(seconds: float) -> str:
+    return f"{int(seconds // 60)} min" if seconds >= 60 else "less than a minute"
 
 
 def _percent(share: float) -> str:

@@ -92,6 +92,13 @@ class MakeTask:
 Task: TypeAlias = ReadTask | PrepareTask | MakeTask
 
 
+def inputs_of(task: Task) -> set[TaskId]:
+    """The tasks whose results it needs."""
+    if isinstance(task, MakeTask):
+        return set(task.inputs)
+    return {task.input} if isinstance(task, PrepareTask) else set()
+
+
 @dataclass(frozen=True)
 class Assignment:
     """Send `task` to `worker`."""
