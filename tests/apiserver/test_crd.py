@@ -127,7 +127,13 @@ PROGRESS: Object = {
         "metrics": [{"name": "loss", "value": "0.2"}, {"name": "currentEpoch", "value": "3"}],
         "lastUpdatedTime": _TIME,
     },
-    "dataStatus": {"stallPercentage": 2, "cause": "Read", "rowsPerSecond": 812.5},
+    "dataStatus": {
+        "stallPercentage": 2,
+        "cause": "Read",
+        "rowsPerSecond": 812.5,
+        "cache": "Partial",
+        "badRows": 1_000_000_000_000,
+    },
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ import pytest
 import webdataset
 from PIL import Image
 
+from trainingrun_trainer.data.bad_rows import BadRow
 from trainingrun_trainer.data.columns import columns_of
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import from_numpy
-from trainingrun_trainer.data.listing import list_dataset
-from trainingrun_trainer.data.order import epoch_order
-from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.listing import Listing, list_dataset
+from trainingrun_trainer.data.mixing import bundles_of, gather, groups_of, mixing_of, row_bytes_of
+from trainingrun_trainer.data.preparing import prepare_rows
+from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.data.slabs import SlabReader
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -141,25 +144,67 @@ class Reading:
     numbers: list[int]
     ids: np.ndarray
     labels: list[int]
-    tables: int
 
 
-def read_epoch(source: Source, *, epoch: int = 0, shuffle: bool = True, consumed: Consumed | None = None) -> Reading:
-    """One epoch of a dataset in one go, as a single data task would read it."""
+STORED = Epoch(0, 0, shuffle=False)
+
+
+def units_of(
+    listing: Listing,
+    epoch: Epoch = STORED,
+    consumed: Consumed | None = None,
+    *,
+    slab_bytes: int | None = None,
+    rows_each: int | None = None,
+) -> Iterator[pa.Table]:
+    """The rows of an epoch as a single rank gets them, before they are prepared: a window in units of `rows_each`."""
     consumed = consumed or Consumed()
+    bundles = bundles_of(listing.pieces)
+    mixing = mixing_of(bundles, shuffle=epoch.shuffle, row_bytes=row_bytes_of(listing.inspection))
+    reader = SlabReader(listing.source, listing.inspection.layouts)
+    for number, group in enumerate(groups_of(bundles, epoch, consumed, mixing)):
+        slab, unread = 0, list(group)
+        while unread:
+            read = [reader.read(bundle, slab, slab_bytes or mixing.slab_bytes, consumed) for bundle in unread]
+            places = sum(report.places for report, _ in read)
+            tables = [table for report, table in read if report.rows]
+            each = rows_each or max(1, places)
+            for first in range(0, places if any(report.kept for report, _ in read) else 0, each):
+                yield gather(tables, (number, slab), epoch, range(first, min(places, first + each)))
+            slab, unread = (
+                slab + 1,
+                [bundle for bundle, (report, _) in zip(unread, read, strict=True) if report.has_more],
+            )
+
+
+def tables_of(listing: Listing, bad: list[BadRow] | None = None) -> list[pa.Table]:
+    """The rows in the order of the files, as transforms get them; rows that are left out are added to `bad`."""
+    tables = []
+    for unit in units_of(listing):
+        table, left_out = prepare_rows(listing.source, listing.inspection.layouts, unit)
+        tables.append(table)
+        if bad is not None:
+            bad.extend(left_out)
+    return tables
+
+
+def read_epoch(
+    source: Source,
+    *,
+    epoch: int = 0,
+    shuffle: bool = True,
+    consumed: Consumed | None = None,
+    slab_bytes: int | None = None,
+) -> Reading:
+    """One epoch of a dataset, as a single rank gets it."""
     listing = list_dataset(source)
-    layouts = listing.inspection.layouts
-    order = epoch_order(listing.pieces, shuffle=shuffle, seed=5, epoch=epoch, consumed=consumed)
-    tables = list(read_rows(listing.source, order, layouts, Epoch(epoch, 5, shuffle), consumed))
-    return reading_of(tables)
+    units = units_of(listing, Epoch(epoch, 5, shuffle), consumed, slab_bytes=slab_bytes)
+    return reading_of([prepare_rows(listing.source, listing.inspection.layouts, unit)[0] for unit in units])
 
 
 def rows_of(source: Source) -> dict[str, np.ndarray]:
     """All rows in the order of the files, as a NumPy transform gets them."""
-    listing = list_dataset(source)
-    order = Epoch(0, 0, shuffle=False)
-    tables = list(read_rows(listing.source, listing.pieces, listing.inspection.layouts, order, Consumed()))
-    return columns_of(pa.concat_tables(tables))
+    return columns_of(pa.concat_tables(tables_of(list_dataset(source))))
 
 
 def reading_of(tables: list[pa.Table]) -> Reading:
@@ -169,7 +214,6 @@ def reading_of(tables: list[pa.Table]) -> Reading:
         numbers=[n for part in images for n in (numbers_of(part) if part.ndim > 1 else part.tolist())],
         ids=np.concatenate([part[ROW_ID] for part in columns]) if columns else np.zeros(0, np.int64),
         labels=[label for part in columns for label in part["label"].tolist()],
-        tables=len(tables),
     )
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dataset_files import units_of
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import parquet_files
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.mixing import bundles_of
-from trainingrun_trainer.data.order import epoch_order
-from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import SlabReader
 from trainingrun_trainer.data.source import Source, Uses
 
@@ -105,10 +105,7 @@ def test_an_epoch_reads_little_more_than_what_it_uses(
     # A data task is another process, which has not seen a footer.
     parquet_files._footers.clear()
     store.fetched = 0
-    pieces = epoch_order(listing.pieces, shuffle=True, seed=1, epoch=1, consumed=Consumed())
-    order = Epoch(1, 1, shuffle=True)
-    tables = read_rows(listing.source, pieces, listing.inspection.layouts, order, Consumed())
-    assert sum(table.num_rows for table in tables) == files * groups * rows
+    assert sum(unit.num_rows for unit in units_of(listing, Epoch(1, 1, shuffle=True))) == files * groups * rows
     needed = used_bytes(store, set(columns or ("image", "label", "other")))
     assert store.fetched <= ALLOWED * needed, f"{store.fetched / needed:.2f} x"
 
@@ -150,8 +147,7 @@ def test_text_is_read_once_by_a_task(store: type[CountedStore]) -> None:
     source = Source("spec.recipe.dataset.train", "CSV", "counted://bucket/data", uses=Uses())
     listing = list_dataset(source)
     store.fetched = 0
-    tables = read_rows(listing.source, listing.pieces, {}, Epoch(0, 0, shuffle=False), Consumed())
-    assert sum(table.num_rows for table in tables) == 300_000
+    assert sum(unit.num_rows for unit in units_of(listing)) == 300_000
     assert store.fetched <= ALLOWED * len(store.objects["bucket/data/a.csv"])
 
 
@@ -159,13 +155,13 @@ def test_a_local_file_that_shrinks_while_it_is_read_is_an_error_of_data(tmp_path
     from trainingrun_trainer.failures.errors import DataError
 
     path = tmp_path / "a.parquet"
-    rows = pa.array([np.random.default_rng(1).bytes(1000) for _ in range(4000)], pa.binary(1000))
+    generator = np.random.default_rng(1)
+    rows = pa.array([generator.bytes(1000) for _ in range(4000)], pa.binary(1000))
     pq.write_table(pa.table({"image": rows, "label": range(4000)}), path, row_group_size=1000, compression=None)
     listing = list_dataset(Source("spec.recipe.dataset.train", "Parquet", str(path)))
-    order = Epoch(0, 0, shuffle=False)
-    tables = read_rows(listing.source, listing.pieces, {}, order, Consumed())
-    next(tables)
+    units = units_of(listing, slab_bytes=1 << 20)
+    next(units)
     with path.open("r+b") as file:
         file.truncate(1_500_000)
     with pytest.raises(DataError, match=r"a\.parquet: row group [123] cannot be read"):
-        list(tables)
+        list(units)

@@ -15,10 +15,9 @@ import pytest
 from dataset_files import refused_at_start, rows_of, source_of
 
 from trainingrun_trainer.data.columns import columns_of
-from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import format_of, parquet
 from trainingrun_trainer.data.listing import list_dataset
-from trainingrun_trainer.data.reading import Epoch, inspect, read_rows
+from trainingrun_trainer.data.reading import inspect, stored_tables
 from trainingrun_trainer.data.source import Uses
 
 HOOKS = Uses(gets_rows=True)
@@ -194,8 +193,8 @@ def test_whole_numbers_with_a_null_somewhere_have_one_type_in_every_batch(tmp_pa
         else:
             pd.DataFrame(columns, dtype=object).to_json(tmp_path / f"{place}.jsonl", orient="records", lines=True)
     listing = list_dataset(source_of(kind, tmp_path, uses=HOOKS, columns=None))
-    order = Epoch(0, 0, shuffle=False)
-    tables = [columns_of(table) for table in read_rows(listing.source, listing.pieces, {}, order, Consumed())]
+    stored = (table for piece in listing.pieces for table in stored_tables(listing.source, piece, {}, 1 << 20))
+    tables = [columns_of(table) for table in stored]
     assert [table["image"].dtype for table in tables] == [np.float64] * 2
     assert [table["flag"].dtype for table in tables] == [object] * 2
     assert [table["many"].dtype for table in tables] == [np.int64] * 2

@@ -13,7 +13,6 @@ import pytest
 from dataset_files import pictures, read_epoch, refused_at_start, rows_of, source_of
 from PIL import Image
 
-from trainingrun_trainer.data import reading
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.source import Uses
 from trainingrun_trainer.failures.errors import DataError
@@ -35,10 +34,7 @@ def write(path: Path, images: list[Any], kind: pa.DataType = HUGGING_FACE) -> No
 
 
 @pytest.mark.parametrize("kind", [HUGGING_FACE, pa.binary(), pa.large_binary()], ids=str)
-def test_an_input_column_of_pictures_is_arrays(
-    tmp_path: Path, kind: pa.DataType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "READ_BYTES", 60)  # two pictures at a time
+def test_an_input_column_of_pictures_is_arrays(tmp_path: Path, kind: pa.DataType) -> None:
     write(tmp_path / "a.parquet", [Image.fromarray(image) for image in pictures(40)], kind)
     rows = rows_of(source_of("Parquet", tmp_path))
     assert rows["image"].dtype == np.uint8 and (rows["image"] == pictures(40)).all()

@@ -9,16 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
-from dataset_files import CLASSES, FORMATS, pictures, pieces_of, source_of, write_images
+from dataset_files import CLASSES, FORMATS, pictures, pieces_of, source_of, tables_of, write_images
 from PIL import Image
 from torchvision import datasets
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from trainingrun_trainer.data.batches import Collate
-from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.pictures import decode
-from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.vision import normalize
 
@@ -29,9 +27,7 @@ NOTEBOOK = Compose([ToTensor(), Normalize((0.5,), (0.5,))])
 def batch_of(source: Source) -> dict[str, torch.Tensor]:
     """All rows in the order of the files, as one batch after collate and the built-in transform."""
     listing = list_dataset(source)
-    layouts = listing.inspection.layouts
-    tables = read_rows(listing.source, listing.pieces, layouts, Epoch(0, 0, shuffle=False), Consumed())
-    return normalize(Collate()(pa.concat_tables(tables)))
+    return normalize(Collate()(pa.concat_tables(tables_of(listing))))
 
 
 def test_pandas_files_become_what_the_notebook_makes_of_them(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from dataset_files import CLASSES, FORMATS, pieces_of, read_epoch, source_of
 
-from trainingrun_trainer.data import reading
+from trainingrun_trainer.data import slabs
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.formats import format_of, text, webdataset
 from trainingrun_trainer.data.listing import list_dataset
@@ -33,7 +33,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
 @pytest.fixture
 def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every format cut its pieces into several tables, as it does with large data."""
-    monkeypatch.setattr(reading, "READ_BYTES", 100)
+    monkeypatch.setattr(slabs, "_TABLE_BYTES", 300)
     monkeypatch.setattr(text, "BLOCK_BYTES", 2000)
     monkeypatch.setattr(webdataset, "_ROWS_PER_TABLE", 7)
 
@@ -48,23 +48,18 @@ def test_an_epoch_has_every_row_once_with_its_label(sources: dict[str, Source], 
 
 
 @EVERY_KIND
-def test_tables_of_bounded_size_have_every_row_once(sources: dict[str, Source], kind: str, small_tables: None) -> None:
-    read = read_epoch(sources[kind])
-    assert sorted(read.numbers) == list(range(ROWS))
-    assert read.tables > len(pieces_of(sources[kind]))
-
-
-@EVERY_KIND
+@pytest.mark.parametrize("shuffle", [True, False])
 def test_a_resumed_epoch_reads_the_remaining_rows_in_the_order_of_the_whole_one(
-    sources: dict[str, Source], kind: str, small_tables: None
+    sources: dict[str, Source], kind: str, shuffle: bool, small_tables: None
 ) -> None:
     source = sources[kind]
-    whole = read_epoch(source, epoch=3)
+    whole = read_epoch(source, epoch=3, shuffle=shuffle, slab_bytes=700)
     used = np.random.default_rng(2).random(ROWS) < 0.6
     used[: ROWS // 3] = True  # whole pieces too
     consumed = Consumed()
     consumed.add(whole.ids[used])
-    rest = read_epoch(source, epoch=3, consumed=Consumed.from_bytes(consumed.to_bytes()))
+    account = Consumed.from_bytes(consumed.to_bytes())
+    rest = read_epoch(source, epoch=3, shuffle=shuffle, consumed=account, slab_bytes=700)
     assert rest.ids.tolist() == whole.ids[~used].tolist()
     assert rest.numbers == [number for number, was_used in zip(whole.numbers, used, strict=True) if not was_used]
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from dataset_files import units_of
 from generated_tables import Generated, generate
 
-from trainingrun_trainer.data.consumed import ROW_ID, Consumed
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import layouts_of, to_numpy
 from trainingrun_trainer.data.listing import list_dataset
-from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.preparing import prepare_rows
+from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -27,8 +29,8 @@ def source_of(dataset: Generated, **settings: Any) -> Source:
 def read(source: Source, *, shuffle: bool = False) -> pa.Table:
     """All rows in the order of the files."""
     listing = list_dataset(source)
-    order = Epoch(0, 0, shuffle)
-    table = pa.concat_tables(read_rows(listing.source, listing.pieces, listing.inspection.layouts, order, Consumed()))
+    units = units_of(listing, Epoch(0, 0, shuffle))
+    table = pa.concat_tables(prepare_rows(listing.source, listing.inspection.layouts, unit)[0] for unit in units)
     assert listing.rows == table.num_rows
     return table.take(np.argsort(table.column(ROW_ID).to_numpy())).drop_columns([ROW_ID])
 

@@ -14,16 +14,15 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 import s3fs
-from dataset_files import pictures, read_epoch, refused_at_start, rows_of, source_of
+from dataset_files import pictures, read_epoch, refused_at_start, rows_of, source_of, tables_of
 from PIL import Image
 
 from trainingrun_trainer.convert import convert
 from trainingrun_trainer.data import fetching
 from trainingrun_trainer.data.bad_rows import BadRow
-from trainingrun_trainer.data.consumed import ROW_ID, Consumed
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.fetching import fetched
 from trainingrun_trainer.data.listing import list_dataset
-from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.failures.outages import outage_of
@@ -98,8 +97,7 @@ def skipping(source: Source) -> tuple[list[int], list[BadRow]]:
     """The labels of the rows that are left, and the others."""
     listing = list_dataset(source)
     bad: list[BadRow] = []
-    order = Epoch(0, 0, shuffle=False)
-    tables = read_rows(listing.source, listing.pieces, listing.inspection.layouts, order, Consumed(), bad)
+    tables = tables_of(listing, bad)
     return [label for table in tables for label in table.column("label").to_pylist()], bad
 
 
@@ -209,8 +207,7 @@ def test_files_of_an_image_folder_are_left_out_alike(tmp_path: Path) -> None:
     assert all("not a readable image (7 bytes)" in row.text for row in bad)
     ids = {row.row for row in bad}
     listing = list_dataset(source)
-    tables = read_rows(listing.source, listing.pieces, listing.inspection.layouts, Epoch(0, 0, False), Consumed())
-    assert not ids & {number for table in tables for number in table.column(ROW_ID).to_pylist()}
+    assert not ids & {number for table in tables_of(listing) for number in table.column(ROW_ID).to_pylist()}
 
 
 def test_a_size_without_pictures_is_refused(tmp_path: Path) -> None:

@@ -9,17 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dataset_files import CLASSES, pictures, source_of, write_images, write_webdataset
+from dataset_files import CLASSES, pictures, source_of, units_of, write_images, write_webdataset
 from PIL import Image
 
 from trainingrun_trainer.data import pictures as decoder
-from trainingrun_trainer.data.consumed import ROW_ID, Consumed
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import to_numpy
-from trainingrun_trainer.data.listing import Listing, list_dataset
-from trainingrun_trainer.data.mixing import bundles_of, gather, groups_of, mixing_of, row_bytes_of
+from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.preparing import prepare_rows
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.slabs import SlabReader
 from trainingrun_trainer.failures.errors import DataError
 
 ROWS = 60
@@ -40,21 +38,7 @@ def write_parquet(folder: Path, rows: int) -> None:
 WRITERS = {"Parquet": write_parquet, "Images": write_images, "WebDataset": write_webdataset}
 
 
-def units_of(listing: Listing, rows_each: int) -> list[pa.Table]:
-    """The rows of one epoch as the units of a single rank, before they are prepared."""
-    bundles = bundles_of(listing.pieces)
-    epoch, consumed = Epoch(1, 5, shuffle=True), Consumed()
-    mixing = mixing_of(bundles, shuffle=True, row_bytes=row_bytes_of(listing.inspection))
-    reader = SlabReader(listing.source, listing.inspection.layouts)
-    units = []
-    for number, group in enumerate(groups_of(bundles, epoch, consumed, mixing)):
-        slabs = [reader.read(bundle, 0, mixing.slab_bytes, consumed) for bundle in group]
-        assert not any(report.has_more for report, _ in slabs)
-        tables = [table for _, table in slabs]
-        rows = sum(table.num_rows for table in tables)
-        for first in range(0, rows, rows_each):
-            units.append(gather(tables, (number, 0), epoch, range(first, min(rows, first + rows_each))))
-    return units
+SHUFFLED = Epoch(1, 5, shuffle=True)
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -66,7 +50,7 @@ def test_a_units_pictures_are_decoded_where_it_is_made(
     listing = list_dataset(source)
     with monkeypatch.context() as patch:
         patch.setattr(decoder, "_opened", None)  # reading decodes nothing once the first rows are known
-        units = units_of(listing, 17)
+        units = list(units_of(listing, SHUFFLED, rows_each=17))
     layouts = listing.inspection.layouts
     made = [prepare_rows(source, layouts, unit) for unit in units]
     assert all(not bad for _, bad in made)
@@ -85,7 +69,7 @@ def test_a_bad_row_names_its_file_wherever_it_is_made(tmp_path: Path, form: str)
     source = source_of(form, tmp_path, skips_bad_rows=True)
     listing = list_dataset(source)
     layouts = listing.inspection.layouts
-    unit = units_of(listing, ROWS)[0]
+    (unit,) = units_of(listing, SHUFFLED)
     column = unit.column("image").combine_chunks()
     names = column.field(2).to_pylist()
     # The first one's bytes are no picture, the others have none.

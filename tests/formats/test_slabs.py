@@ -16,7 +16,7 @@ from trainingrun_trainer.data.formats import format_of, text, webdataset
 from trainingrun_trainer.data.listing import Listing, list_dataset
 from trainingrun_trainer.data.mixing import bundles_of
 from trainingrun_trainer.data.preparing import prepare_rows
-from trainingrun_trainer.data.reading import Epoch, read_rows
+from trainingrun_trainer.data.reading import stored_tables
 from trainingrun_trainer.data.slabs import Bundle, SlabReader
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.failures.errors import DataError
@@ -86,8 +86,16 @@ def account(ids: np.ndarray) -> Consumed:
 
 
 def read_before(listing: Listing, consumed: Consumed) -> Reading:
-    order = Epoch(0, 0, shuffle=False)
-    return reading_of(list(read_rows(listing.source, listing.pieces, listing.inspection.layouts, order, consumed)))
+    """The rows that are left as their pieces have them, without slabs."""
+    tables, layouts = [], listing.inspection.layouts
+    for piece in listing.pieces:
+        first = 0
+        for table in stored_tables(listing.source, piece, layouts, 300):
+            left = consumed.remaining(piece, first, table.num_rows)
+            numbered = table.append_column(ROW_ID, pa.array(row_ids(piece, first, table.num_rows)))
+            tables.append(prepare_rows(listing.source, layouts, numbered.filter(pa.array(left)))[0])
+            first += table.num_rows
+    return reading_of([table for table in tables if table.num_rows])
 
 
 @EVERY_KIND

@@ -14,16 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import s3fs
-from dataset_files import write_csv, write_images, write_json, write_webdataset
+from dataset_files import tables_of, write_csv, write_images, write_json, write_webdataset
 from generated_tables import generate
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from trainingrun_trainer.convert import ConvertError, convert
-from trainingrun_trainer.data.consumed import ROW_ID, Consumed
+from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.layout import layouts_of, to_numpy
 from trainingrun_trainer.data.listing import list_dataset
-from trainingrun_trainer.data.reading import Epoch, read_rows
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -31,9 +30,7 @@ from trainingrun_trainer.failures.errors import InvalidConfiguration
 def read(form: str, path: Path | str, **settings: Any) -> pa.Table:
     """All rows of a dataset as a data task has them, in the order of the files."""
     listing = list_dataset(Source("spec.recipe.dataset.train", form, str(path), **settings))
-    order = Epoch(0, 0, shuffle=False)
-    tables = read_rows(listing.source, listing.pieces, listing.inspection.layouts, order, Consumed())
-    return pa.concat_tables(tables).drop_columns([ROW_ID])
+    return pa.concat_tables(tables_of(listing)).drop_columns([ROW_ID])
 
 
 def converted(source: Path | str, out: Path | str, **options: Any) -> pa.Table:

@@ -23,7 +23,7 @@ from trainingrun.errors import InvalidSpec
 from trainingrun.spec import parse
 from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest
 from trainingrun_trainer.driver.attempt_records import ended
-from trainingrun_trainer.driver.data_pool import pool_of, start_probe
+from trainingrun_trainer.driver.data_pool import pool_of
 from trainingrun_trainer.driver.datasets import first_pass
 from trainingrun_trainer.driver.plan import plan_of
 from trainingrun_trainer.driver.torch_trainer import torch_trainer
@@ -93,7 +93,6 @@ def _job(document: dict[str, Any], volume: Path) -> Job:
         trainer=lambda hub: torch_trainer(plan, hub, 0),
         pool=lambda: pool_of(plan, is_own_cluster=False),
         first_pass=lambda: first_pass(plan),
-        probe=lambda hub: start_probe(plan, hub),
     )
 
 

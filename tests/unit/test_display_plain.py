@@ -15,6 +15,7 @@ from record_samples import SAMPLES, complete_run, resumed_run, sample
 from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
+    DataGroup,
     EpochEnded,
     Notice,
     Placement,
@@ -94,6 +95,17 @@ def test_unknown_is_not_zero():
     line = plain([sample(Progress, eta_seconds=None, rows_per_second=math.nan, total_steps=None)])
     assert "unknown" in line and "ETA unknown" in line and "0 rows/s" not in line
     assert "step 1," in line
+
+
+def test_bad_rows_and_what_the_cache_had_are_told_where_there_is_something_to_tell():
+    data = DataGroup(wanted_nodes=1, reason="Enough.", cache="Partial")
+    told = sample(Progress, bad_rows=1_234, data=data)
+    assert "1,234 bad rows left out" in plain([told])
+    assert "bad row" not in plain([sample(Progress, bad_rows=0)]) + plain([sample(Progress)])
+    summary = facts([sample(AttemptStarted), told])
+    assert (summary["cache"], summary["bad rows"]) == ("Partial", "1,234 left out")
+    assert facts([sample(AttemptStarted), sample(Progress, bad_rows=0)])["bad rows"] == "0 left out"
+    assert not {"cache", "bad rows"} & facts([sample(AttemptStarted), sample(Progress)]).keys()
 
 
 def test_the_last_epoch_is_not_passed():

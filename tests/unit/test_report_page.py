@@ -16,6 +16,7 @@ from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
+    DataGroup,
     EpochEnded,
     Notice,
     Placement,
@@ -95,6 +96,14 @@ def test_a_complete_run_tells_its_result():
         assert words in text
     assert "What to do next" not in text
     assert "No loss" not in text
+
+
+def test_bad_rows_and_what_the_cache_had_are_in_the_report_where_they_are_known():
+    data = DataGroup(wanted_nodes=1, reason="Enough.", cache="Partial")
+    text = Page(build_report([*complete_run()[:2], sample(Progress, 3, bad_rows=1_234, data=data)])).text
+    for words in ("Cache", "Partial", "Bad rows", "1,234"):
+        assert words in text
+    assert "Bad rows" not in Page(build_report(complete_run())).text
 
 
 def test_a_failed_run_says_what_to_do():

@@ -31,6 +31,9 @@ DATA_NODES_WANTED = "dataNodesWanted"
 DATA_NODES_REASON = "dataNodesReason"
 DATA_NODES_GAIN = "dataNodesGainPercentage"
 _MOST_TEXT = 256
+# What of the newest pass through the training data was in the cache, and how many rows of it were left out so far.
+CACHE = "dataCache"
+BAD_ROWS = "badRows"
 # The share of the trainers' time that they waited for data, also without the first batch of each epoch, and by cause.
 STALL = "dataStallPercentage"
 STEADY_STALL = "dataStallSteadyPercentage"
@@ -50,7 +53,9 @@ def metrics_of(progress: Progress) -> dict[str, str]:
         **(_stall_metrics(progress.stall) if progress.stall is not None else {}),
     }
     texts = {name: f"{number:.6g}" for name, number in numbers.items() if number is not None}
-    return {**texts, **(_data_metrics(progress.data) if progress.data is not None else {})}
+    # A count, to the last row.
+    bad_rows = {BAD_ROWS: str(progress.bad_rows)} if progress.bad_rows is not None else {}
+    return {**texts, **bad_rows, **(_data_metrics(progress.data) if progress.data is not None else {})}
 
 
 def _data_metrics(data: DataGroup) -> dict[str, str]:
@@ -59,6 +64,7 @@ def _data_metrics(data: DataGroup) -> dict[str, str]:
         DATA_NODES_WANTED: str(data.wanted_nodes),
         DATA_NODES_REASON: data.reason[:_MOST_TEXT],
         **({DATA_NODES_GAIN: str(gain)} if gain is not None else {}),
+        **({CACHE: data.cache} if data.cache is not None else {}),
     }
 
 

@@ -79,12 +79,14 @@ class DataGroup:
     """How many data nodes the run wants, and why in a sentence.
 
     `gain_percentage` is how many more rows a second the last growth is expected to bring, or has brought once that has
-    been measured; None where the group has not grown.
+    been measured; None where the group has not grown. `cache` says what of the newest pass through the training data
+    that has begun was in the cache so far: Hit, Miss or Partial; None without a cache.
     """
 
     wanted_nodes: int
     reason: str
     gain_percentage: int | None = None
+    cache: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,8 @@ class Progress(Record):
     `rows_per_second` is of the epoch so far, without the time of saving and validation, and of the whole run in its
     last report. `stall` is of the run so far, with all its attempts. `recent_rows_per_second` and `recent_stall` are
     since the report before, which trained for `recent_seconds`. `data` is None where nobody sizes the data group.
+    `bad_rows` counts the rows of the training data that were left out so far, over all epochs, and is None where bad
+    rows are not left out. As in `rows`, what was lost with its steps and is read again counts once.
     """
 
     kind: ClassVar[str] = "Progress"
@@ -114,6 +118,7 @@ class Progress(Record):
     recent_rows_per_second: float | None = None
     recent_seconds: float | None = None
     data: DataGroup | None = None
+    bad_rows: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ def progress_parts(record: Progress) -> list[str]:
     """How far training is, part by part from the most to the least important."""
     steps = f"/{count(record.total_steps)}" if record.total_steps is not None else ""
     loss = [f"loss {metric(record.metrics['loss'])}"] if "loss" in record.metrics else []
+    bad = [f"{plural(record.bad_rows, 'bad row')} left out"] if record.bad_rows else []
     return [
         f"epoch {min(record.epoch + 1, record.epochs)}/{record.epochs}",
         percent(record.percent),
@@ -58,6 +59,7 @@ def progress_parts(record: Progress) -> list[str]:
         *loss,
         rate(record.rows_per_second),
         f"data stall {percent(record.stall.total_percent if record.stall else None)}",
+        *bad,
         f"ETA {duration(record.eta_seconds)}",
     ]
 

@@ -26,6 +26,8 @@ def summary_lines(records: Iterable[Record], report: Path | None = None) -> list
         ("throughput", rate(history.rows_per_second)),
         ("data stall", _stall(history)),
         ("", stall_advice(history.stall)),
+        ("cache", history.cache and one_line(history.cache)),
+        ("bad rows", f"{count(history.bad_rows)} left out" if history.bad_rows is not None else None),
         ("goodput", percent(history.goodput_percent)),
         ("attempts", _attempts(history)),
         ("data ran on", _nodes(history.data_nodes)),

@@ -127,6 +127,17 @@ class History:
         return finite(self.progress[-1].goodput_percent) if self.progress else None
 
     @property
+    def bad_rows(self) -> int | None:
+        """How many rows were left out, as reported last; None where bad rows are not left out."""
+        return self.progress[-1].bad_rows if self.progress else None
+
+    @property
+    def cache(self) -> str | None:
+        """What of the newest pass was in the cache, as reported last: Hit, Miss or Partial; None without a cache."""
+        data = self.progress[-1].data if self.progress else None
+        return data.cache if data is not None else None
+
+    @property
     def data_nodes(self) -> list[str]:
         """The nodes on which data tasks made at least one row, in any attempt."""
         return sorted({node for attempt in self.attempts for node, rows in attempt.data_rows.items() if rows > 0})

@@ -148,7 +148,17 @@ def _tiles(history: History) -> list[Tile]:
             percent(history.goodput_percent),
             f"{plural(repeated, 'step')} repeated" if history.resumptions else "no restarts",
         ),
+        *_data_tiles(history),
     ]
+
+
+def _data_tiles(history: History) -> list[Tile]:
+    tiles = []
+    if history.cache is not None:
+        tiles.append(Tile("Cache", one_line(history.cache), "the newest pass through the training data"))
+    if history.bad_rows is not None:
+        tiles.append(Tile("Bad rows", count(history.bad_rows), "left out, over all epochs"))
+    return tiles
 
 
 def _metric_tiles(history: History) -> list[Tile]:

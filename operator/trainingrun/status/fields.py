@@ -7,7 +7,7 @@ attempt's entry holds must suffice to continue after a restart of the operator, 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -22,6 +22,8 @@ MAX_INDEX = 99_999_999
 MAX_COUNT = 1_000_000_000
 # From no rows at all, to more than any growth can bring.
 GAIN_PERCENTAGES = -100, 1_000_000
+# More than any run reads.
+MAX_BAD_ROWS = 1_000_000_000_000
 
 Outcome = Literal["Pending", "Running", "Complete", "Failed", "Suspended"]
 State = Literal[
@@ -37,6 +39,8 @@ State = Literal[
     "Invalid",
 ]
 Activity = Literal["Queued", "Startup", "Training", "Restarting", "Suspended"]
+CacheWord = Literal["Hit", "Miss", "Partial"]
+CACHE_WORDS = get_args(CacheWord)
 
 
 def _usable(time: datetime) -> datetime:
@@ -233,6 +237,16 @@ class MeasuredDataStatus(DataStatus):
         default=None,
         description="How many more rows per second the group's last growth brings, in percent: "
         "expected until the nodes are there, then measured.",
+    )
+    cache: CacheWord | None = Field(
+        default=None,
+        description="Whether the cache has had all, none or some of what the newest pass through the training data has "
+        "asked it for: Hit, Miss or Partial; missing without dataset.cache.",
+    )
+    bad_rows: Annotated[int, Field(ge=0, le=MAX_BAD_ROWS)] | None = Field(
+        default=None,
+        description="Rows of the training data that onBadRow has left out so far, counted in each epoch; steps that "
+        "were lost and are trained again count once. Missing unless its action is Skip.",
     )
 
 

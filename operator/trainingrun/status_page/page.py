@@ -63,6 +63,7 @@ def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, 
     yield "why", Text(reason_of(view, now))
     yield from _progress(view, now)
     yield from _data_stall(view)
+    yield from _data(view)
     yield "nodes", Text(_nodes(view))
     yield "time", Text(_times(view, now))
     for label, value in (
@@ -125,6 +126,14 @@ def _data_stall(view: RunView) -> Iterator[tuple[str, RenderableType]]:
     style = "yellow" if view.holds("DataStarved") else ""
     yield "data stall", Text(percent(view.stall.total_percent) + (f" ({cause})" if cause else ""), style=style)
     yield "", Text(view.data_reason or stall_advice(view.stall))
+
+
+def _data(view: RunView) -> Iterator[tuple[str, RenderableType]]:
+    """What became of the rows, where that is worth a look."""
+    if view.data_cache:
+        yield "cache", Text(view.data_cache)
+    if view.bad_rows:
+        yield "bad rows", Text(f"{count(view.bad_rows)} left out", style="yellow")
 
 
 def _nodes(view: RunView) -> str:

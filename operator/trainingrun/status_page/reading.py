@@ -59,6 +59,8 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         wanted_data_nodes=integer_of(data_status.get("wantedNodes")),
         data_reason=_text(data_status.get("reason")),
         data_gain_percent=integer_of(data_status.get("gainPercentage")),
+        data_cache=_text(data_status.get("cache")),
+        bad_rows=integer_of(data_status.get("badRows")),
         rows_per_second=_first(number_of(data_status.get("rowsPerSecond")), metrics.get(ROWS_PER_SECOND)),
         goodput_percent=metrics.get(GOODPUT),
         checkpoint=_text(mapping_of(status.get("outputs")).get("checkpointURI")),

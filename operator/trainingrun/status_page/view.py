@@ -84,6 +84,8 @@ class RunView:
     wanted_data_nodes: int | None = None
     data_reason: str = ""
     data_gain_percent: int | None = None
+    data_cache: str = ""
+    bad_rows: int | None = None
     rows_per_second: float | None = None
     goodput_percent: float | None = None
     checkpoint: str = ""

@@ -164,5 +164,5 @@ def test_a_file_that_has_changed_when_it_is_read_again_is_an_error() -> None:
     answer = schedule.ready(_KEY, 0)
     assert isinstance(answer, Failed)
     assert str(answer.error) == (
-        "file-0: found 39 rows where there were 40 before; the file has changed while it was read"
+        "file-0: found 39 rows where there were 40 before; the file, or the cache, has changed while it was read"
     )

@@ -52,6 +52,18 @@ def test_the_driver_s_split_of_the_stall_wins_over_the_one_figure_of_status():
     assert run_view_of(body).stall is None
 
 
+def test_bad_rows_and_what_the_cache_had_are_read_and_shown():
+    body = copy.deepcopy(running())
+    assert (run_view_of(body).bad_rows, run_view_of(body).data_cache) == (None, "")
+    body["status"]["dataStatus"] |= {"cache": "Partial", "badRows": 1_234}
+    view = run_view_of(body)
+    assert (view.bad_rows, view.data_cache) == (1_234, "Partial")
+    output = io.StringIO()
+    Console(file=output, width=80).print(status_page(view, NOW, Caller("trainingrun")))
+    lines = [" ".join(line.split()) for line in output.getvalue().splitlines()]
+    assert {"cache Partial", "bad rows 1,234 left out"} <= set(lines)
+
+
 def test_a_metric_that_is_a_name_is_no_number():
     metrics = run_view_of(running()).metrics
     assert "checkpoint" not in metrics

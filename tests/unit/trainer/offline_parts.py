@@ -55,6 +55,7 @@ class Plan:
     checkpoints: dict[str, Any] = field(default_factory=dict)
     data: dict[str, torch.Tensor] = field(default_factory=rows)
     validation: list[list[list[int]]] = field(default_factory=list)
+    bad_rows: int = 0
 
 
 def evenly(count: int, size: int) -> list[list[list[int]]]:
@@ -97,18 +98,21 @@ class News:
 
 
 class Feed:
-    """Deals a plan's rows to one rank. `turn` is the next one of the epoch."""
+    """Deals a plan's rows to one rank. `turn` is the next one of the epoch; each brings `plan.bad_rows` bad rows."""
 
     def __init__(self, plan: Plan, rank: int):
         self.consumed = Consumed()
+        self.bad_rows = 0
         self.is_stopped = False
         self.turn = 0
         self._plan = plan
         self._rank = rank
 
     def train(self, epoch: int, must_stop: Callable[[], bool]) -> Iterator[Any]:
+        self.bad_rows = 0
         while self.turn < len(self._plan.turns):
             self.turn += 1
+            self.bad_rows += self._plan.bad_rows
             yield self._dealt(self._plan.turns[self.turn - 1], must_stop)
         self.turn = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ import ray
 from trainingrun_trainer.data.consumed import ROW_ID
 from trainingrun_trainer.data.listing import list_dataset
 from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.data.slabs import Bundle
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.step import Step
 from trainingrun_trainer.data.transform import Chain
@@ -56,6 +58,7 @@ class Worker:
         self._name = name
         self._worker = DataWorker(works)
         self._meddle = meddle
+        self.sample = SimpleNamespace(remote=self._worker.sample)
         for method in ("read", "prepare", "make"):
             setattr(self, method, SimpleNamespace(remote=lambda *given, method=method: self._call(method, given)))
 
@@ -123,12 +126,23 @@ class HandCrew:
             self._left(name)
 
 
-def pool_over(folder: Path, transform: str | None = None, world_size: int = 1) -> Pool:
-    """ROWS rows in five row groups."""
+def pool_over(
+    folder: Path,
+    transform: str | None = None,
+    world_size: int = 1,
+    *,
+    slab_bytes: int | None = None,
+    **options: Any,
+) -> Pool:
+    """ROWS rows in five row groups; with `slab_bytes` each is read on its own, in slabs of this size."""
     pq.write_table(pa.table({"image": np.arange(ROWS), "label": np.arange(ROWS)}), folder / "a.parquet", 600)
     listing = list_dataset(Source("spec.recipe.dataset.train", "Parquet", str(folder), uses=Uses(gets_rows=True)))
     chain = Chain((Step(transform, "Batch"),)) if transform else None
-    dataset = dataset_of(listing, chain, shuffle=True, rows_together=0)
+    dataset = dataset_of(listing, chain, shuffle=True, rows_together=0, **options)
+    if slab_bytes is not None:
+        mixing = dataclasses.replace(dataset.mixing, slab_bytes=slab_bytes)
+        alone = tuple(Bundle(piece.index, (piece,)) for piece in listing.pieces)
+        dataset = dataclasses.replace(dataset, mixing=mixing, bundles=alone)
     return Pool({"train": dataset}, world_size, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
 
 

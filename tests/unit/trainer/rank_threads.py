@@ -41,13 +41,15 @@ class Rank:
     handed: list[int] = field(default_factory=list)
     rounds: int = 0
 
-    def report(self, *, available: int, has_ended: bool, waited_seconds: float, must_stop: bool) -> Reports:
+    def report(
+        self, *, available: int, has_ended: bool, waited_seconds: float, bad_rows: int, must_stop: bool
+    ) -> Reports:
         self.rounds += 1
-        self.table.reports[self.rank] = (available, has_ended, waited_seconds, must_stop)
+        self.table.reports[self.rank] = (available, has_ended, waited_seconds, bad_rows, must_stop)
         self.table.barrier.wait()
-        rows, ends, waits, stops = zip(*self.table.reports, strict=True)
+        rows, ends, waits, bad, stops = zip(*self.table.reports, strict=True)
         self.table.barrier.wait()
-        return Reports(rows, ends, max(waits), stops[0])
+        return Reports(rows, ends, max(waits), sum(bad), stops[0])
 
     def send(self, value: bytes, target: int) -> None:
         self.handed.append(len(value))

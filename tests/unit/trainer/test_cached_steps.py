@@ -6,8 +6,8 @@ import pytest
 from block_samples import block
 
 from trainingrun_trainer.data.cached_steps import applied, refuse_random, split
-from trainingrun_trainer.data.parents import vanished_of
 from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.table_notes import vanished_of
 from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 

@@ -18,10 +18,10 @@ from trainingrun_trainer.data.caching import Caching, Loaded, cache_word, cachin
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed
 from trainingrun_trainer.data.listing import Listing, list_dataset
 from trainingrun_trainer.data.mixing import bundles_of
-from trainingrun_trainer.data.parents import vanished_of
 from trainingrun_trainer.data.slabs import Bundle, SlabReader, SlabReport
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.table_notes import bad_of, vanished_of
 from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
@@ -125,12 +125,16 @@ def test_rows_that_were_left_out_are_told_again_but_for_outages(listing: Listing
     report, rows = SlabReader(listing.source, listing.inspection.layouts).read(bundle, 0, SLAB_BYTES, Consumed())
     bad = BadRow(0, "0.parquet, row 0: no picture", is_outage)
     made = cache.prepare(bundle, 0, SLAB_BYTES, report, rows.slice(1), [bad])
-    assert 0 in vanished_of(made.table)
+    assert bad_of(made.table).tolist() == [0]
     found = cache.load(bundle, 0, SLAB_BYTES, Consumed())
     assert (found is None) == is_outage
     if found is not None:
         assert found.bad == made.bad and found.bad[0].text == bad.text
-        assert 0 in vanished_of(found.table)
+        assert bad_of(found.table).tolist() == [0]
+        used = Consumed()
+        used.add(np.zeros(1, np.int64))
+        rest = cache.load(bundle, 0, SLAB_BYTES, used)
+        assert rest is not None and rest.bad == () and not len(bad_of(rest.table))
         assert found.report.rows == report.rows
 
 

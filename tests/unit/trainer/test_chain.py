@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from trainingrun_trainer.data.consumed import NO_ROW, ROW_ID, Consumed, Piece
 from trainingrun_trainer.data.nulls import with_nulls
-from trainingrun_trainer.data.parents import settled, vanished_of, without_vanished
+from trainingrun_trainer.data.parents import settled
 from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.table_notes import vanished_of, without_notes
 from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import DataError, UserCodeError
 
@@ -75,8 +76,8 @@ def test_what_is_left_out_is_told(name: str, kind: str, batch_format: str) -> No
     assert made.column("label").to_pylist() == [0, 2, 4] and places(made) == [0, 2, 4]
     assert made.column_names == ["label", ROW_ID]
     assert [one - (3 << 40) for one in vanished_of(made)] == [1, 3, 5]
-    assert len(vanished_of(without_vanished(made))) == 0
-    assert without_vanished(made).schema.metadata is None
+    assert len(vanished_of(without_notes(made))) == 0
+    assert without_notes(made).schema.metadata is None
 
 
 @pytest.mark.parametrize(("name", "kind"), [("keep_none", "Batch"), ("returns_an_empty_list", "Row")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +70,18 @@ def test_an_epoch_resumed_anywhere_has_the_metrics_of_all_its_rows(at: int) -> N
     resumed = offline.train(plan(checkpoints), start=start)
     for one, other in zip(resumed.epochs, whole.epochs, strict=True):
         assert one["metrics"] == pytest.approx(other["metrics"])
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6])
+def test_bad_rows_are_those_of_the_steps_that_a_checkpoint_has_wherever_a_run_is_resumed(at: int) -> None:
+    skipping = {**VALIDATED, "onBadRow": {"action": "Skip"}}
+    training = dataclasses.replace(plan({"everySteps": 1}, dataset=skipping), bad_rows=2)
+    whole = offline.train(training)
+    start = next(saved for saved in whole.saved if saved.position.step == at)
+    assert start.position.bad_rows == 2 * at
+    resumed = offline.train(training, start=start)
+    assert [news.published[-1]["bad_rows"] for news in (whole, resumed)] == [12, 12]
+    assert offline.train(plan()).published[-1]["bad_rows"] is None
 
 
 def test_a_stop_is_heard_within_validation() -> None:

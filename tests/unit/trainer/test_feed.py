@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import torch
 
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
+from trainingrun_trainer.data.table_notes import with_bad, with_vanished
 from trainingrun_trainer.pool.client import HubRows
 from trainingrun_trainer.pool.tasks import Given, PassKey
 from trainingrun_trainer.train.feed import Feed
@@ -93,6 +95,40 @@ def test_an_epoch_that_was_left_keeps_what_is_used_and_goes_on_with_it(hub: Hub)
         break
     assert hub.begun == [("train", 0, 0), ("train", 0, 10)]
     assert hub.keys == [PassKey(3, "train", 0), PassKey(3, "train", 1)]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_bad_rows_count_with_the_steps_whose_account_has_them(hub: Hub, steps: int) -> None:
+    """Whatever is lost after a checkpoint and read again, each counts once."""
+    ids = row_ids(Piece(0, ("x",), 1), 0, ROWS + 3)
+    hub._table = (
+        lambda: with_bad(  # type: ignore[method-assign]
+            with_vanished(
+                pa.table({"image": ids[:ROWS], "label": ids[:ROWS], ROW_ID: ids[:ROWS]}), ids[ROWS : ROWS + 1]
+            ),
+            ids[ROWS + 1 :],
+        )
+    )
+    feed = feed_of(hub)
+    counted = []
+    for turn in itertools.islice(feed.train(0, never), steps):
+        counted.append((feed.bad_rows, feed.consumed.rows()))
+        assert turn.batch is not None
+    assert counted == [(2, rows + 3) for rows in (10, 20, 25)[:steps]]
+    if steps == 3:
+        list(feed.train(1, never))
+        assert feed.bad_rows == 2
+
+
+def test_bad_rows_that_come_alone_at_the_end_of_an_epoch_count(hub: Hub) -> None:
+    bad = row_ids(Piece(1, ("y",), 1), 0, 4)
+    empty = with_bad(hub._table().slice(0, 0), bad)
+    hub._given = lambda key: (  # type: ignore[method-assign]
+        Given(has_ended=True) if (key, 1) in hub.taken else Given(units=((0, hub._table), (1, lambda: empty)))
+    )
+    feed = feed_of(hub)
+    assert len(list(feed.train(0, never))) == 3
+    assert feed.bad_rows == 4
 
 
 def test_validation_uses_no_rows_of_the_epoch(hub: Hub) -> None:

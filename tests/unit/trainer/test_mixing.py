@@ -14,6 +14,7 @@ from trainingrun_trainer.data.consumed import Consumed, Piece, row_ids
 from trainingrun_trainer.data.mixing import Mixing, bundles_of, gather, groups_of, mixing_of, share_of
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import Bundle
+from trainingrun_trainer.data.table_notes import with_left
 
 SHUFFLED, STORED = Epoch(3, 7, shuffle=True), Epoch(0, 0, shuffle=False)
 MIB = 1 << 20
@@ -54,14 +55,14 @@ def test_groups_differ_from_epoch_to_epoch_and_come_in_stored_order_without_shuf
     assert groups(5, STORED, most=1) == [[0], [1], [2], [3], [4]]
 
 
-def test_a_resumed_epoch_has_the_same_groups_without_what_is_used_up() -> None:
+def test_a_resumed_epoch_has_the_same_groups_but_for_those_that_are_used_up() -> None:
     consumed = Consumed()
     whole = groups(100)
     used = {*whole[0], *whole[1][:3]}
     for index in used:
         consumed.add(row_ids(Piece(index, ("",), 1), 0, 10))
     consumed.add(row_ids(Piece(whole[2][0], ("",), 1), 0, 9))
-    assert groups(100, consumed=consumed) == [whole[1][3:], whole[2], whole[3]]
+    assert groups(100, consumed=consumed) == [[], *whole[1:]]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,28 @@ def test_units_are_a_permutation_of_the_window_whatever_the_cut(
     assert shuffle or order == list(range(total))
     assert whole == gather(slabs, (2, 1), epoch, range(total))
     assert whole.sort_by("number").combine_chunks() == slab(0, total).combine_chunks()
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=6).filter(any), st.data(), st.booleans())
+def test_what_is_left_of_a_window_comes_in_the_order_of_the_whole_one(
+    lengths: list[int], data: st.DataObject, shuffle: bool
+) -> None:
+    epoch, total = Epoch(1, 2, shuffle), sum(lengths)
+    left = np.array(data.draw(st.lists(st.booleans(), min_size=total, max_size=total)))
+    ends = np.cumsum(lengths)
+    whole, rest = [], []
+    for end, rows in zip(ends.tolist(), lengths, strict=True):
+        its = left[end - rows : end]
+        whole.append(slab(end - rows, rows))
+        rest.append(with_left(whole[-1].filter(pa.array(its)), its))
+    if not left.any():
+        return
+    first, last = sorted(data.draw(st.tuples(st.integers(0, total), st.integers(0, total))))
+    expected = gather(whole, (2, 1), epoch, range(first, last))
+    expected = expected.filter(pa.array(left[expected["number"].to_numpy()]))
+    found = gather(rest, (2, 1), epoch, range(first, last))
+    assert found.combine_chunks() == expected.combine_chunks()
+    assert found.schema.metadata is None
 
 
 def test_windows_and_epochs_are_permuted_differently() -> None:

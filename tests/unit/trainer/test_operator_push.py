@@ -8,6 +8,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from https_receiver import Receiver
@@ -15,7 +16,7 @@ from progress_samples import ended, notice, progress, saved, started
 from push_samples import metrics_of, steps_of
 
 from trainingrun.contract.progress_protocol import decode
-from trainingrun.contract.records import DataGroup
+from trainingrun.contract.records import DataGroup, Progress
 from trainingrun.engine.progress.reported_status import reported_status
 from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
 
@@ -175,12 +176,25 @@ def test_the_endpoint_comes_from_kubeflows_variables(monkeypatch: pytest.MonkeyP
     assert Endpoint.from_environment() == Endpoint("https://operator/status", "/ca.crt", "/token")
 
 
+def data_status_of(receiver: Receiver, endpoint: Endpoint, record: Progress) -> dict[str, Any]:
+    """What the operator makes of a push."""
+    push = OperatorPush(endpoint, interval_seconds=0.05)
+    push.emit(record)
+    push.close()
+    return reported_status(decode(json.dumps(receiver.requests[-1].body).encode())).data
+
+
+def test_what_the_cache_had_and_how_many_rows_were_left_out_is_told(receiver: Receiver, endpoint: Endpoint) -> None:
+    data = DataGroup(wanted_nodes=1, reason="Enough.", cache="Hit")
+    said = data_status_of(receiver, endpoint, progress(1, data=data, bad_rows=12_345_678))
+    assert (said["cache"], said["badRows"]) == ("Hit", 12_345_678)
+    bare = data_status_of(receiver, endpoint, progress(2, data=DataGroup(wanted_nodes=1, reason="Enough.")))
+    assert not {"cache", "badRows"} & bare.keys()
+
+
 def test_the_size_of_the_data_group_is_told(receiver: Receiver, endpoint: Endpoint) -> None:
     data = DataGroup(wanted_nodes=4, reason="Growing from 2 to 4 data nodes.", gain_percentage=90)
-    push = OperatorPush(endpoint, interval_seconds=0.05)
-    push.emit(progress(1, data=data))
-    push.close()
-    said = reported_status(decode(json.dumps(receiver.requests[-1].body).encode())).data
+    said = data_status_of(receiver, endpoint, progress(1, data=data))
     assert {name: said[name] for name in ("wantedNodes", "reason", "gainPercentage")} == {
         "wantedNodes": 4,
         "reason": "Growing from 2 to 4 data nodes.",

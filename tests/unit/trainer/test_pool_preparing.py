@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import io
 from pathlib import Path
@@ -16,11 +17,11 @@ from pool_by_hand import KEY, SHUFFLED, Ref, run
 
 from trainingrun_trainer.data.cached_steps import split
 from trainingrun_trainer.data.caching import caching_of
-from trainingrun_trainer.data.consumed import ROW_ID
+from trainingrun_trainer.data.consumed import ROW_ID, Consumed
 from trainingrun_trainer.data.listing import Listing, list_dataset
-from trainingrun_trainer.data.parents import vanished_of
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.step import Step
+from trainingrun_trainer.data.table_notes import bad_of, vanished_of
 from trainingrun_trainer.data.transform import Chain
 from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.pool.dispatcher import Dispatcher
@@ -80,8 +81,8 @@ def pool_of(
     return Pool({"train": dataset}, 1, options={"num_cpus": 1}, limits=Limits(1, 1, 5.0))
 
 
-async def tables_of(pool: Dispatcher, key: PassKey, epoch: Any = SHUFFLED) -> list[pa.Table]:
-    pool.begin(key, epoch, b"")
+async def tables_of(pool: Dispatcher, key: PassKey, epoch: Any = SHUFFLED, consumed: bytes = b"") -> list[pa.Table]:
+    pool.begin(key, epoch, consumed)
     tables: list[pa.Table] = []
     while True:
         given = await pool.take(key, 0)
@@ -139,14 +140,42 @@ def test_bad_rows_are_left_out_told_and_used_up(
     )
     epochs, told = played(monkeypatch, pool, passes=2)
     for tables in epochs:
-        found, vanished = rows_of(tables), np.concatenate([vanished_of(table) for table in tables]).tolist()
+        found, left_out = rows_of(tables), np.concatenate([bad_of(table) for table in tables]).tolist()
         assert len(found) == ROWS - len(bad)
         assert {label // 2 for label, _ in found.values()} == set(range(ROWS)) - bad
-        assert len(vanished) == len(set(vanished)) == len(bad)
-        assert not set(vanished) & found.keys()
+        assert len(left_out) == len(set(left_out)) == len(bad)
+        assert not set(left_out) & found.keys()
     warnings = [each for each in told if each.startswith("Warning")]
     assert len({each.partition("left out")[0] for each in warnings}) == 1
     assert "3 rows were left out" in warnings[0] and "row 5" in warnings[0] + warnings[-1]
+
+
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_a_resumed_epoch_tells_of_each_bad_row_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_cached: bool
+) -> None:
+    """Those that were told of in what was taken before do not come again, and the others do."""
+    bad = {5, 6, 50, 120, 121, 200, 299}
+    pool = pool_of(
+        listing_of(tmp_path, bad, skips=True), "doubled", share=0.1, cache=tmp_path / "cache" if is_cached else None
+    )
+
+    async def story(dispatcher: Dispatcher) -> list[list[pa.Table]]:
+        whole = await tables_of(dispatcher, KEY)
+        # Up to the first unit that has told of some: a prepared window's are all told with its first one.
+        taken = whole[: next(place for place, table in enumerate(whole) if len(bad_of(table))) + 1]
+        used = Consumed()
+        for table in taken:
+            used.add(np.concatenate([table.column(ROW_ID).to_numpy(), bad_of(table)]))
+        rest = await tables_of(dispatcher, dataclasses.replace(KEY, generation=2), consumed=used.to_bytes())
+        return [whole, taken, rest]
+
+    whole, taken, rest = (
+        [row for table in tables for row in bad_of(table).tolist()]
+        for tables in run(monkeypatch, pool, lambda method, worker: None, story)
+    )
+    assert taken and sorted([*taken, *rest]) == sorted(whole)
+    assert len(whole) == len(bad)
 
 
 @pytest.mark.parametrize("is_cached", [False, True])
@@ -177,6 +206,36 @@ def test_a_second_epoch_and_a_second_run_prepare_nothing(monkeypatch: pytest.Mon
     assert noises[0] == noises[2]  # the same epoch of another run with this seed
     assert all(noises[0][row] != noises[1][row] for row in noises[0])
     assert ["had none" in told[0], "had all" in told[1], "had all" in later[0]] == [True, True, True]
+
+
+def test_the_word_for_the_cache_is_that_of_the_newest_pass_that_has_begun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pool = pool_of(listing_of(tmp_path, set(), skips=False), "doubled", cache=tmp_path / "cache")
+    following, later = dataclasses.replace(KEY, number=1), dataclasses.replace(SHUFFLED, number=1)
+
+    async def story(dispatcher: Dispatcher) -> list[str | None]:
+        words = [dispatcher.cache_word]
+        dispatcher.prepare_ahead(KEY, SHUFFLED)
+        await asyncio.sleep(0.05)
+        words.append(dispatcher.cache_word)
+        # A new generation of ranks takes over what was prepared for the one before.
+        await tables_of(dispatcher, dataclasses.replace(KEY, generation=2))
+        words.append(dispatcher.cache_word)
+        dispatcher.prepare_ahead(dataclasses.replace(following, generation=2), later)
+        await asyncio.sleep(0.05)
+        words.append(dispatcher.cache_word)
+        await tables_of(dispatcher, dataclasses.replace(following, generation=2), later)
+        return [*words, dispatcher.cache_word]
+
+    assert run(monkeypatch, pool, lambda method, worker: None, story) == [None, None, "Miss", "Miss", "Hit"]
+    without = pool_of(listing_of(tmp_path, set(), skips=False), "doubled")
+
+    async def plain(dispatcher: Dispatcher) -> str | None:
+        await tables_of(dispatcher, KEY)
+        return dispatcher.cache_word
+
+    assert run(monkeypatch, without, lambda method, worker: None, plain) is None
 
 
 def test_rows_that_a_kept_filter_drops_count_as_used_in_every_epoch(

@@ -20,10 +20,11 @@ from trainingrun_trainer.data.cache_key import contents_of, key_of
 from trainingrun_trainer.data.cached_steps import applied, refuse_random
 from trainingrun_trainer.data.consumed import ROW_ID, Consumed, piece_of
 from trainingrun_trainer.data.layout import ArrayLayout
-from trainingrun_trainer.data.parents import with_vanished
 from trainingrun_trainer.data.slabs import Bundle, SlabReport
 from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.table_notes import vanished_of, with_bad, with_left, with_vanished, without_notes
 from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.data.transform_check import refuse_missing_return
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 # Work of a slab: enough that a file is worth it, little enough that all data CPUs have some.
@@ -36,7 +37,10 @@ _TIMED_ROWS = 16
 
 @dataclass(frozen=True)
 class Loaded:
-    """A prepared slab. `bad` are the rows that were left out of it when it was prepared."""
+    """A prepared slab, and those of its rows, not consumed, that were left out when it was prepared.
+
+    The table notes which rows it has of those that were prepared, what vanished, and what was bad.
+    """
 
     report: SlabReport
     table: pa.Table
@@ -56,9 +60,7 @@ class Caching:
         entry = self.cache.load(bundle, slab, slab_bytes)
         if entry is None:
             return None
-        table = _left(entry.table, bundle, consumed)
-        seconds = time.perf_counter() - began
-        return Loaded(SlabReport(entry.rows, table.num_rows, table.nbytes, entry.has_more, seconds), table, entry.bad)
+        return _loaded(entry, bundle, consumed, began)
 
     def prepare(
         self,
@@ -74,15 +76,13 @@ class Caching:
         `read` is what reading reported, `left_out` the rows that are missing in `rows` since. Raises what steps do.
         """
         began = time.perf_counter()
-        table = with_vanished(applied(self.steps, rows), np.array([row.row for row in left_out], np.int64))
-        bad = tuple(left_out)
+        entry = Entry(applied(self.steps, without_notes(rows)), read.rows, read.has_more, tuple(left_out))
         # Of a slab of which rows were used, or could not be fetched, only a part is here.
         is_whole = read.kept == read.rows and not any(row.is_outage for row in left_out)
         if is_whole and self.cache.is_writing:
             self._check(rows.slice(0, max(1, rows.num_rows // _CHECKED_OF)))
-            self.cache.store(bundle, slab, slab_bytes, Entry(table, read.rows, read.has_more, bad))
-        seconds = time.perf_counter() - began
-        return Loaded(SlabReport(read.rows, table.num_rows, table.nbytes, read.has_more, seconds), table, bad)
+            self.cache.store(bundle, slab, slab_bytes, entry)
+        return _loaded(entry, bundle, Consumed(), began)
 
     def _check(self, rows: pa.Table) -> None:
         """Look at some rows of each slab for what is random so rarely that a sample did not show it."""
@@ -120,6 +120,7 @@ def try_steps(steps: Chain, sample: pa.Table) -> float:
         return 0.0
     steps.build()
     refuse_random(steps, sample)
+    refuse_missing_return(steps)
     rows = sample.slice(0, _TIMED_ROWS)
     began = time.perf_counter()
     steps(rows)
@@ -138,17 +139,30 @@ def slab_bytes_for(most: int, row_bytes: int, rows_per_second: float) -> int:
     return min(most, max(_LEAST_SLAB_BYTES, 1 << max(0, int(work).bit_length() - 1)))
 
 
-def _left(table: pa.Table, bundle: Bundle, consumed: Consumed) -> pa.Table:
-    if not consumed.rows():
-        return table
-    ids = table.column(ROW_ID).to_numpy()
+def _loaded(entry: Entry, bundle: Bundle, consumed: Consumed, began: float) -> Loaded:
+    table = entry.table
+    left = _left(table.column(ROW_ID).to_numpy(), bundle, consumed)
+    vanished, bad_ids = vanished_of(table), np.array([row.row for row in entry.bad], np.int64)
+    is_bad_left = _left(bad_ids, bundle, consumed)
+    kept = without_notes(table if left.all() else table.filter(pa.array(left)))
+    kept = with_vanished(kept, vanished[_left(vanished, bundle, consumed)])
+    kept = with_left(with_bad(kept, bad_ids[is_bad_left]), left)
+    seconds = time.perf_counter() - began
+    report = SlabReport(entry.rows, kept.num_rows, kept.nbytes, entry.has_more, seconds, prepared=table.num_rows)
+    return Loaded(report, kept, tuple(row for row, is_left in zip(entry.bad, is_bad_left, strict=True) if is_left))
+
+
+def _left(ids: np.ndarray, bundle: Bundle, consumed: Consumed) -> np.ndarray:
+    """Which of the rows with these ids are not consumed: bool of the ids' shape."""
     wanted = np.ones(len(ids), bool)
+    if not consumed.rows():
+        return wanted
     pieces = piece_of(ids)
     for piece in bundle.pieces:
         its = np.flatnonzero(pieces == piece.index)
         if len(its):
             wanted[its] = consumed.are_left(piece, ids[its])
-    return table if wanted.all() else table.filter(pa.array(wanted))
+    return wanted
 
 
 def cache_word(outcomes: Iterable[bool]) -> str | None:

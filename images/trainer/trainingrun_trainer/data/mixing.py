@@ -16,6 +16,7 @@ import pyarrow as pa
 from trainingrun_trainer.data.consumed import Consumed, Piece
 from trainingrun_trainer.data.reading import Epoch, Inspection
 from trainingrun_trainer.data.slabs import Bundle
+from trainingrun_trainer.data.table_notes import left_of, without_notes
 
 # Pieces smaller than this cost more to ask for than to read.
 _BUNDLE_BYTES = 4 << 20
@@ -70,20 +71,22 @@ def mixing_of(bundles: Sequence[Bundle], *, shuffle: bool, row_bytes: int, rows_
 
 
 def groups_of(bundles: Sequence[Bundle], epoch: Epoch, consumed: Consumed, mixing: Mixing) -> list[tuple[Bundle, ...]]:
-    """The epoch's groups in order, without bundles of which every row is consumed.
+    """The epoch's groups in order; one of which every row is consumed is empty.
 
     With shuffling a group has bundles from everywhere in the dataset: of each run of neighbours, as many as there are
-    groups, every group gets one by lot. Groups are made before bundles are left out, so that a resumed epoch mixes the
-    same ones.
+    groups, every group gets one by lot. Any other group has all of its bundles, also those of which every row is
+    consumed: without their rows, the others' would have other places.
     """
     count = max(1, -(-len(bundles) // mixing.bundles))
     runs = np.arange(-(-len(bundles) // count) * count).reshape(-1, count)
     if epoch.shuffle:
         runs = np.random.default_rng((epoch.seed, epoch.number)).permuted(runs, axis=1)
     is_left = [not all(map(consumed.is_complete, bundle.pieces)) for bundle in bundles]
-    of_groups = (group[group < len(bundles)].tolist() for group in runs.T)
-    groups = (tuple(bundles[place] for place in places if is_left[place]) for places in of_groups)
-    return [group for group in groups if group]
+    groups: list[tuple[Bundle, ...]] = []
+    for places in (group[group < len(bundles)].tolist() for group in runs.T):
+        has_left = any(is_left[place] for place in places)
+        groups.append(tuple(bundles[place] for place in places) if has_left else ())
+    return groups
 
 
 def share_of(window: tuple[int, int], rows: int, rank: int, world_size: int) -> range:
@@ -101,13 +104,31 @@ def share_of(window: tuple[int, int], rows: int, rank: int, world_size: int) -> 
 def gather(slabs: Sequence[pa.Table], window: tuple[int, int], epoch: Epoch, positions: range) -> pa.Table:
     """The rows at `positions` of a window's permutation; `slabs` are all of the window's, in its group's order.
 
-    In one chunk, or without shuffling in the stored order and without a copy.
+    In one chunk, or without shuffling in the stored order and without a copy; without notes. Positions are those of
+    the whole window: of its slabs' rows that are not left there are none, and the others come as if all were there.
     """
-    rows = pa.concat_tables(slab for slab in slabs if slab.num_rows)
-    if not epoch.shuffle or not positions:
-        return rows.slice(positions.start, len(positions))
-    order = _permutation((epoch.seed, epoch.number, *window), rows.num_rows)
-    return _taken(rows, order[positions.start : positions.stop])
+    rows = without_notes(pa.concat_tables(slab for slab in slabs if slab.num_rows))
+    left = _left(slabs)
+    if not epoch.shuffle:
+        first, last = positions.start, positions.stop
+        if left is not None:
+            first, last = int(np.count_nonzero(left[:first])), int(np.count_nonzero(left[:last]))
+        return rows.slice(first, last - first)
+    order = _permutation((epoch.seed, epoch.number, *window), rows.num_rows if left is None else len(left))
+    places = order[positions.start : positions.stop]
+    if left is not None:
+        places = (np.cumsum(left) - 1)[places[left[places]]]
+    return _taken(rows, places) if len(places) else rows.slice(0, 0)
+
+
+def _left(slabs: Sequence[pa.Table]) -> np.ndarray | None:
+    """Which of a window's rows its slabs have, bool of (the window's rows,); None for all of them."""
+    noted = [left_of(slab) for slab in slabs]
+    if all(left is None for left in noted):
+        return None
+    return np.concatenate(
+        [np.ones(slab.num_rows, bool) if left is None else left for slab, left in zip(slabs, noted, strict=True)]
+    )
 
 
 @functools.lru_cache(maxsize=2)

@@ -13,11 +13,10 @@ import pyarrow as pa
 
 from trainingrun_trainer.data.consumed import NO_ROW, ROW_ID
 from trainingrun_trainer.data.seeds import Places
+from trainingrun_trainer.data.table_notes import with_vanished
 from trainingrun_trainer.data.values import as_array
 from trainingrun_trainer.failures.errors import DataError
 from trainingrun_trainer.transform_marks import PARENT
-
-_VANISHED = b"trainingrun.vanished"
 
 
 def places_of(parents: Any, given: int, made: int) -> Places:
@@ -50,7 +49,7 @@ def settled(given: pa.Table, made: pa.Table) -> pa.Table:
     """`made` of all rows of `given`, both with ROW_ID, so that each of these counts once.
 
     Only the last row that was made of another keeps its id, the others get NO_ROW. The ids of those of which nothing
-    was made are told by `vanished_of`.
+    was made are told by `table_notes.vanished_of`.
     """
     before, ids = given.column(ROW_ID).to_numpy(), made.column(ROW_ID).to_numpy()
     backwards, counts = np.unique(ids[::-1], return_index=True)
@@ -60,25 +59,6 @@ def settled(given: pa.Table, made: pa.Table) -> pa.Table:
         marked[last] = ids[last]
         made = made.set_column(made.column_names.index(ROW_ID), made.schema.field(ROW_ID), pa.array(marked))
     return with_vanished(made, np.setdiff1d(before, backwards))
-
-
-def with_vanished(table: pa.Table, ids: Places) -> pa.Table:
-    """The table with these ids, int64 of any length, among those that `vanished_of` tells."""
-    if not len(ids):
-        return table
-    told = np.concatenate([vanished_of(table), ids.astype(np.int64)])
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), _VANISHED: told.tobytes()})
-
-
-def vanished_of(table: pa.Table) -> Places:
-    """The ids of the rows that went into this table and of which nothing was made, int64 of any length."""
-    return np.frombuffer((table.schema.metadata or {}).get(_VANISHED, b""), np.int64)
-
-
-def without_vanished(table: pa.Table) -> pa.Table:
-    """The table without what `vanished_of` tells: for its slices, which would tell it again."""
-    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != _VANISHED}
-    return table.replace_schema_metadata(metadata or None)
 
 
 def _words(array: np.ndarray[Any, np.dtype[Any]]) -> str:

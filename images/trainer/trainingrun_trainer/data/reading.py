@@ -1,20 +1,17 @@
-"""What a data task does before the user's code: read pieces, leave out used rows, shuffle, number the rows.
+"""Reads a dataset's pieces with the types that training uses, and what its first rows show about all of them.
 
-Knows nothing of Ray, so that it can be timed and tested on its own.
+Which rows, and in which order, is not its business. Knows nothing of Ray.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
-from trainingrun_trainer.data import READ_BYTES
-from trainingrun_trainer.data.bad_rows import BadRow
-from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, row_ids
+from trainingrun_trainer.data.consumed import Piece
 from trainingrun_trainer.data.formats import format_of
 from trainingrun_trainer.data.layout import (
     ArrayLayout,
@@ -24,10 +21,9 @@ from trainingrun_trainer.data.layout import (
     to_numpy,
 )
 from trainingrun_trainer.data.nested_lists import refuse_null_rows
-from trainingrun_trainer.data.order import row_order
 from trainingrun_trainer.data.picture_columns import carried, carried_columns, is_carried
 from trainingrun_trainer.data.pictures import picture_advice
-from trainingrun_trainer.data.preparing import prepare_rows, sample_of
+from trainingrun_trainer.data.preparing import sample_of
 from trainingrun_trainer.data.source import Source
 from trainingrun_trainer.data.tensor_rules import refusal
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError
@@ -72,36 +68,6 @@ def inspect(source: Source, pieces: list[Piece]) -> Inspection:
     )
 
 
-def read_rows(
-    source: Source,
-    pieces: Iterable[Piece],
-    layouts: dict[str, ArrayLayout],
-    epoch: Epoch,
-    consumed: Consumed,
-    bad: list[BadRow] | None = None,
-) -> Iterator[pa.Table]:
-    """The rows of `pieces` that are not consumed, in the epoch's order, each with its id in column `ROW_ID`.
-
-    Array columns come as fixed-size binary, whatever the files hold, and pictures decoded. Rows that are left out for
-    want of a picture are added to `bad`. Raises DataError naming the file.
-    """
-    for piece in pieces:
-        first = 0
-        for table in stored_tables(source, piece, layouts, READ_BYTES):
-            rows = table.num_rows
-            chosen = _chosen(piece, first, rows, epoch, consumed)
-            numbered = table.append_column(ROW_ID, pa.array(row_ids(piece, first, rows)))
-            first += rows
-            if chosen is not None:
-                numbered = numbered.take(pa.array(chosen))
-            for part in _parts(numbered, layouts):
-                prepared, left_out = prepare_rows(source, layouts, part)
-                if bad is not None:
-                    bad.extend(left_out)
-                if prepared.num_rows:
-                    yield prepared
-
-
 def stored_tables(
     source: Source, piece: Piece, layouts: dict[str, ArrayLayout], table_bytes: int
 ) -> Iterator[pa.Table]:
@@ -115,23 +81,6 @@ def stored_tables(
         table = carried(source, piece.paths[0], stored, first)
         yield _as_binary(source, piece, table, layouts, first)
         first += table.num_rows
-
-
-def _parts(table: pa.Table, layouts: dict[str, ArrayLayout]) -> Iterator[pa.Table]:
-    """The table in parts that are of bounded size when their pictures are decoded."""
-    row_bytes = sum(layouts[field.name].row_bytes for field in table.schema if is_carried(field.type))
-    rows = max(1, READ_BYTES // row_bytes) if row_bytes else max(1, table.num_rows)
-    for start in range(0, table.num_rows, rows):
-        yield table.slice(start, rows)
-
-
-def _chosen(piece: Piece, first: int, rows: int, epoch: Epoch, consumed: Consumed) -> np.ndarray | None:
-    """Places to take, in order; None for all as they are, which costs nothing."""
-    wanted = consumed.remaining(piece, first, rows)
-    if not epoch.shuffle:
-        return None if wanted.all() else np.flatnonzero(wanted)
-    order = row_order(piece, first, rows, seed=epoch.seed, epoch=epoch.number)
-    return order if wanted.all() else order[wanted[order]]
 
 
 def _as_binary(source: Source, piece: Piece, table: pa.Table, layouts: dict[str, ArrayLayout], first: int) -> pa.Table:

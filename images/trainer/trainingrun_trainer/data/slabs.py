@@ -18,6 +18,7 @@ from trainingrun_trainer.data.consumed import ROW_ID, Consumed, Piece, bytes_of,
 from trainingrun_trainer.data.layout import ArrayLayout
 from trainingrun_trainer.data.reading import stored_tables
 from trainingrun_trainer.data.source import Source
+from trainingrun_trainer.data.table_notes import with_left
 from trainingrun_trainer.failures.errors import DataError
 
 # What is decoded at once: little, so that a slab takes little longer than its own rows.
@@ -48,9 +49,10 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class SlabReport:
-    """What reading a slab showed. `rows` are those stored in it, `kept` those that are not consumed.
+    """What reading a slab showed. `rows` are those stored in it, `kept` those that it gives, which are not consumed.
 
     `size_bytes` are the kept rows' in memory; `has_more` tells whether the bundle has a slab behind this one.
+    `prepared` are the rows of a prepared slab, consumed or not; None of one as it is stored.
     """
 
     rows: int
@@ -58,6 +60,12 @@ class SlabReport:
     size_bytes: int
     has_more: bool
     seconds: float
+    prepared: int | None = None
+
+    @property
+    def places(self) -> int:
+        """Rows among which those that are kept have their places."""
+        return self.rows if self.prepared is None else self.prepared
 
 
 class SlabReader:
@@ -75,7 +83,8 @@ class SlabReader:
     def read(self, bundle: Bundle, slab: int, slab_bytes: int, consumed: Consumed) -> tuple[SlabReport, pa.Table]:
         """The rows of slab number `slab` that are not consumed, as they are stored, with their ids in `ROW_ID`.
 
-        Array columns come as fixed-size binary, whatever the files hold. Raises DataError naming the file.
+        Array columns come as fixed-size binary, whatever the files hold. The table notes which of the slab's rows it
+        has. Raises DataError naming the file.
         """
         began = time.perf_counter()
         complete = frozenset(piece.index for piece in bundle.pieces if consumed.is_complete(piece))
@@ -196,12 +205,12 @@ def _runs(source: Source, bundle: Bundle, layouts: dict[str, ArrayLayout], compl
 def _left(runs: Iterable[_Run], consumed: Consumed) -> pa.Table:
     """The rows that are not consumed, with their ids. In chunks as they were read: a copy costs as much as reading."""
     parts: list[pa.Table] = []
+    left: list[np.ndarray] = [np.zeros(0, bool)]
     for run in runs:
+        left.append(consumed.remaining(run.piece, run.first, run.rows))
         if run.table is None:
             continue
-        wanted = consumed.remaining(run.piece, run.first, run.rows)
         numbered = run.table.append_column(ROW_ID, pa.array(row_ids(run.piece, run.first, run.rows)))
-        parts.append(numbered if wanted.all() else numbered.filter(pa.array(wanted)))
-    if not parts:
-        return pa.table({ROW_ID: pa.array(np.zeros(0, np.int64))})
-    return pa.concat_tables(parts)
+        parts.append(numbered if left[-1].all() else numbered.filter(pa.array(left[-1])))
+    table = pa.concat_tables(parts) if parts else pa.table({ROW_ID: pa.array(np.zeros(0, np.int64))})
+    return with_left(table, np.concatenate(left))

@@ -27,7 +27,7 @@ from trainingrun.contract.records import (
 from trainingrun.spec import Run
 from trainingrun_trainer import placement
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.transform_check import Probe
+from trainingrun_trainer.data.row_advice import advice_on
 from trainingrun_trainer.driver.attempt_records import ended, started
 from trainingrun_trainer.driver.hub import News, create_hub
 from trainingrun_trainer.driver.preemption import PreemptionWatch
@@ -36,7 +36,6 @@ from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.tasks import PassKey
-from trainingrun_trainer.pool.worker import Trouble
 from trainingrun_trainer.storage import RunStorage
 
 _POLL_SECONDS = 0.5
@@ -49,8 +48,7 @@ class Job:
     """What an attempt runs. `trainer` makes Ray Train's trainer once there is a hub to talk to.
 
     `pool` makes the pool of data workers that rows come from, or None; `first_pass` is the pass that is likely to be
-    its first. `probe` starts a try of the run's transform in it, or returns None. `is_complete`: nothing is left.
-    `said` are sentences for the record as it begins.
+    its first. `is_complete`: nothing is left. `said` are sentences for the record as it begins.
     `is_finished_by_return` is for training functions of which nothing more is known than that they have returned.
     `notices` are sentences about the run's data that its records should have.
     """
@@ -61,7 +59,6 @@ class Job:
     trainer: Callable[[Any], TorchTrainer]
     pool: Callable[[], Pool | None] = lambda: None
     first_pass: Callable[[], tuple[PassKey, Epoch] | None] = lambda: None
-    probe: Callable[[Any], Any] = lambda hub: None
     is_complete: Callable[[], bool] = lambda: False
     said: tuple[str, ...] = ()
     is_finished_by_return: bool = False
@@ -103,28 +100,16 @@ class Attempt:
             self._tell(Notice, level="Info", message=sentence)
         watch = StartWatch(self._job.workers)
         hub = create_hub(self._job.pool(), self._job.first_pass())
-        probing = self._job.probe(hub)
         fitting = _Fit(self._job.trainer(hub))
         while fitting.is_alive():
             fitting.join(_POLL_SECONDS)
             self._pass_on(hub)
-            probing = self._hear_probe(probing)
             if not self._world and (waiting := watch.sentence()):
                 self._tell(Notice, level="Warning", message=waiting)
             if (failure := self._fatal_failure()) is not None:
                 return self._end(failure)
         self._pass_on(hub)
         return self._end(self._verdict(fitting.error, ray.get(hub.news.remote())))
-
-    def _hear_probe(self, probing: Any) -> Any:
-        if probing is None or not ray.wait([probing], timeout=0)[0]:
-            return probing
-        result: Probe | Trouble = ray.get(probing)
-        if isinstance(result, Trouble):  # anything that the author's transform raises
-            self._failures.append((0.0, failure_of(result.error)))
-        elif result.advice:
-            self._tell(Notice, level="Info", message=result.advice)
-        return None
 
     def _pass_on(self, hub: Any) -> None:
         """Turn the hub's news into records, and a signal or a preemption into a request to stop."""
@@ -138,6 +123,10 @@ class Attempt:
         if news.status is not None:
             self._last_status = news.status
             self._tell(Progress, **news.status, data=news.data)
+        if news.sample is not None and (advice := advice_on(news.sample)) is not None:
+            self._tell(Notice, level="Info", message=advice)
+        if news.refused is not None and not self._world:
+            self._failures.append((0.0, failure_of(news.refused)))
         self._rows_made = news.rows_made
         self._failures += [(time.monotonic(), failure) for failure in news.failures]
 

@@ -1,19 +1,16 @@
 """From a plan to its pool of data workers on a cluster: what they hold, and how large their group is.
 
-Nothing is started here but checks of the transform, by data workers before anything else, and of what is kept in a
-cache, by a task before there are workers.
+Nothing is started here but a check of what is kept in a cache, by a task before there are workers.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import pyarrow as pa
 import ray
 
 from trainingrun_trainer.data.caching import try_steps
 from trainingrun_trainer.data.transform import Chain, worker_options
-from trainingrun_trainer.driver.datasets import datasets_of, needed_columns
+from trainingrun_trainer.driver.datasets import datasets_of
 from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.placement import DATA_SELECTOR, live_nodes
 from trainingrun_trainer.pool.pass_plans import Pool
@@ -37,15 +34,8 @@ def pool_of(plan: Plan, *, is_own_cluster: bool) -> Pool:
         most_workers=plan.transform.concurrency if plan.transform is not None else None,
         limits=Limits(least, most, group.target_stall_percentage),
         node_cpus=max(node.cpus for node in data) if is_elastic and data else None,
+        advised=("train", plan.recipe.dataset.inputs[0]),
     )
-
-
-def start_probe(plan: Plan, hub: Any) -> Any:
-    """Try the plan's transform on a sample, in a data worker; None where there is nothing to try."""
-    if plan.transform is None:
-        return None
-    sample = plan.listings["train"].inspection.sample
-    return hub.probe.remote(sample, "train", needed_columns(plan), plan.recipe.dataset.inputs[0])
 
 
 def _try_on_data_group(kept: Chain, sample: pa.Table) -> float:

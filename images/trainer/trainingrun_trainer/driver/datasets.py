@@ -1,4 +1,4 @@
-"""From a plan to the datasets that its pool makes rows of, and to how their transform is tried beforehand.
+"""From a plan to the datasets that its pool makes rows of, and to what their rows must have as they leave it.
 
 Starts nothing, and knows nothing of Ray: who prepares the sample for a cache is the caller's affair.
 """
@@ -38,7 +38,7 @@ def first_pass(plan: Plan) -> tuple[PassKey, Epoch] | None:
     return PassKey(1, "train", 0), Epoch(0, plan.recipe.seed, shuffle=plan.recipe.dataset.shuffle)
 
 
-def needed_columns(plan: Plan) -> tuple[str, ...]:
+def _needed_columns(plan: Plan) -> tuple[str, ...]:
     """The columns that the transform has to return, as far as that is known."""
     recipe, dataset = plan.recipe, plan.recipe.dataset
     # With these hooks only the author knows which columns are needed, and as what.
@@ -56,6 +56,7 @@ def _dataset(plan: Plan, name: str, try_steps: TrySteps) -> Dataset:
         rows_together=dataset.shuffle_buffer_rows * plan.workers.count,
         is_kept=not is_train,
         max_bad_share=dataset.on_bad_row.share,
+        needed=_needed_columns(plan) if is_train else (),
     )
     cache = dataset.cache
     if cache is None or not cache.is_on:

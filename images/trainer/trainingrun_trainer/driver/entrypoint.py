@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     chosen = options.parse(arguments)
     prepare_environment()
     from trainingrun_trainer.driver.attempt import Job
-    from trainingrun_trainer.driver.data_pool import pool_of, start_probe
+    from trainingrun_trainer.driver.data_pool import pool_of
     from trainingrun_trainer.driver.datasets import first_pass
     from trainingrun_trainer.driver.decisions import decisions, stored_columns
     from trainingrun_trainer.driver.launch import launch
@@ -32,7 +32,6 @@ def main(arguments: list[str]) -> int:
             pool=lambda: pool_of(plan, is_own_cluster=chosen.num_workers is None),
             first_pass=lambda: first_pass(plan),
             notices=tuple(notice for listing in plan.listings.values() for notice in listing.notices),
-            probe=lambda hub: start_probe(plan, hub),
             said=(data_sentence(stored_columns(plan.listings["train"])), *decisions(plan)),
             is_complete=lambda: is_trained(plan.storage, plan.recipe.epochs),
         )

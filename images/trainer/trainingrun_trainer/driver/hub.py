@@ -5,22 +5,19 @@ An actor without a CPU on the driver's node. It must never block: a slow hub wou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trainingrun.contract.records import DataGroup
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.transform_check import Probe
+from trainingrun_trainer.data.row_advice import RowSample
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.pool.dispatcher import Dispatcher
 from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.tasks import Given, PassKey
-from trainingrun_trainer.pool.worker import Trouble
 
 # Unique within a Ray job, since every job has a namespace of its own.
 HUB_NAME = "trainingrun-hub"
@@ -30,7 +27,8 @@ HUB_NAME = "trainingrun-hub"
 class News:
     """What happened since the driver last asked. `status` is rank 0's latest, None if there is none yet.
 
-    `data` is what the data group's size is to be, None where nobody sizes it.
+    `data` is what the data group's size is to be, None where nobody sizes it. `sample` is there once, for advice;
+    `refused` is what keeps the first rows of all from being made.
     """
 
     status: dict[str, Any] | None = None
@@ -39,6 +37,8 @@ class News:
     rows_made: dict[str, int] = field(default_factory=dict)  # by node id
     finished: bool = False
     data: DataGroup | None = None
+    sample: RowSample | None = None
+    refused: Exception | None = None
 
 
 class Hub:
@@ -62,10 +62,6 @@ class Hub:
         """Rank 0's training function has begun; returns how many times it has in this attempt, from 1."""
         self._generation += 1
         return self._generation
-
-    async def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
-        """Try the dataset's transform on `sample` in a data worker."""
-        return await self._of_data().probe(sample, dataset, needed, input_column)
 
     async def begin_pass(
         self, key: PassKey, epoch: Epoch, consumed: bytes, ahead: tuple[tuple[PassKey, Epoch], ...]
@@ -118,9 +114,14 @@ class Hub:
         news, self._news = self._news, News(finished=self._news.finished)
         if self._pool is not None:
             news.rows_made = dict(self._pool.rows_by_node)
+            news.sample, self._pool.sample = self._pool.sample, None
+            news.refused = self._pool.refused
             wanted = self._pool.sizer.wanted
             news.data = DataGroup(
-                wanted_nodes=wanted.nodes, reason=wanted.reason, gain_percentage=wanted.gain_percentage
+                wanted_nodes=wanted.nodes,
+                reason=wanted.reason,
+                gain_percentage=wanted.gain_percentage,
+                cache=self._pool.cache_word,
             )
         return news
 

@@ -19,9 +19,8 @@ from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import AttemptEnded, Notice, Placement, Record
 from trainingrun.spec import Run
 from trainingrun_trainer.data.caching import try_steps
-from trainingrun_trainer.data.transform_check import probe
 from trainingrun_trainer.driver.attempt_records import ended
-from trainingrun_trainer.driver.datasets import datasets_of, needed_columns
+from trainingrun_trainer.driver.datasets import datasets_of
 from trainingrun_trainer.driver.decisions import decisions, stored_columns
 from trainingrun_trainer.driver.devices import devices_here, use_of, used_gpus
 from trainingrun_trainer.driver.plan import Plan, plan_of, storage_of
@@ -36,7 +35,6 @@ from trainingrun_trainer.pool.budget import share_of
 from trainingrun_trainer.pool.own_process import HERE, OwnRows
 from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.sizing import Limits
-from trainingrun_trainer.seeding import generators_kept
 from trainingrun_trainer.train.beside import SameThread
 from trainingrun_trainer.train.checkpoint_book import is_trained
 from trainingrun_trainer.train.lockstep import Lockstep
@@ -77,7 +75,6 @@ def _train(run: Run, size: Size, attempt: int, driver: DirectDriver) -> Failure:
     _tell_what_is_planned(plan, driver)
     if driver.stop is not None:
         return Failure(driver.stop, "stopped before training began")
-    _try_transform(plan, driver)
     budget_bytes = share_of(size.object_store_bytes)
     rows = OwnRows(_pool(plan), lambda level, message: driver.notice(message, level=level), budget_bytes)
     rows.build()
@@ -114,16 +111,6 @@ def _differences(plan: Plan) -> list[str]:
             "so losses are those of `trainingrun local --trainers 1`"
         )
     return said
-
-
-def _try_transform(plan: Plan, driver: DirectDriver) -> None:
-    if plan.transform is None:
-        return
-    sample = plan.listings["train"].inspection.sample
-    with generators_kept():
-        found = probe(sample, plan.transform, needed_columns(plan), plan.recipe.dataset.inputs[0])
-    if found.advice:
-        driver.notice(found.advice)
 
 
 def _pool(plan: Plan) -> Pool:

@@ -28,11 +28,14 @@ class Agenda:
         """All that are not over."""
         return [*self.begun, *self.ahead]
 
-    def begin(self, key: PassKey, plan: PassPlan) -> None:
+    def begin(self, key: PassKey, plan: PassPlan) -> PassKey | None:
         """As `Schedule.begin`."""
         if self._is_past(key):
-            return
-        found = self._adopted(key, plan) or Pass(key, plan, self._costs(key.dataset), self._freed)
+            return None
+        found = self._prepared(key, plan)
+        ahead = found.key if found is not None else None
+        found = found or self._kept(key, plan) or Pass(key, plan, self._costs(key.dataset), self._freed)
+        found.key = key
         for other in self.passes:
             if other is not found and (other.key.dataset == key.dataset or self._is_outlived(other, key)):
                 self._note_cut_short(other, key)
@@ -40,6 +43,7 @@ class Agenda:
         self.ahead = [each for each in self.ahead if each is not found]
         self.begun = [found, *(each for each in self.begun if each is not found)]
         self._latest[key.dataset] = key
+        return ahead
 
     def prepare_ahead(self, key: PassKey, plan: PassPlan) -> None:
         """As `Schedule.prepare_ahead`."""
@@ -95,11 +99,10 @@ class Agenda:
         latest = self._latest.get(key.dataset)
         return latest is not None and (key.generation, key.number) <= (latest.generation, latest.number)
 
-    def _adopted(self, key: PassKey, plan: PassPlan) -> Pass | None:
-        for each in self.ahead:
-            if each.key.dataset == key.dataset and each.plan == plan:
-                each.key = key
-                return each
+    def _prepared(self, key: PassKey, plan: PassPlan) -> Pass | None:
+        return next((each for each in self.ahead if each.key.dataset == key.dataset and each.plan == plan), None)
+
+    def _kept(self, key: PassKey, plan: PassPlan) -> Pass | None:
         for each in self.begun:
             if each.key.dataset == key.dataset and each.is_keeping and each.is_complete and each.plan == plan:
                 each.restart(key)

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pyarrow as pa
 import ray
 
 from trainingrun_trainer.data.reading import Epoch
-from trainingrun_trainer.data.transform_check import Probe
+from trainingrun_trainer.data.row_advice import RowSample
+from trainingrun_trainer.failures.errors import InvalidConfiguration, UserCodeError
 from trainingrun_trainer.placement import Node
 from trainingrun_trainer.pool.autoscale import NodeRequest, Sizer
 from trainingrun_trainer.pool.background import Background
@@ -24,16 +24,20 @@ from trainingrun_trainer.pool.crew import MOST_WORKERS, Crew, Member
 from trainingrun_trainer.pool.ledger import Ledger
 from trainingrun_trainer.pool.losses import lost_objects
 from trainingrun_trainer.pool.pass_plans import Pool
-from trainingrun_trainer.pool.tasks import Assignment, Given, Lost, MakeTask, PassKey
+from trainingrun_trainer.pool.tasks import Assignment, Given, Lost, MakeTask, PassKey, UnitReport
 from trainingrun_trainer.pool.waiters import Waiters
 from trainingrun_trainer.pool.worker import Trouble, portable
 
 # After so long a rank is answered that there is nothing yet, and asks again: a rank that is gone asks no more.
 _ANSWER_SECONDS = 10.0
+_AUTHORS_ERRORS = (InvalidConfiguration, UserCodeError)
 
 
 class Dispatcher:
     """See the module. `sizer` decides how many data nodes are to have workers.
+
+    `sample` is of the rows for which the pool was to take one, and `refused` what keeps the first unit of a pass from
+    being made while no ranks are there that would hear of it.
 
     `notify` is told, with the level of a Notice, what a user should know.
     """
@@ -48,7 +52,10 @@ class Dispatcher:
         self._references = self._ledger.references
         self._waiters = Waiters()
         self._wake = asyncio.Event()
-        self._probing: tuple[tuple[Any, ...], asyncio.Future[Probe | Trouble]] | None = None
+        self.sample: RowSample | None = None
+        self.refused: Exception | None = None
+        self._advised = pool.advised
+        self._has_begun = self._is_sampling = False
         self._broken: Exception | None = None
         self._background = Background(self._broke)
 
@@ -57,20 +64,20 @@ class Dispatcher:
         """Where the rows that ranks have taken were made."""
         return self._ledger.rows_by_node
 
+    @property
+    def cache_word(self) -> str | None:
+        """What of the newest training pass was in the cache: see Tallies."""
+        return self._ledger.cache_word
+
     def start(self) -> None:
         """Have workers started, and work done once there is some."""
         self._background.run(self._crew.keep())
         self._background.run(self._hand_out())
 
-    async def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
-        """Try the dataset's transform on `sample`, in the first worker that is there."""
-        answer: asyncio.Future[Probe | Trouble] = asyncio.get_running_loop().create_future()
-        self._probing = ((sample, dataset, needed, input_column), answer)
-        return await answer
-
     def begin(self, key: PassKey, epoch: Epoch, consumed: bytes) -> None:
         """Ranks begin with a pass over the rows that are not `consumed`, an account in bytes, or empty for none."""
         self._ledger.begin(key, epoch, consumed, time.monotonic())
+        self._has_begun = True
         self._waiters.forget(key.follows)
         self._tell(key)
 
@@ -117,7 +124,12 @@ class Dispatcher:
             now = time.monotonic()
             if isinstance(report, Trouble):
                 self._ledger.failed(task_id, report.error, now)
+                is_first = isinstance(task, MakeTask) and not task.number
+                if is_first and not self._has_begun and isinstance(report.error, _AUTHORS_ERRORS):
+                    self.refused = report.error
             else:
+                if isinstance(report, UnitReport):
+                    self.sample = report.sample or self.sample
                 self._ledger.done(assignment, report, self._crew.node(assignment.worker), now)
         self._tell(task.key, task.rank if isinstance(task, MakeTask) else None)
 
@@ -137,16 +149,9 @@ class Dispatcher:
             self._schedule.failed(task_id, portable(error), now)
 
     async def _joined(self, member: Member) -> None:
-        if self._probing is not None:
-            # Before all else, so that no rows wait behind it.
-            (arguments, answer), self._probing = self._probing, None
-            try:
-                answer.set_result(await member.handle.probe.remote(*arguments))
-            except ray.exceptions.RayError:
-                # Whatever has ended this worker, the rows themselves will show it, and in their place.
-                answer.set_result(Probe(0.0, None))
-                self._crew.lose(member.name)
-                return
+        if not self._is_sampling and self._advised is not None:
+            self._is_sampling = True
+            member.handle.sample.remote(*self._advised)
         self._schedule.worker_joined(member.name, member.node)
         self._wake.set()
 
@@ -178,6 +183,3 @@ class Dispatcher:
         # Whoever waits for rows must hear of it: nothing goes on without this.
         self._broken = error
         self._waiters.tell_all()
-        if self._probing is not None:
-            self._probing[1].set_result(Trouble(portable(self._broken)))
-            self._probing = None

@@ -16,10 +16,11 @@ MOST_LOSSES = 20
 
 
 def changed(slab: Slab, before: int, now: int) -> DataError:
-    """Read again, a slab has other rows than before."""
+    """Read again, or found in a cache, a slab has other rows than before."""
     path = slab.bundle.pieces[0].paths[0]
     return DataError(
-        f"{path}: found {now} rows where there were {before} before; the file has changed while it was read"
+        f"{path}: found {now} rows where there were {before} before; the file, or the cache, has changed while it was "
+        "read"
     )
 
 

@@ -52,13 +52,18 @@ class Ledger:
 
     def begin(self, key: PassKey, epoch: Epoch, consumed: bytes, now: float) -> None:
         """Ranks begin with a pass over the rows that are not `consumed`, an account in bytes, or empty for none."""
-        self.schedule.begin(key, self._planned(key, epoch, consumed), now)
+        self._tallies.begin(key, self.schedule.begin(key, self._planned(key, epoch, consumed), now))
         # What belongs to passes that are over with this one's begin.
         is_over = key.follows
         for given in [given for given in self._given if is_over(given[0])]:
             del self._given[given]
         self.references.forget(is_over)
         self._tallies.forget(is_over)
+
+    @property
+    def cache_word(self) -> str | None:
+        """What of the newest training pass was in the cache: see Tallies."""
+        return self._tallies.cache_word
 
     def prepare_ahead(self, key: PassKey, epoch: Epoch) -> None:
         """A whole pass is likely to begin."""
@@ -118,5 +123,5 @@ class Ledger:
     def _planned(self, key: PassKey, epoch: Epoch, consumed: bytes) -> PassPlan:
         used = Consumed.from_bytes(consumed) if consumed else Consumed()
         self.references.accounts[key] = used
-        self._tallies.begin(key, used.rows())
+        self._tallies.prepare(key, used.rows())
         return plan_of(self._pool.datasets[key.dataset], epoch, consumed, used, self._pool.world_size)

@@ -21,8 +21,11 @@ class Objects:
         self._ids: set[TaskId] = set()
 
     def hold_slab(self, slab: Slab, task_id: TaskId, report: SlabReport) -> None:
-        """A slab was read or prepared. One without rows needs no object."""
-        if not report.kept:
+        """A slab was read or prepared. One without rows needs no object.
+
+        One of which all rows are used does: it tells the places of the others in the window.
+        """
+        if not report.rows:
             self._freed.append(task_id)
             return
         slab.object, slab.size_bytes = task_id, report.size_bytes

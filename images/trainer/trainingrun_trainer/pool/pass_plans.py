@@ -51,7 +51,8 @@ class Pool:
 
     `options` is what Ray reserves for a worker, and `most_workers` how many of them the run's author allows at most,
     None for as many as there is room for. `limits` are the group's sizes, and `node_cpus` Ray's CPUs of a data node
-    where an autoscaler brings more of them, else None.
+    where an autoscaler brings more of them, else None. `advised` are the dataset and the column of which a sample is
+    taken for advice on its transform.
     """
 
     datasets: Mapping[str, Dataset]
@@ -60,6 +61,7 @@ class Pool:
     limits: Limits
     most_workers: int | None = None
     node_cpus: float | None = None
+    advised: tuple[str, str] | None = None
 
 
 def dataset_of(
@@ -70,13 +72,17 @@ def dataset_of(
     rows_together: int,
     is_kept: bool = False,
     max_bad_share: float = 0.0,
+    needed: tuple[str, ...] = (),
 ) -> Dataset:
-    """The dataset that was found as `listing`; with `shuffle` at least `rows_together` rows are mixed."""
+    """The dataset that was found as `listing`; with `shuffle` at least `rows_together` rows are mixed.
+
+    `needed` are the columns that a tensor must be able to hold once they are transformed.
+    """
     bundles = bundles_of(listing.pieces)
     mixing = mixing_of(
         bundles, shuffle=shuffle, row_bytes=row_bytes_of(listing.inspection), rows_together=rows_together
     )
-    work = Work(listing.source, listing.inspection.layouts, transform)
+    work = Work(listing.source, listing.inspection.layouts, transform, needed=needed)
     return Dataset(work, tuple(bundles), mixing, is_kept, listing.rows, max_bad_share)
 
 

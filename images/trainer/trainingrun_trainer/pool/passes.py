@@ -78,17 +78,17 @@ class Pass:
         if before is None:
             self._reading.note_read(slab, report.has_more)
         self._objects.hold_slab(slab, task_id, report)
-        if self.plan.is_prepared and not is_prepared and slab.object is not None:
+        if self.plan.is_prepared and not is_prepared and report.kept:
             slab.state = SlabState.READ
             self._unprepared.append(slab)
         else:
-            self._slab_ready(slab, report.kept)
+            self._slab_ready(slab, places=report.places, kept=report.kept)
 
     def slab_prepared(self, slab: Slab, task_id: TaskId, report: SlabReport) -> None:
         """A prepare task has ended well: what was read is not needed any more."""
         self._objects.let_slab_go(slab)
         self._objects.hold_slab(slab, task_id, report)
-        self._slab_ready(slab, report.kept)
+        self._slab_ready(slab, places=report.places, kept=report.kept)
 
     def unit_made(self, unit: Unit, task_id: TaskId, report: UnitReport) -> None:
         """A make task has ended well."""
@@ -108,7 +108,7 @@ class Pass:
             slab.window.error = slab.window.error or error
             self._redo.slab_back(slab)
         else:
-            self._slab_ready(slab, 0)
+            self._slab_ready(slab, places=0, kept=0)
 
     def unit_failed(self, unit: Unit, error: Exception) -> None:
         """It cannot be made: its rank is told in its place, and nothing is made for it beyond."""
@@ -199,15 +199,15 @@ class Pass:
         self.is_over = True
         self._objects.let_all_go()
 
-    def _slab_ready(self, slab: Slab, kept: int) -> None:
-        if slab.is_known and kept != slab.kept:
-            self.slab_failed(slab, changed(slab, slab.kept or 0, kept))
+    def _slab_ready(self, slab: Slab, *, places: int, kept: int) -> None:
+        if slab.is_known and (places, kept) != (slab.places, slab.kept):
+            self.slab_failed(slab, changed(slab, slab.places, places))
             return
         slab.state = SlabState.HELD
         if slab.is_known:
             self._redo.slab_back(slab)
             return
-        slab.is_known, slab.kept = True, kept
+        slab.is_known, slab.places, slab.kept = True, places, kept
         self._reading.recount(slab, kept)
         slab.window.group.note_ready(slab)
         self._advance()
@@ -216,6 +216,7 @@ class Pass:
         """Have the ranks know every window that is whole now."""
         while (window := self._reading.next_known()) is not None:
             self.shares.add(window)
+            self._reading.note_known(window)
             if window.error is not None:
                 for slab in window.slabs.values():
                     self._objects.let_slab_go(slab)

@@ -42,13 +42,16 @@ class Room:
 
 
 class ReadingAhead:
-    """How far a pass is read. `ahead` counts rows that are read or being read, but not cut yet."""
+    """How far a pass is read. `ahead` counts rows that are read or being read, but not cut yet.
+
+    Of `groups`, empty ones are left out.
+    """
 
     def __init__(self, groups: tuple[tuple[Bundle, ...], ...], slab_bytes: int, costs: Costs):
         self.ahead = 0
         self.slabs_ahead = 0
         self.in_flight = 0
-        self._bundles = groups
+        self._left = [(index, bundles) for index, bundles in enumerate(groups) if bundles]
         self._slab_bytes = slab_bytes
         self._costs = costs
         self._groups: dict[int, Group] = {}  # those that are opened and not known whole
@@ -59,7 +62,7 @@ class ReadingAhead:
     @property
     def is_over(self) -> bool:
         """Whether all windows are known."""
-        return self._current == len(self._bundles)
+        return self._current == len(self._left)
 
     @property
     def expected_bytes(self) -> float:
@@ -99,7 +102,7 @@ class ReadingAhead:
             return None
         later = (self._groups[i] for i in range(self._reading + 1, self._opened))
         group = next((group for group in later if group.has_wanted), None)
-        if group is None and self._opened < len(self._bundles):
+        if group is None and self._opened < len(self._left):
             group = self._open()
         return self._take(group) if group is not None else None
 
@@ -122,6 +125,12 @@ class ReadingAhead:
         slab.counted = rows
         self.ahead += difference
         slab.window.group.ahead += difference
+
+    def note_known(self, window: Window) -> None:
+        """A window is known whole, and so is how many rows are to be cut of it."""
+        difference = window.rows - sum(slab.counted for slab in window.slabs.values())
+        self.ahead += difference
+        window.group.ahead += difference
 
     def cut(self, window: Window, rows: int) -> None:
         """Of a known window, `rows` rows were cut."""
@@ -149,10 +158,10 @@ class ReadingAhead:
             if group is not None and not group.is_read:
                 return group
             self._reading += 1
-        return self._open() if self._opened < len(self._bundles) else None
+        return self._open() if self._opened < len(self._left) else None
 
     def _open(self) -> Group:
-        group = self._groups[self._opened] = Group(self._opened, self._bundles[self._opened])
+        group = self._groups[self._opened] = Group(*self._left[self._opened])
         self._opened += 1
         return group
 

@@ -67,14 +67,14 @@ class Schedule:
 
     # Passes
 
-    def begin(self, key: PassKey, plan: PassPlan, now: float) -> None:
+    def begin(self, key: PassKey, plan: PassPlan, now: float) -> PassKey | None:
         """A pass begins: its ranks wait. Every rank may say so; the first one counts.
 
-        What was prepared ahead or kept with an equal plan is adopted. Ends the earlier passes of the dataset, and those
-        of earlier generations.
+        What was prepared ahead or kept with an equal plan is adopted; returns the key of what was prepared ahead. Ends
+        the earlier passes of the dataset, and those of earlier generations.
         """
         self._tick(now)
-        self._agenda.begin(key, plan)
+        return self._agenda.begin(key, plan)
 
     def prepare_ahead(self, key: PassKey, plan: PassPlan) -> None:
         """The pass will begin: it is worked on as soon as all that has begun is in the workers' hands."""

@@ -46,6 +46,7 @@ class Shares:
             self.known_rows += window.rows
             self._seek_parked()
         else:
+            window.open_shares = 0
             self._closed.append(window)
 
     def end(self) -> None:

@@ -78,18 +78,34 @@ class Counted(Protocol):
 
 
 class Tallies:
-    """Those of all passes that are not over. `notify` is told, with the level of a Notice, what a user should read."""
+    """Those of all passes that are not over. `notify` is told, with the level of a Notice, what a user should read.
+
+    `cache_word` is that of the newest pass through the training data that has begun.
+    """
 
     def __init__(self, datasets: Mapping[str, Counted], notify: Callable[[str, str], None]):
         self._datasets = datasets
         self._notify = notify
         self._passes: dict[PassKey, Tally] = {}
         self._told: set[str] = set()
+        self._trained: Tally | None = None
 
-    def begin(self, key: PassKey, used: int) -> None:
-        """A pass begins, or is prepared ahead, of which `used` rows are left out since they were used before."""
+    @property
+    def cache_word(self) -> str | None:
+        """Hit, Miss or Partial, as far as the pass has come; None where there is no cache, or no such pass yet."""
+        return self._trained.cache_word if self._trained is not None else None
+
+    def prepare(self, key: PassKey, used: int) -> None:
+        """A pass is about to begin, or is prepared ahead, without `used` rows, which were used before."""
         # What was made ahead of it is counted already.
         self._passes.setdefault(key, self._datasets[key.dataset].tally(key.dataset, used))
+
+    def begin(self, key: PassKey, ahead: PassKey | None) -> None:
+        """A pass begins, and goes on with what was prepared ahead under another key, if it was."""
+        if ahead is not None and ahead in self._passes:
+            self._passes[key] = self._passes[ahead]
+        if key.dataset == "train":
+            self._trained = self._passes[key]
 
     def count(self, task: Task, report: SlabReport | PreparedReport | UnitReport) -> None:
         """A task has ended well. Raises DataError where more rows have been left out than may be."""

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from trainingrun_trainer.data.bad_rows import BadRow
 from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.data.row_advice import RowSample
 from trainingrun_trainer.data.slabs import Bundle, SlabReport
 
 # A task's id is also its object's: what the task returns is known by it until `freed` names it. Never used twice.
@@ -110,7 +111,10 @@ class Assignment:
 
 @dataclass(frozen=True)
 class UnitReport:
-    """What a make task has done. `seconds` are those of the whole task, `seconds_by_step` those of the author's."""
+    """What a make task has done. `seconds` are those of the whole task, `seconds_by_step` those of the author's.
+
+    `sample` is there once, from a worker that was asked for one.
+    """
 
     rows_in: int
     rows_out: int
@@ -118,6 +122,7 @@ class UnitReport:
     seconds: float
     seconds_by_step: Mapping[str, float] = field(default_factory=dict)
     bad_rows: tuple[BadRow, ...] = ()
+    sample: RowSample | None = None
 
 
 @dataclass(frozen=True)

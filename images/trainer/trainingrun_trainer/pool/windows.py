@@ -24,7 +24,7 @@ class SlabState(enum.Enum):
 
 
 class Slab:
-    """One slab. `report` is that of the read task, `kept` counts its rows as units get them."""
+    """One slab. `report` is that of the read task; of its rows as units get them, `kept` are left of `places`."""
 
     __slots__ = (
         "counted",
@@ -34,6 +34,7 @@ class Slab:
         "kept",
         "object",
         "place",
+        "places",
         "report",
         "size_bytes",
         "state",
@@ -46,7 +47,8 @@ class Slab:
         self.state = SlabState.WANTED
         self.object: TaskId | None = None
         self.size_bytes = 0
-        self.kept: int | None = None
+        self.kept = 0
+        self.places = 0
         self.report: SlabReport | None = None
         self.counted = 0  # rows by which it counts as read ahead
         self.is_known = False  # whether it has been ready once
@@ -60,7 +62,10 @@ class Slab:
 
 
 class Window:
-    """The k-th slabs of a group. `seq` counts windows of the pass in order, once it is known whole."""
+    """The k-th slabs of a group. `seq` counts windows of the pass in order, once it is known whole.
+
+    `rows` are its places, also those of rows that are used; none if nothing is left.
+    """
 
     __slots__ = (
         "error",
@@ -107,7 +112,8 @@ class Window:
         self.seq, self.open_shares = seq, ranks
         slabs = [self.slabs[place] for place in sorted(self.slabs)]
         self.error = next((slab.error for slab in slabs if slab.error is not None), None)
-        self.rows = 0 if self.error else sum(slab.kept or 0 for slab in slabs)
+        has_left = not self.error and any(slab.kept for slab in slabs)
+        self.rows = sum(slab.places for slab in slabs) if has_left else 0
         self.size_bytes = sum(slab.size_bytes for slab in slabs)
 
 

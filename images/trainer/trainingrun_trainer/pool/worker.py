@@ -8,7 +8,7 @@ Data nor pandas: users wait for its start.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,7 +18,6 @@ import ray
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.slabs import Bundle, SlabReport
-from trainingrun_trainer.data.transform_check import Probe, probe
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration, LayoutError, UserCodeError
 from trainingrun_trainer.failures.outages import outage_of
 from trainingrun_trainer.failures.tracebacks import user_traceback
@@ -65,6 +64,10 @@ class DataWorker:
             return Trouble(portable(error))
         return None
 
+    def sample(self, dataset: str, column: str) -> None:
+        """See Maker."""
+        self._maker.sample(dataset, column)
+
     @_troubles_told
     @ray.method(num_returns=2)
     def read(self, dataset: str, bundle: Bundle, slab: int, slab_bytes: int, consumed: Consumed) -> Outcome:
@@ -84,14 +87,6 @@ class DataWorker:
     def make(self, dataset: str, window: WindowId, epoch: Epoch, positions: range, *slabs: pa.Table) -> Outcome:
         """See Maker."""
         return self._maker.make(dataset, window, epoch, positions, *slabs)
-
-    def probe(self, sample: pa.Table, dataset: str, needed: Sequence[str], input_column: str) -> Probe | Trouble:
-        """Try the transform on `sample`: see transform_check."""
-        try:
-            transform = self._maker.works[dataset].transform
-            return probe(sample, transform, needed, input_column) if transform is not None else Probe(0.0, None)
-        except Exception as error:
-            return Trouble(portable(error))
 
 
 def portable(error: Exception) -> Exception:

@@ -41,6 +41,7 @@ class Position:
     `step` counts optimizer steps and `rows` rows over all epochs. `productive_seconds` is time spent in steps that
     this position includes: work that was lost and done again counts once. `started_at` is seconds since 1970. `clock`
     is what the steps have cost, in all attempts; a checkpoint from before there was one goes on with one at zero.
+    `bad_rows` counts the rows of the training data that onBadRow has left out, over all epochs.
     """
 
     epoch: int = 0
@@ -52,6 +53,7 @@ class Position:
     started_at: float = 0.0
     best: float | None = None
     clock: StallClock = field(default_factory=StallClock)
+    bad_rows: int = 0
 
 
 class TornCheckpoint(Exception):

@@ -15,8 +15,8 @@ import torch
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.batches import Collate
 from trainingrun_trainer.data.consumed import HAND_OVER_ROWS, Consumed
-from trainingrun_trainer.data.parents import vanished_of, without_vanished
 from trainingrun_trainer.data.reading import Epoch
+from trainingrun_trainer.data.table_notes import bad_of, vanished_of, without_notes
 from trainingrun_trainer.hooks import hook_of
 from trainingrun_trainer.pool.tasks import PassKey
 from trainingrun_trainer.train.batch_maker import Batch
@@ -66,8 +66,9 @@ class Rows(Protocol):
 class Feed:
     """A rank's data: `rows`, which are fetched and made into batches `beside` training, by default in threads.
 
-    `consumed` are the rows of the current epoch that this rank has used and not yet handed over.
-    `is_stopped` says that the last pass ended because ranks were asked to stop while they waited for rows.
+    `consumed` are the rows of the current epoch that this rank has used and not yet handed over. `bad_rows` counts the
+    rows that were left out of the last pass, on all ranks: as many as `consumed` has of them, all ranks together.
+    `is_stopped` says that the pass ended because ranks were asked to stop while they waited for rows.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Feed:
         beside: Beside | None = None,
     ):
         self.consumed = Consumed()
+        self.bad_rows = 0
         self.is_stopped = False
         self._recipe = recipe
         self._rows = rows
@@ -132,17 +134,14 @@ class Feed:
     ) -> Iterator[Turn]:
         recipe = self._recipe
         rows = self._rows.of(key)
-        # Rows of which transforms have made nothing: making them again would give nothing again.
-        vanished: deque[np.ndarray] = deque()
+        missing = _Missing()
 
         def tables() -> Iterator[pa.Table]:
             # In the thread that fetches, so that all that it takes to get the first rows is waiting for data.
             if self._lockstep.rank == 0:
                 # The others may ask before: they are answered once this has come.
                 self._rows.begin(key, epoch, consumed, ahead)
-            for table in rows.tables():
-                vanished.append(vanished_of(table))
-                yield without_vanished(table)
+            yield from map(missing.told_by, rows.tables())
 
         supply = Supply(
             tables,
@@ -154,14 +153,14 @@ class Feed:
             collate=self._collate,
             link=self._link,
             beside=self._beside,
+            count_bad=missing.count_bad,
         )
         is_first, rows_since = True, 0
         for portion in supply.steps(must_stop):
+            self.bad_rows = supply.bad_rows
             if key.dataset == "train":
                 # Counted before the step: a checkpoint within the step's turn must include its rows.
-                self.consumed.add(portion.ids)
-                while vanished:
-                    self.consumed.add(vanished.popleft())
+                self.consumed.add(np.concatenate([portion.ids, *missing.counted()]))
                 rows_since += portion.agreement.total_rows
                 if rows_since >= HAND_OVER_ROWS:
                     self.account()
@@ -169,7 +168,10 @@ class Feed:
             causes = {**_by_cause(supply.waited_for_rows, rows.waited), "Collate": supply.waited_for_collate}
             yield Turn(portion.batch, portion.agreement, is_first, causes)
             is_first = False
-        self.is_stopped = supply.is_stopped
+        self.bad_rows, self.is_stopped = supply.bad_rows, supply.is_stopped
+        if key.dataset == "train":
+            for ids in missing.counted():
+                self.consumed.add(ids)
 
     def _epoch(self, number: int) -> Epoch:
         return Epoch(number, self._recipe.seed, shuffle=self._recipe.dataset.shuffle)
@@ -182,6 +184,36 @@ class Feed:
 
     def _following(self, dataset: str) -> PassKey:
         return PassKey(self._generation, dataset, self._passes[dataset])
+
+
+class _Missing:
+    """Rows that tables tell of and do not have: making them again would give nothing again, so that they are used.
+
+    They count as the ranks report to each other, so that the account and the number of bad ones are of one moment.
+    """
+
+    def __init__(self) -> None:
+        self._told: deque[tuple[np.ndarray, np.ndarray]] = deque()
+        self._counted: list[np.ndarray] = []
+        self._bad = 0
+
+    def told_by(self, table: pa.Table) -> pa.Table:
+        """The table without what it tells. Called in the thread that fetches."""
+        self._told.append((vanished_of(table), bad_of(table)))
+        return without_notes(table)
+
+    def count_bad(self) -> int:
+        """Count all that was told by now: how many bad rows there were in this pass."""
+        while self._told:
+            vanished, bad = self._told.popleft()
+            self._counted += [vanished, bad]
+            self._bad += len(bad)
+        return self._bad
+
+    def counted(self) -> list[np.ndarray]:
+        """The ids that were counted since the last call."""
+        counted, self._counted = self._counted, []
+        return counted
 
 
 def _by_cause(seconds: float, waited: Mapping[str, float]) -> dict[str, float]:

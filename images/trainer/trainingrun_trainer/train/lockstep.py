@@ -18,13 +18,14 @@ class Reports:
     """What all ranks have told each other before a step.
 
     `available` is each rank's number of rows that are not trained yet, `has_ended` whether no more will come to it,
-    `waited_seconds` the longest that any rank's device has waited for data, `must_stop` whether rank 0 was asked to
-    stop.
+    `waited_seconds` the longest that any rank's device has waited for data, `bad_rows` what all have counted together,
+    `must_stop` whether rank 0 was asked to stop.
     """
 
     available: tuple[int, ...]
     has_ended: tuple[bool, ...]
     waited_seconds: float
+    bad_rows: int
     must_stop: bool
 
 
@@ -36,11 +37,13 @@ class Lockstep:
         self.world_size = world_size
         self._group: Any = dist.new_group(backend="gloo") if world_size > 1 else None
 
-    def report(self, *, available: int, has_ended: bool, waited_seconds: float, must_stop: bool) -> Reports:
+    def report(
+        self, *, available: int, has_ended: bool, waited_seconds: float, bad_rows: int, must_stop: bool
+    ) -> Reports:
         """Exchange what this rank has for the next step."""
         if self._group is None:
-            return Reports((available,), (has_ended,), waited_seconds, must_stop)
-        mine = torch.tensor([available, has_ended, waited_seconds, must_stop], dtype=torch.float64)
+            return Reports((available,), (has_ended,), waited_seconds, bad_rows, must_stop)
+        mine = torch.tensor([available, has_ended, waited_seconds, bad_rows, must_stop], dtype=torch.float64)
         gathered = torch.empty(self.world_size * len(mine), dtype=torch.float64)
         dist.all_gather_into_tensor(gathered, mine, group=self._group)
         everyone = gathered.reshape(self.world_size, len(mine))
@@ -48,7 +51,8 @@ class Lockstep:
             available=tuple(int(value) for value in everyone[:, 0]),
             has_ended=tuple(bool(value) for value in everyone[:, 1]),
             waited_seconds=float(everyone[:, 2].max()),
-            must_stop=bool(everyone[0, 3]),
+            bad_rows=int(everyone[:, 3].sum()),
+            must_stop=bool(everyone[0, 4]),
         )
 
     def send(self, value: bytes, target: int) -> None:

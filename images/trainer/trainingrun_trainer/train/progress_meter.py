@@ -9,19 +9,29 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.train.checkpoint_files import Position
 from trainingrun_trainer.train.stall_clock import StallClock
 
 
 @dataclass
 class Meter:
-    """Keeps what one status needs of before. `steps_per_epoch` is None until it is known."""
+    """Keeps what one status needs of before. `steps_per_epoch` is None until it is known.
+
+    `skips_bad_rows`: bad rows are left out, and counted.
+    """
 
     epochs: int
     steps_per_epoch: int | None
+    skips_bad_rows: bool = False
     _attempt: Position = field(default_factory=Position)
     _epoch: StallClock = field(default_factory=StallClock)
     _reported: StallClock = field(default_factory=StallClock)
+
+    @classmethod
+    def of(cls, recipe: Recipe, steps_per_epoch: int | None) -> Meter:
+        """The meter of a run of `recipe`."""
+        return cls(recipe.epochs, steps_per_epoch, recipe.dataset.on_bad_row.action == "Skip")
 
     def begin_attempt(self, position: Position) -> None:
         """These workers go on from `position`."""
@@ -59,6 +69,7 @@ class Meter:
             "stall": position.clock.stall(causes),
             "recent_stall": recent.stall(causes) if recent.rows else None,
             "goodput_percent": min(100.0, 100 * position.productive_seconds / elapsed),
+            "bad_rows": position.bad_rows if self.skips_bad_rows else None,
         }
 
     def _seconds_per_step(self, position: Position) -> float | None:

@@ -87,7 +87,7 @@ class Session:
         self._feed = feed
         self._saver = saver
         self.expected_steps = -(-total_rows // self.recipe.global_batch_size) if total_rows else None
-        self._meter = Meter(self.recipe.epochs, self.expected_steps)
+        self._meter = Meter.of(self.recipe, self.expected_steps)
         self._timer = StallTimer()
         self._causes: dict[str, float] = {}
         self._must_stop = False
@@ -151,8 +151,8 @@ class Session:
         self._announce(None)
         self._meter.begin_epoch(self.position)
         self._timer.restart()
-        turns = self._feed.train(self.position.epoch, self.reporter.is_stop_requested)
-        for turn in turns:
+        bad_before = self.position.bad_rows
+        for turn in self._feed.train(self.position.epoch, self.reporter.is_stop_requested):
             agreement, self._causes = turn.agreement, turn.causes
             self.position = self._timer.batch_came(
                 self.position,
@@ -160,6 +160,7 @@ class Session:
                 waited_seconds=agreement.waited_seconds,
                 is_first=turn.is_first,
             )
+            self._count_bad(bad_before)
             if turn.is_first:
                 # Neither the pace nor the rate is known from one batch that all had to wait for.
                 self.reporter.postpone_status()
@@ -172,11 +173,11 @@ class Session:
                 break
         self._feed.drain()
         self.position = self._timer.steps_done(self.position)
+        self._count_bad(bad_before)
         self._must_stop = self._must_stop or self._feed.is_stopped
-        if self._must_stop:
-            return
-        # Now it is known, however many rows a transform has dropped or added.
-        self.position = dataclasses.replace(self.position, steps_per_epoch=self.position.epoch_step or None)
+        if not self._must_stop:
+            # Now it is known, however many rows a transform has dropped or added.
+            self.position = dataclasses.replace(self.position, steps_per_epoch=self.position.epoch_step or None)
 
     def validation_steps(self) -> Iterator[Step]:
         """One pass over the validation data in steps that all ranks take together. Ends early when asked to stop."""
@@ -220,6 +221,9 @@ class Session:
             values = metrics()  # which waits for the device
             self.position = self._timer.in_step(self.position)
             self.reporter.publish(**self._meter.status(self.position, values, self._causes))
+
+    def _count_bad(self, before: int) -> None:
+        self.position = dataclasses.replace(self.position, bad_rows=before + self._feed.bad_rows)
 
     def _announce(self, resumed_from: str | None) -> None:
         """Tell, once, where training starts and where the ranks are. Collective."""

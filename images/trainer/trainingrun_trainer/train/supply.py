@@ -59,9 +59,10 @@ class Portion:
 class Supply:
     """See the module.
 
-    `wanted(n)` is each rank's number of rows in the n-th step. Rows are fetched and batches made `beside` training, in
-    threads unless that is given. `is_stopped` says that ranks were asked to stop while
-    they waited for rows, `waited_for_rows` and `waited_for_collate` how many seconds this rank's device has waited.
+    `wanted(n)` is each rank's number of rows in the n-th step, `count_bad()` how many were left out of this rank's
+    tables so far. Rows are fetched and batches made `beside` training, in threads unless that is given. `is_stopped`
+    says that ranks were asked to stop while they waited for rows, `waited_for_rows` and `waited_for_collate` how many
+    seconds this rank's device has waited, `bad_rows` what all have counted together.
     """
 
     def __init__(
@@ -75,10 +76,13 @@ class Supply:
         link: DeviceLink,
         beside: Beside | None = None,
         now: Callable[[], float] = time.monotonic,
+        count_bad: Callable[[], int] = lambda: 0,
     ):
         self.is_stopped = False
         self.waited_for_rows = 0.0
         self.waited_for_collate = 0.0
+        self.bad_rows = 0
+        self._count_bad = count_bad
         self._wanted = wanted
         self._beside: Beside = beside or Threads()
         self._prefetch = self._beside.ahead(prefetch_batches)
@@ -155,12 +159,15 @@ class Supply:
         self.waited_for_rows += for_rows
         self.waited_for_collate += for_collate
         self._unreported += for_rows + for_collate
-        return self._lockstep.report(
+        reports = self._lockstep.report(
             available=self._maker.rows,
             has_ended=self._stream.has_ended,
             waited_seconds=self._unreported,
+            bad_rows=self._count_bad(),
             must_stop=must_stop,
         )
+        self.bad_rows = reports.bad_rows
+        return reports
 
     def _exchange(self, transfers: tuple[Transfer, ...]) -> None:
         # All ranks go through them in this order, so that none waits for one that waits for it.

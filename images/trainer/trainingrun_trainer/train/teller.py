@@ -109,5 +109,5 @@ def refuse_nothing_learnt(position: Position, tally: Tally) -> None:
     if not position.epoch_step and not tally.overflowed:
         raise DataError(
             f"not one row came to the trainers in epoch {position.epoch}: spec.recipe.dataset.train has none, or the "
-            "transforms have left all of them out"
+            "transforms have left all of them out (is a `return` missing in one?)"
         )

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from trainingrun.contract.progress_metrics import (
+    BAD_ROWS,
+    CACHE,
     DATA_NODES_GAIN,
     DATA_NODES_REASON,
     DATA_NODES_WANTED,
@@ -21,7 +23,7 @@ from trainingrun.contract.progress_metrics import (
 )
 from trainingrun.contract.progress_protocol import ProgressReport
 from trainingrun.spec.groups import MAX_NODES
-from trainingrun.status.fields import GAIN_PERCENTAGES
+from trainingrun.status.fields import CACHE_WORDS, GAIN_PERCENTAGES, MAX_BAD_ROWS
 from trainingrun.status.json_values import integer_of, list_of, mapping_of, time_of
 
 # Beyond this, no rate or share is meant.
@@ -108,4 +110,8 @@ def _data_of(report: ProgressReport) -> dict[str, Any]:
     least, most = GAIN_PERCENTAGES
     if (gain := told.get(DATA_NODES_GAIN)) is not None and least <= gain <= most:
         data["gainPercentage"] = round(gain)
+    if metrics.get(CACHE) in CACHE_WORDS:
+        data["cache"] = metrics[CACHE]
+    if (bad_rows := numbers.get(BAD_ROWS)) is not None and bad_rows <= MAX_BAD_ROWS:
+        data["badRows"] = round(bad_rows)
     return data

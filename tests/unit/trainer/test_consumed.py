@@ -1,25 +1,21 @@
-"""The order of an epoch and the account of used rows: what resuming exactly rests on."""
+"""The account of used rows, on which resuming exactly rests."""
 
 from __future__ import annotations
 
 import io
-import itertools
 import pickle
-from collections.abc import Iterator
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainingrun_trainer.data.consumed import Consumed, Piece, row_ids
-from trainingrun_trainer.data.order import epoch_order, group, row_order
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
-def pieces(lengths: list[int], sizes: list[int] | None = None) -> list[Piece]:
-    return [Piece(i, (f"{i}",), (sizes or lengths)[i], rows=rows) for i, rows in enumerate(lengths)]
+def pieces(lengths: list[int]) -> list[Piece]:
+    return [Piece(i, (f"{i}",), rows, rows=rows) for i, rows in enumerate(lengths)]
 
 
 def ids_of(found: list[Piece]) -> np.ndarray:
@@ -98,94 +94,11 @@ def test_a_piece_is_complete_when_all_its_rows_are_used(drawn: tuple[list[Piece]
         assert not consumed.is_complete(Piece(piece.index, piece.paths, 1, rows=None))
 
 
-@given(LENGTHS, st.integers(0, 2**63), st.integers(0, 1000))
-def test_an_epoch_reads_every_piece_once(lengths: list[int], seed: int, epoch: int) -> None:
-    found = pieces(lengths)
-    order = epoch_order(found, shuffle=True, seed=seed, epoch=epoch, consumed=Consumed())
-    assert sorted(order, key=lambda piece: piece.index) == found
-    assert order == epoch_order(found, shuffle=True, seed=seed, epoch=epoch, consumed=Consumed())
-    assert epoch_order(found, shuffle=False, seed=seed, epoch=epoch, consumed=Consumed()) == found
-
-
-@given(dataset_and_use(), st.integers(0, 9))
-def test_a_resumed_epoch_keeps_the_order_of_the_pieces_that_are_left(
-    drawn: tuple[list[Piece], np.ndarray], epoch: int
-) -> None:
-    found, used = drawn
-    consumed = consumed_of(used)
-    whole = epoch_order(found, shuffle=True, seed=1, epoch=epoch, consumed=Consumed())
-    rest = epoch_order(found, shuffle=True, seed=1, epoch=epoch, consumed=consumed)
-    assert rest == [piece for piece in whole if not consumed.is_complete(piece)]
-
-
-def test_the_order_depends_on_the_seed_and_the_epoch() -> None:
-    found = pieces([1] * 50)
-    orders = [
-        [piece.index for piece in epoch_order(found, shuffle=True, seed=seed, epoch=epoch, consumed=Consumed())]
-        for seed in range(5)
-        for epoch in range(5)
-    ]
-    assert len({tuple(order) for order in orders}) == 25
-
-
-@given(st.integers(0, 200), st.integers(0, 10_000), st.integers(0, 99))
-def test_rows_are_shuffled_among_those_read_together(count: int, first: int, epoch: int) -> None:
-    piece = Piece(2, ("x",), 1)
-    order = row_order(piece, first, count, seed=0, epoch=epoch)
-    assert sorted(order.tolist()) == list(range(count))
-    assert order.tolist() == row_order(piece, first, count, seed=0, epoch=epoch).tolist()
-
-
-def test_rows_of_each_table_and_epoch_are_shuffled_differently() -> None:
-    variants = [
-        row_order(Piece(index, ("x",), 1), first, 100, seed=seed, epoch=epoch).tolist()
-        for index in (0, 1)
-        for first in (0, 100)
-        for seed in (0, 1)
-        for epoch in (0, 1)
-    ]
-    assert len({tuple(variant) for variant in variants}) == 16
-
-
 @given(st.lists(st.tuples(st.integers(0, 2**22), st.integers(0, 2**39)), min_size=2, max_size=20, unique=True))
 def test_every_row_of_a_dataset_has_an_id_of_its_own(places: list[tuple[int, int]]) -> None:
     ids = [int(row_ids(Piece(piece, ("x",), 1), row, 1)[0]) for piece, row in places]
     assert len(set(ids)) == len(places)
     assert min(ids) >= 0
-
-
-SIZES = st.lists(st.integers(0, 1000), min_size=1, max_size=9)
-
-
-@given(SIZES, st.data())
-def test_every_task_gets_neighbours_and_no_task_waits_for_a_larger_one(sizes: list[int], data: st.DataObject) -> None:
-    found = pieces([1] * len(sizes), sizes)
-    tasks = data.draw(st.integers(1, 2 * len(found)))
-    groups = group(found, tasks)
-    assert [piece for part in groups for piece in part] == found
-    assert len(groups) == min(tasks, len(found))
-    assert all(groups)
-    assert largest_of(groups) == min(largest_of(cut) for cut in cuts_of(found, len(groups)))
-
-
-def largest_of(groups: list[list[Piece]]) -> int:
-    return max(sum(max(piece.size_bytes, 1) for piece in part) for part in groups)
-
-
-def cuts_of(found: list[Piece], tasks: int) -> Iterator[list[list[Piece]]]:
-    """Every way to cut the pieces into so many runs."""
-    for places in itertools.combinations(range(1, len(found)), tasks - 1):
-        yield [found[first:last] for first, last in itertools.pairwise((0, *places, len(found)))]
-
-
-@pytest.mark.parametrize("sizes", [[102, 113], [97, 110, 103, 111], [90, 110, 95, 104, 99, 108, 101, 93]])
-def test_files_of_about_one_size_get_a_task_each(sizes: list[int]) -> None:
-    assert [len(part) for part in group(pieces(sizes, sizes), len(sizes))] == [1] * len(sizes)
-
-
-def test_equal_pieces_are_shared_out_evenly() -> None:
-    assert [len(part) for part in group(pieces([7] * 12), 4)] == [3, 3, 3, 3]
-    assert group([], 4) == []
 
 
 def test_the_account_of_many_rows_is_small() -> None:
