@@ -133,3 +133,10 @@ def test_a_driver_that_waits_is_told_the_address_on_its_standard_input(monkeypat
     assert launching._address("-") == "127.0.0.1:6379"
     with pytest.raises(NodesLost, match="has ended without the address"):
         launching._address("-")
+
+
+def test_ray_is_to_set_the_path_only_where_nodes_have_it_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/next/to/the/file")
+    assert launching._worker_environment() == {"PYTHONPATH": "/next/to/the/file"}
+    monkeypatch.setenv("TRAININGRUN_NODES_HAVE_PATH", "1")
+    assert launching._worker_environment() == {}

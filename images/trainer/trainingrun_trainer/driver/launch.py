@@ -126,8 +126,9 @@ def _address(chosen: str | None) -> str | None:
 
 
 def _worker_environment() -> dict[str, str]:
-    """What Ray's processes need to find the author's modules."""
-    return {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+    """What Ray's processes need to find the author's modules, unless their nodes have it."""
+    path = "" if os.environ.get(variables.NODES_HAVE_PATH) else os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": path} if path else {}
 
 
 def _await_nodes(workers: placement.Workers, chosen: Options, stop: StopRequest) -> None:

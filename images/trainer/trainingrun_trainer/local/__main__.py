@@ -226,6 +226,8 @@ def _driver_variables(shape: Size | None, adapted: Adapted, options: LocalOption
         variables.WORKER_CPUS: shape.cpus_per_trainer if shape else workers.cpus,
         variables.WORKER_GPUS: shape.gpus_per_trainer if shape else workers.gpus,
     }
+    if shape is not None:
+        values[variables.NODES_HAVE_PATH] = "1"  # they inherit it from this process
     return {**adapted.variables, **{name: str(value) for name, value in values.items()}}
 
 

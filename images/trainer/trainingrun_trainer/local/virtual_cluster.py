@@ -20,8 +20,8 @@ from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR
 _RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_LOG_LEVEL": "ERROR",  # what matters of its log is in our records
-    # As many workers as a node has CPUs, started when the driver connects. All that a run starts has an environment of
-    # its own or needs no CPU, so that they would only be in the way: https://github.com/ray-project/ray/issues/12052
+    # As many workers as the head has CPUs, started when the driver connects, whether or not a run needs them by then:
+    # https://github.com/ray-project/ray/issues/12052
     "RAY_prestart_worker_first_driver": "0",
 }
 # A node gives itself up when its agent, a Python program, has not said its port in 15 seconds: on a busy machine, that
