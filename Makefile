@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SBOM := $(VENV)/sbom
 DEMO := .trainingrun/demo
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
@@ -88,11 +89,17 @@ lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
 	$(LOCK) pyproject.toml --extra trainer --extra webdataset -o requirements/trainer.txt
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(LOCK) --group sbom -o requirements/sbom.txt
 
-sbom: setup ## List the packages of the two images in dist, as CycloneDX
+$(SBOM)/bin/cyclonedx-py: requirements/sbom.txt | setup
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(SBOM)
+	$(BIN)/uv pip sync -q --python $(SBOM)/bin/python --require-hashes requirements/sbom.txt
+	@touch $@
+
+sbom: $(SBOM)/bin/cyclonedx-py ## List the packages of the two images in dist, as CycloneDX
 	mkdir -p $(DIST)
 	for image in operator trainer; do \
-	  PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  PYTHONWARNINGS=ignore $(SBOM)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 	    -o $(DIST)/trainingrun-$$image.cdx.json requirements/$$image.txt; \
 	done
 

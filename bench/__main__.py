@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.machine import this_machine
 from bench.plot import write_plot
 from bench.result import Result
+from bench.start.drawing import write_drawing
 from bench.summary import is_met, line, read_limits, write_summary
 from bench.workspace import open_workspace
 
@@ -23,6 +24,7 @@ FIGURES = (
     "cache_hit",
     "stall",
     "efficiency",
+    "start",
     "first_batch",
     "recovery",
     "data_scaling",
@@ -59,6 +61,7 @@ def main() -> int:
                 result.write(_FOLDER / "results", this_machine())
     if not options.quick:
         write_plot(_FOLDER)
+        write_drawing(_FOLDER)
         write_summary(_FOLDER)
     return int(has_missed and not options.quick)
 

@@ -10,6 +10,10 @@ import yaml
 from bench.result import Measure, Result, read_results
 
 _BEGIN, _END = "<!-- results: written by `make bench` -->", "<!-- end of results -->"
+_PLOTS = {
+    "operator_scale": "What it costs, by the number of runs",
+    "start": "The processes of a start, from the command to the end of the run",
+}
 _HEAD = "| figure | bar | median [min..max] | verdict |\n| --- | --- | --- | --- |"
 
 
@@ -50,7 +54,7 @@ def write_summary(folder: Path) -> None:
 
 def _plots(folder: Path) -> list[str]:
     """The plots that have been drawn."""
-    return [f"![What it costs, by the number of runs](results/{path.name})" for path in folder.glob("results/*.svg")]
+    return [f"![{_PLOTS[path.stem]}](results/{path.name})" for path in sorted(folder.glob("results/*.svg"))]
 
 
 def _machines(results: list[tuple[Result, dict[str, Any]]]) -> str:

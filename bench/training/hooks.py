@@ -35,6 +35,12 @@ def network(log: str | None = None) -> nn.Module:
     )
 
 
+def linear(log: str) -> nn.Module:
+    """As little of a model as there can be, for 28x28 images."""
+    _note(log, event="Worker")
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+
 def noted_step(model: nn.Module, batch: dict[str, torch.Tensor], state: Any, log: str) -> torch.Tensor:
     """The usual step, which also notes when it began, when its forward pass was done, and with what loss."""
     began = time.time()

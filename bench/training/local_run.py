@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.02
 
 
 class LocalRun:
-    """A run that is under way. `records` grows while it trains."""
+    """A run that is under way. `records` grows while it trains; `process` is the command's."""
 
     def __init__(self, document: dict[str, Any], folder: Path, cpus: int):
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ class LocalRun:
         self._log = folder / "stderr.log"
         chosen = set(usable_cpus()[:cpus])
         with self._log.open("wb") as errors:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "trainingrun", "local", "-f", str(file), "--json"],
                 cwd=folder,
                 env=environment(),
@@ -52,14 +52,14 @@ class LocalRun:
         """Wait until `done()` is true and return it. Raises RuntimeError when the run ends or takes too long."""
         limit = time.monotonic() + _PATIENCE_SECONDS
         while not (found := done()):
-            if self._process.poll() is not None or time.monotonic() > limit:
+            if self.process.poll() is not None or time.monotonic() > limit:
                 raise RuntimeError(f"the run did not get there:\n{self._last_words()}")
             time.sleep(_POLL_SECONDS)
         return found
 
     def wait_for_end(self) -> list[Record]:
         """All records of the run, once it is complete. Raises RuntimeError when it is anything else."""
-        code = self._process.wait(_PATIENCE_SECONDS)
+        code = self.process.wait(_PATIENCE_SECONDS)
         self._reader.join()
         if code != 0:
             raise RuntimeError(f"the run ended with {code}:\n{self._last_words()}")
@@ -67,22 +67,22 @@ class LocalRun:
 
     def driver(self) -> int:
         """The process id of the attempt's driver, once there is one."""
-        return self.wait_for(lambda: next(filter(_is_driver, descendants(self._process.pid)), 0))
+        return self.wait_for(lambda: next(filter(_is_driver, descendants(self.process.pid)), 0))
 
     def close(self) -> None:
         """End it at once: the first signal asks, the second one insists."""
         for _ in range(2):
-            if self._process.poll() is None:
-                self._process.send_signal(signal.SIGTERM)
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
                 time.sleep(0.5)
         try:
-            self._process.wait(30)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
     def _read(self) -> None:
-        for line in self._process.stdout:
+        for line in self.process.stdout:
             record = parse_line(line)
             if record is not None:
                 self.records.append(record)

@@ -12,6 +12,9 @@ JSON = "TRAININGRUN_JSON"
 NUM_WORKERS = "TRAININGRUN_NUM_WORKERS"
 WORKER_CPUS = "TRAININGRUN_WORKER_CPUS"
 WORKER_GPUS = "TRAININGRUN_WORKER_GPUS"
+# Of a driver: that the cluster's nodes have its PYTHONPATH already. Ray would set it for each process with a program
+# that loads Ray, only to start another one that does.
+NODES_HAVE_PATH = "TRAININGRUN_NODES_HAVE_PATH"
 # For runs whose pods get a resource that is called a GPU and is none, as in tests of the placement.
 TRAIN_ON_CPU = "TRAININGRUN_TRAIN_ON_CPU"
 # Of the preStop hook: how long it may hold a pod.

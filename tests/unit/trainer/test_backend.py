@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import torch
+from ray.train._internal.utils import get_address_and_port
+from ray.train.torch import config
 
 from trainingrun_trainer.driver import backend
 from trainingrun_trainer.driver.backend import torch_config
@@ -23,14 +29,22 @@ ON_CPUS = Workers(count=2, gpus=0, cpus=1)
 class WorkerHere:
     """A group of workers that is this process."""
 
+    def __len__(self) -> int:
+        return 1
+
     def execute(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
         return [function(*arguments)]
 
+    def execute_single(self, rank: int, function: Callable[..., Any], *arguments: Any) -> Any:
+        return ("10.0.0.7", 2323) if function is get_address_and_port else function(*arguments)
+
+    execute_single_async = execute_single
+
 
 def refusal(workers: Workers) -> str:
-    config = torch_config(workers)
+    chosen = torch_config(workers)
     with pytest.raises(InvalidConfiguration) as caught:
-        config.backend_cls().on_start(WorkerHere(), config)
+        chosen.backend_cls().on_start(WorkerHere(), chosen)
     return str(caught.value)
 
 
@@ -76,10 +90,35 @@ def test_what_the_workers_talk_with(
 def test_what_is_held_and_used_is_told_once_the_workers_have_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
     monkeypatch.setattr(backend, "_tell", told.append)
-    monkeypatch.setattr(backend._TorchBackend, "on_start", lambda *_: told.append({"message": "connected"}))
-    config = torch_config(ON_CPUS)
-    config.backend_cls().on_start(WorkerHere(), config)
-    assert [notice["message"][:30] for notice in told] == ["connected", "training uses no GPU and 1 CPU"]
+    monkeypatch.setattr(backend, "connect", lambda *how: told.append({"message": f"connected {how}"}))
+    monkeypatch.setattr(backend.ray, "get", lambda _: None)
+    chosen = torch_config(ON_CPUS)
+    chosen.backend_cls().on_start(WorkerHere(), chosen)
+    assert [notice["message"].partition(";")[0] for notice in told] == [
+        "connected ('gloo', '10.0.0.7', 2323, 0, 1)",
+        "training uses no GPU and 1 CPU",
+    ]
+
+
+def test_the_controller_of_ray_train_loads_no_torch() -> None:
+    """Workers wait until it has loaded what it is given, and it computes nothing."""
+    given = "trainingrun_trainer.driver.backend, trainingrun_trainer.train.worker"
+    code = f"import sys, {given}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_worker_connects_and_parts_by_what_ray_train_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Any] = []
+    monkeypatch.setattr(config, "_set_torch_distributed_env_vars", lambda: done.append(os.environ["MASTER_ADDR"]))
+    monkeypatch.setattr(config.dist, "init_process_group", lambda **how: done.append(how))
+    monkeypatch.setattr(config, "_shutdown_torch", lambda **how: done.append(how))
+    monkeypatch.setenv("MASTER_ADDR", "")
+    monkeypatch.setenv("MASTER_PORT", "")
+    backend.connect("gloo", "10.0.0.7", 2323, 1, 2)
+    backend.part(2)
+    how = {"backend": "gloo", "init_method": "env://", "rank": 1, "world_size": 2, "timeout": timedelta(minutes=30)}
+    assert done == ["10.0.0.7", how, {"destroy_process_group": True}]
+    assert os.environ["MASTER_PORT"] == "2323"
 
 
 def worker(host: str, *gpus: str, held: int | None = None, cpus: int = 16) -> Devices:

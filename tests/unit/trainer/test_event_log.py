@@ -28,6 +28,19 @@ def messages(path: Path) -> list[str | None]:
     return [record.message if isinstance(record, Notice) else None for record in records]
 
 
+def tried(storage: RunStorage, attempt: int) -> None:
+    """An attempt that has come to something."""
+    log = EventLog(storage, attempt)
+    log.emit(notice("began"))
+    log.close()
+
+
+def test_an_attempt_of_which_nothing_is_known_leaves_no_log(storage: RunStorage) -> None:
+    """A driver that ends while it waits for its cluster has tried nothing."""
+    EventLog(storage, 0).close()
+    assert next_attempt(storage) == 0
+
+
 def test_records_are_lines_of_a_file_as_soon_as_they_are_made(storage: RunStorage) -> None:
     log = EventLog(storage, 0)
     for record in (notice("one"), progress(3), ended()):
@@ -90,20 +103,20 @@ def test_a_whole_log_is_continued_without_an_empty_line(storage: RunStorage) -> 
 def test_attempts_are_counted_by_their_logs(storage: RunStorage) -> None:
     assert next_attempt(storage) == 0
     for attempt in (0, 1, 7):
-        EventLog(storage, attempt).close()
+        tried(storage, attempt)
     path_of(storage).with_name("notes.txt").write_text("not a log")
     path_of(storage).with_name("attempt-notes.jsonl").write_text("not a log")
     assert next_attempt(storage) == 8
 
 
 def test_a_folder_whose_attempts_began_with_1_goes_on_with_2(storage: RunStorage) -> None:
-    EventLog(storage, 1).close()
+    tried(storage, 1)
     assert next_attempt(storage) == 2
 
 
 def test_attempts_go_on_after_four_digits(storage: RunStorage) -> None:
     for attempt in (9_999, 10_000):
-        EventLog(storage, attempt).close()
+        tried(storage, attempt)
     assert next_attempt(storage) == 10_001
 
 

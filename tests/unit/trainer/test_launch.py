@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,3 +125,18 @@ def test_settings_of_the_environment_are_respected(monkeypatch: pytest.MonkeyPat
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "7",
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "7",
     }
+
+
+def test_a_driver_that_waits_is_told_the_address_on_its_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("127.0.0.1:6379\n"))
+    assert launching._address("10.0.0.7:6379") == "10.0.0.7:6379"
+    assert launching._address("-") == "127.0.0.1:6379"
+    with pytest.raises(NodesLost, match="has ended without the address"):
+        launching._address("-")
+
+
+def test_ray_is_to_set_the_path_only_where_nodes_have_it_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/next/to/the/file")
+    assert launching._worker_environment() == {"PYTHONPATH": "/next/to/the/file"}
+    monkeypatch.setenv("TRAININGRUN_NODES_HAVE_PATH", "1")
+    assert launching._worker_environment() == {}

@@ -23,6 +23,8 @@ from trainingrun_trainer.local.lock import only_one
 from trainingrun_trainer.local.supervisor import Launch, Supervisor
 from trainingrun_trainer.storage import RunStorage
 
+ADDRESS = "127.0.0.1:6379"
+
 
 class Screen:
     """A display that remembers. Once `is_closed`, it fails as a closed terminal does."""
@@ -38,17 +40,29 @@ class Screen:
 
 
 class Drivers:
-    """Stands in for driver processes: each ends with the next code, after what `while_it_runs` does."""
+    """Stands in for driver processes: each ends with the next code, after what `while_it_runs` does; None is killed."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *codes: Exit):
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *codes: Exit | None):
         self.codes = list(codes)
         self.signals: list[int] = []
         self.while_it_runs: Callable[[], None] = lambda: None
-        monkeypatch.setattr(supervisor, "Driver", lambda *_: self)
+        self.log: list[str] = []
+        self._was_killed = False
+        monkeypatch.setattr(supervisor, "Driver", self._started)
+
+    def _started(self, command: list[str], environment: dict[str, str], log: Path, *, waits: bool) -> Drivers:
+        self.log.append(f"start {command[-1]}" if waits else f"start at {environment['RAY_ADDRESS']}")
+        return self
+
+    def connect(self, address: str) -> None:
+        self.log.append(f"connect {address}")
 
     def lines(self) -> Iterator[str]:
         self.while_it_runs()
         code = self.codes.pop(0)
+        self._was_killed = code is None
+        if code is None:
+            return
         yield AttemptEnded(
             time=0, attempt=0, outcome=code.outcome, exit_code=int(code), message="", seconds=0
         ).to_json()
@@ -57,7 +71,8 @@ class Drivers:
         self.signals.append(number)
 
     def end(self) -> int:
-        return 0
+        self.log.append("end")
+        return -signal.SIGKILL if self._was_killed else 0
 
 
 @pytest.fixture
@@ -103,7 +118,7 @@ def pauses(attempts: Supervisor, while_waiting: Callable[[], None] = lambda: Non
 def test_a_second_sigterm_leaves_the_driver_alone(monkeypatch: pytest.MonkeyPatch, attempts: Supervisor) -> None:
     drivers = Drivers(monkeypatch, Exit.PREEMPTED)
     drivers.while_it_runs = sent(signal.SIGTERM, signal.SIGTERM, signal.SIGHUP)
-    assert attempts.run() is Exit.PREEMPTED
+    assert attempts.run(ADDRESS) is Exit.PREEMPTED
     assert set(drivers.signals) == {signal.SIGTERM}
 
 
@@ -113,7 +128,7 @@ def test_a_closed_terminal_is_a_request_to_stop(
     drivers = Drivers(monkeypatch, Exit.PREEMPTED)
     screen.is_closed = True
     drivers.while_it_runs = sent(signal.SIGHUP)
-    assert attempts.run() is Exit.PREEMPTED
+    assert attempts.run(ADDRESS) is Exit.PREEMPTED
     assert drivers.signals == [signal.SIGTERM]
 
 
@@ -121,7 +136,7 @@ def test_a_second_interrupt_ends_at_once(monkeypatch: pytest.MonkeyPatch, attemp
     drivers = Drivers(monkeypatch, Exit.ABORTED)
     drivers.while_it_runs = sent(signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        attempts.run()
+        attempts.run(ADDRESS)
     assert drivers.signals == [signal.SIGINT, signal.SIGKILL]
 
 
@@ -130,10 +145,52 @@ def test_outages_are_waited_for_as_the_operator_does(
 ) -> None:
     Drivers(monkeypatch, Exit.INFRASTRUCTURE, Exit.INFRASTRUCTURE, Exit.INFRASTRUCTURE)
     waited = pauses(attempts)
-    assert attempts.run() is Exit.INFRASTRUCTURE
+    assert attempts.run(ADDRESS) is Exit.INFRASTRUCTURE
     assert waited == [10.0, 20.0]
     notices = [record.message for record in screen.records if isinstance(record, Notice)]
     assert notices[0] == "this was failure 1; trying again in 10 seconds"
+
+
+def test_a_driver_that_was_killed_is_replaced_at_once_and_then_with_pauses(
+    monkeypatch: pytest.MonkeyPatch, attempts: Supervisor
+) -> None:
+    """Nothing that must recover has killed it; but if it is killed again, something is wrong with the machine."""
+    Drivers(monkeypatch, None, None, Exit.COMPLETE)
+    waited = pauses(attempts)
+    assert attempts.run(ADDRESS) is Exit.COMPLETE
+    assert waited == [0.0, 20.0]
+
+
+def test_the_first_driver_starts_before_the_cluster_and_waits_for_its_address(
+    monkeypatch: pytest.MonkeyPatch, attempts: Supervisor
+) -> None:
+    drivers = Drivers(monkeypatch, Exit.INFRASTRUCTURE, Exit.COMPLETE)
+    pauses(attempts)
+    attempts.prepare()
+    assert drivers.log == ["start -"]
+    attempts.run(ADDRESS)
+    assert drivers.log == ["start -", f"connect {ADDRESS}", "end"] * 2
+    attempts.close()
+    assert not drivers.signals
+
+
+def test_a_driver_ends_with_a_cluster_that_has_not_come(monkeypatch: pytest.MonkeyPatch, attempts: Supervisor) -> None:
+    drivers = Drivers(monkeypatch)
+    attempts.prepare()
+    attempts.close()
+    assert (drivers.signals, drivers.log) == ([signal.SIGKILL], ["start -", "end"])
+
+
+def test_a_command_of_the_runs_own_starts_once_there_is_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, screen: Screen, signals: None
+) -> None:
+    drivers = Drivers(monkeypatch, Exit.COMPLETE)
+    run = run_of(trainer={"command": ["python", "train.py"]}, recipe=None)
+    own = Supervisor(Launch(run, RunStorage(str(tmp_path), "own"), {}, tmp_path, is_verbose=False), screen, print)
+    own.prepare()
+    assert not drivers.log
+    own.run(ADDRESS)
+    assert drivers.log[0] == f"start at {ADDRESS}"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +199,7 @@ def test_outages_are_waited_for_as_the_operator_does(
 def test_a_stop_ends_the_pause(monkeypatch: pytest.MonkeyPatch, attempts: Supervisor, number: int, code: Exit) -> None:
     Drivers(monkeypatch, Exit.INFRASTRUCTURE)
     pauses(attempts, sent(number))
-    assert attempts.run() is code
+    assert attempts.run(ADDRESS) is code
 
 
 def test_a_second_program_on_the_same_run_is_refused_in_a_sentence(tmp_path: Path) -> None:

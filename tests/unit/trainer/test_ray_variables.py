@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 from ray._common.usage import usage_constants, usage_lib
@@ -21,3 +22,10 @@ def test_ray_is_told_to_tell_its_makers_nothing(monkeypatch: pytest.MonkeyPatch)
     name = usage_constants.USAGE_STATS_ENABLED_ENV_VAR
     monkeypatch.setenv(name, common_variables(drain_seconds=50)[name])
     assert not usage_lib.usage_stats_enabled()
+
+
+@pytest.mark.parametrize("environment", ["dev", "trainer"])
+def test_no_process_of_ray_loads_what_only_checks_formats(environment: str) -> None:
+    """Ray loads jsonschema, which loads this where it finds it: two seconds of CPU for each of twenty processes."""
+    locked = Path(__file__).parents[3] / "requirements" / f"{environment}.txt"
+    assert "rfc3987" not in locked.read_text()

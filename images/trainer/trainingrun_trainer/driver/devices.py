@@ -1,7 +1,8 @@
 """What a training process has, checked and said: the GPUs that torch can use there, and the machine around them.
 
 Ray believes a pod's limits; whether torch can use what is called a GPU there shows only in a process that is to use it.
-So the run says what it holds and what of that it uses. It must not decide where workers are: `placement` does.
+So the run says what it holds and what of that it uses. It must not decide where workers are: `placement` does; nor load
+torch before it is needed: Ray Train's controller loads this too.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ import os
 import platform
 from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from trainingrun.contract.progress_metrics import CPUS_HELD, CPUS_USED, GPUS_HELD, GPUS_USED
 from trainingrun.contract.variables import TRAIN_ON_CPU
@@ -39,6 +38,8 @@ def used_gpus(workers: Workers) -> int:
 
 def devices_here(gpus: int) -> Devices:
     """What this process has, of which it is to use so many GPUs. Raises InvalidConfiguration if torch cannot."""
+    import torch
+
     if gpus and not torch.cuda.is_available():
         raise InvalidConfiguration(
             f"{_LIMITS}: found a GPU that CUDA cannot use, on {platform.node()}{_why_unusable()}; allowed: "
@@ -55,6 +56,8 @@ def devices_here(gpus: int) -> Devices:
 
 
 def _why_unusable() -> str:
+    import torch
+
     if torch.version.cuda is None and torch.version.hip is None:
         return ", as the image's torch is built for CPUs only"
     hidden = os.environ.get(CUDA_VISIBLE_DEVICES)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 from trainingrun.spec import Run
 from trainingrun_trainer.driver import options
+
+if TYPE_CHECKING:
+    from ray.train.torch import TorchTrainer
 
 
 def main(arguments: list[str]) -> int:
@@ -18,17 +22,22 @@ def main(arguments: list[str]) -> int:
     from trainingrun_trainer.driver.decisions import decisions, stored_columns
     from trainingrun_trainer.driver.launch import launch
     from trainingrun_trainer.driver.plan import plan_of
-    from trainingrun_trainer.driver.torch_trainer import torch_trainer
+    from trainingrun_trainer.driver.torch_trainer import start_ahead, torch_trainer
     from trainingrun_trainer.explanation import data_sentence
     from trainingrun_trainer.train.checkpoint_book import is_trained
 
     def job_of(run: Run, attempt: int) -> Job:
         plan = plan_of(run, chosen.workers(run))
+
+        def trainer(hub: Any) -> TorchTrainer:
+            start_ahead()
+            return torch_trainer(plan, hub, attempt)
+
         return Job(
             run=run,
             storage=plan.storage,
             workers=plan.workers,
-            trainer=lambda hub: torch_trainer(plan, hub, attempt),
+            trainer=trainer,
             pool=lambda: pool_of(plan, is_own_cluster=chosen.num_workers is None),
             first_pass=lambda: first_pass(plan),
             notices=tuple(notice for listing in plan.listings.values() for notice in listing.notices),

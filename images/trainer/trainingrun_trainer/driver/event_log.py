@@ -79,14 +79,16 @@ class EventLog:
 
 
 class _LocalFile:
-    """Appends each line at once. After an error it writes no more, since half a line may lie in the file."""
+    """Appends each line at once. After an error it writes no more, since half a line may lie in the file.
+
+    The first line makes the file, so that an attempt of which nothing is known has none.
+    """
 
     def __init__(self, path: Path, name: str):
         self._path = path
         self._name = name
         self._file: IO[str] | None = None
         self._is_broken = False
-        self._guarded(self._open)
 
     def write(self, line: str) -> None:
         """See _Writer."""
@@ -106,17 +108,18 @@ class _LocalFile:
             self._is_broken = True
             print(f"warning: the log {self._name} cannot be written: {error}; training continues", file=sys.stderr)
 
-    def _open(self) -> None:
+    def _opened(self) -> IO[str]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         is_torn = _is_torn(self._path)
-        self._file = self._path.open("a", encoding="utf-8")
+        file = self._path.open("a", encoding="utf-8")
         if is_torn:
-            self._file.write("\n")
+            file.write("\n")
+        return file
 
     def _append(self, line: str) -> None:
-        if self._file is not None:
-            self._file.write(line)
-            self._file.flush()
+        self._file = self._file or self._opened()
+        self._file.write(line)
+        self._file.flush()
 
 
 def _is_torn(path: Path) -> bool:

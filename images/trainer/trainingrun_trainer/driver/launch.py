@@ -67,7 +67,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
         if endpoint := Endpoint.from_environment():
             keepers.append(OperatorPush(endpoint))
         job = job_of(run, attempt)
-        with connected(chosen.address, _worker_environment()):
+        with connected(_address(chosen.address), _worker_environment()):
             _listen(stop)  # again: connecting puts Ray's own handler of SIGTERM in place
             _await_nodes(job.workers, chosen, stop)
             if stop.exit is None:
@@ -112,9 +112,23 @@ def _read(path: str | None) -> Run:
     return runs[0].run
 
 
+def _address(chosen: str | None) -> str | None:
+    """Where the cluster is. `-`, as `trainingrun local` says it, is a line of standard input that comes when it is up.
+
+    All that needs no cluster is done by then.
+    """
+    if chosen != "-":
+        return chosen
+    address = sys.stdin.readline().strip()
+    if not address:
+        raise NodesLost("standard input has ended without the address of a Ray cluster")
+    return address
+
+
 def _worker_environment() -> dict[str, str]:
-    """What Ray's processes need to find the author's modules."""
-    return {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+    """What Ray's processes need to find the author's modules, unless their nodes have it."""
+    path = "" if os.environ.get(variables.NODES_HAVE_PATH) else os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": path} if path else {}
 
 
 def _await_nodes(workers: placement.Workers, chosen: Options, stop: StopRequest) -> None:

@@ -11,6 +11,8 @@ from trainingrun.spec import Run
 from trainingrun_trainer.driver.plan import workers_of
 from trainingrun_trainer.placement import Workers
 
+_ADDRESS = "Ray cluster to use, or - to read it from standard input; default: the one that this process is part of"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -37,7 +39,7 @@ def parse(arguments: list[str]) -> Options:
         prog="python -m trainingrun_trainer", description="Train the run of a file on a Ray cluster."
     )
     parser.add_argument("--config", default=os.environ.get(CONFIG), help=f"file with one TrainingRun ({CONFIG})")
-    parser.add_argument("--address", help="Ray cluster to use; default: the one that this process is part of")
+    parser.add_argument("--address", help=_ADDRESS)
     parser.add_argument(
         "--json", action="store_true", default=bool(os.environ.get(JSON)), help=f"print records as JSON lines ({JSON})"
     )

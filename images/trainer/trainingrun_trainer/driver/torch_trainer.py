@@ -1,6 +1,7 @@
 """Turns a plan into Ray Train's TorchTrainer: workers, folder and retries, all from the run.
 
-Nothing is started here. The placement of everything follows from `placement`, what workers talk with from `backend`.
+Nothing is started here but what Ray Train would start later. The placement of everything follows from `placement`, what
+workers talk with from `backend`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import pyarrow.fs
 import ray.train
+from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
 from ray.train.torch import TorchTrainer
 
 from trainingrun.spec import Run
@@ -38,6 +40,14 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
         train_loop_config={"loop": loop},
         **trainer_options(plan.run, RunStorage(_folder_for_ray(), plan.storage.name), plan.workers),
     )
+
+
+def start_ahead() -> None:
+    """Start what Ray Train's controller first waits for once it has loaded, for seconds, so that both load at once.
+
+    The actor has a name, by which the controller finds this one.
+    """
+    get_or_create_autoscaling_coordinator()
 
 
 def _folder_for_ray() -> str:

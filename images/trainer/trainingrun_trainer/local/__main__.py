@@ -179,17 +179,21 @@ def _tell_adapted(adapted: Adapted, attempt: int, display: Display) -> None:
 def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Display) -> Exit:
     _tell_adapted(adapted, attempt, display)
     storage = storage_of(adapted.run)
-    with _cluster(adapted, options) as (address, shape):
-        if shape is not None:
-            display.emit(notice(shape.sentence(adapted.run), attempt))
-        launch = Launch(
-            run=adapted.run,
-            storage=storage,
-            variables=_driver_variables(address, shape, adapted, options),
-            work_directory=_folder(storage) / WORK_DIRECTORY,
-            is_verbose=options.verbose,
-        )
-        return Supervisor(launch, display, lambda line: _show(line, options)).run()
+    shape: Size | None = None
+    if not options.address:
+        shape = size(adapted.run, this_machine(), trainers=options.trainers, data_cpus=options.data_cpus)
+        display.emit(notice(shape.sentence(adapted.run), attempt))
+    launch = Launch(
+        run=adapted.run,
+        storage=storage,
+        variables=_driver_variables(shape, adapted, options),
+        work_directory=_folder(storage) / WORK_DIRECTORY,
+        is_verbose=options.verbose,
+    )
+    with contextlib.closing(Supervisor(launch, display, lambda line: _show(line, options))) as supervisor:
+        supervisor.prepare()
+        with _cluster(shape, options) as address:
+            return supervisor.run(address)
 
 
 def _folder(storage: RunStorage) -> Path:
@@ -204,26 +208,26 @@ def _report(storage: RunStorage, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _cluster(adapted: Adapted, options: LocalOptions) -> Iterator[tuple[str, Size | None]]:
-    """The cluster to use: one that runs already, or a virtual one that lives as long as the run."""
-    if options.address:
-        yield options.address, None
+def _cluster(shape: Size | None, options: LocalOptions) -> Iterator[str]:
+    """The address of the cluster to use: one that runs already, or a virtual one that lives as long as the run."""
+    if shape is None:
+        yield options.address or ""
         return
-    shape = size(adapted.run, this_machine(), trainers=options.trainers, data_cpus=options.data_cpus)
     with virtual_cluster(shape) as address:
-        yield address, shape
+        yield address
 
 
-def _driver_variables(address: str, shape: Size | None, adapted: Adapted, options: LocalOptions) -> dict[str, str]:
+def _driver_variables(shape: Size | None, adapted: Adapted, options: LocalOptions) -> dict[str, str]:
     """The environment of a driver: the same variables that a user or the operator would set."""
     workers = workers_of(adapted.run)
     values = {
-        "RAY_ADDRESS": address,
         variables.JSON: "1",
         variables.NUM_WORKERS: shape.trainers if shape else options.trainers or workers.count,
         variables.WORKER_CPUS: shape.cpus_per_trainer if shape else workers.cpus,
         variables.WORKER_GPUS: shape.gpus_per_trainer if shape else workers.gpus,
     }
+    if shape is not None:
+        values[variables.NODES_HAVE_PATH] = "1"  # they inherit it from this process
     return {**adapted.variables, **{name: str(value) for name, value in values.items()}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -14,20 +15,30 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Driver:
-    """A running driver. Its standard output is read with `lines`; its standard error goes to `log`, or here."""
+    """A running driver. Its standard output is read with `lines`; its standard error goes to `log`, or here.
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path | None):
+    One that `waits` is told with `connect` where its cluster is.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path | None, *, waits: bool = False):
         self._log = log.open("ab") if log else None
         self._process = subprocess.Popen(
             command,
             env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
             # Of its own session: a Ctrl-C in the terminal is ours to pass on, once.
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
+
+    def connect(self, address: str) -> None:
+        """Tell a driver that waits for it the cluster's address."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it has ended already: how is in its lines
+                self._process.stdin.write(f"{address}\n".encode())
+                self._process.stdin.close()
 
     def lines(self) -> Iterator[str]:
         """What it prints, until it ends."""

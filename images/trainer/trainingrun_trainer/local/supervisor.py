@@ -47,6 +47,15 @@ class Launch:
     is_verbose: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class _Started:
+    """A driver of the attempt `number`; `began` is in seconds since 1970."""
+
+    driver: Driver
+    number: int
+    began: float
+
+
 class Supervisor:
     """Runs the attempts of one run."""
 
@@ -55,42 +64,72 @@ class Supervisor:
         self._display = display
         self._show_output = show_output
         self._driver: Driver | None = None
+        self._prepared: _Started | None = None
         self._stop: Exit | None = None
         self._interrupts = 0
         self._pause = threading.Event()
 
-    def run(self) -> Exit:
-        """Attempts until one ends for good or the run's backoffLimit is used up, with the operator's pauses."""
+    def prepare(self) -> None:
+        """Start the first attempt's driver before there is a cluster: it imports and looks at the data meanwhile."""
+        if self._waits:
+            self._prepared = self._start(None)
+
+    def close(self) -> None:
+        """End a driver whose cluster has not come. It has done nothing yet that anybody would miss."""
+        if self._prepared is not None:
+            self._prepared.driver.signal(signal.SIGKILL)
+            self._prepared.driver.end()
+            self._prepared = None
+
+    def run(self, address: str) -> Exit:
+        """Attempts until one ends for good or the run's backoffLimit is used up, with the operator's pauses.
+
+        Only a first driver that was killed is replaced at once: there is nothing to wait for.
+        """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         failures = 0
         while True:
-            attempt = next_attempt(self._launch.storage)
-            code = self._attempt(attempt)
+            attempt, code, was_killed = self._attempt(address)
             if code is not Exit.INFRASTRUCTURE or self._stop is not None:
                 return code
             failures += 1
             if failures > self._launch.run.spec.backoff_limit:
                 return code
-            seconds = backoff(failures).total_seconds()
+            seconds = 0.0 if was_killed and failures == 1 else backoff(failures).total_seconds()
             self._show(notice(f"this was failure {failures}; trying again in {seconds:g} seconds", attempt))
             self._pause.wait(seconds)
             if self._stop is not None:
                 return self._stop
 
-    def _attempt(self, number: int) -> Exit:
-        launch = self._launch
+    @property
+    def _waits(self) -> bool:
+        """Whether drivers are the package's own, which can wait for the cluster's address."""
+        return not self._launch.run.spec.trainer.command
+
+    def _start(self, address: str | None) -> _Started:
+        launch, number = self._launch, next_attempt(self._launch.storage)
         config = launch.work_directory / "run.yaml"
         config.write_text(yaml.safe_dump(launch.run.to_document(), sort_keys=False))
         began = time.time()
         ours = {variables.ATTEMPT: str(number), variables.CONFIG: str(config), "PYTHONUNBUFFERED": "1"}
-        self._driver = Driver(
+        if address is not None and not self._waits:
+            ours["RAY_ADDRESS"] = address
+        driver = Driver(
             _command(launch),
             {**launch.variables, **ours},
             None if launch.is_verbose else launch.work_directory / f"driver-{number:04d}.log",
+            waits=self._waits,
         )
+        return _Started(driver, number, began)
+
+    def _attempt(self, address: str) -> tuple[int, Exit, bool]:
+        """The attempt's number, how it has ended, and whether its driver was killed."""
+        started, self._prepared = self._prepared or self._start(address), None
+        self._driver = started.driver
         if self._stop is not None:  # a signal that came before there was a driver to hear it
             self._driver.signal(signal.SIGTERM)
+        self._driver.connect(address)
         ended: AttemptEnded | None = None
         for line in self._driver.lines():
             record = parse_line(line)
@@ -99,8 +138,8 @@ class Supervisor:
         code = self._driver.end()
         self._driver = None
         if ended is not None:
-            return Exit(ended.exit_code)
-        return self._lost(number, code, began)
+            return started.number, Exit(ended.exit_code), False
+        return started.number, self._lost(started.number, code, started.began), code < 0
 
     def _show(self, news: Record | str) -> None:
         """Show what the driver says, as long as anybody can see it: training goes on when the terminal is closed."""
@@ -146,7 +185,7 @@ def _command(launch: Launch) -> list[str]:
     command = launch.run.spec.trainer.command
     if command:
         return [*command, *launch.run.spec.trainer.args]
-    return [sys.executable, "-m", "trainingrun_trainer"]
+    return [sys.executable, "-m", "trainingrun_trainer", "--address", "-"]
 
 
 def end_without_driver(code: Exit, message: str, attempt: int, began: float) -> AttemptEnded:

@@ -16,7 +16,14 @@ from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.machine import CUDA_VISIBLE_DEVICES
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR
 
-_HEAD_STORE_BYTES = 128 << 20
+# Ray reads them from the environment; what of them the environment sets already is respected.
+_RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_LOG_LEVEL": "ERROR",  # what matters of its log is in our records
+    # As many workers as the head has CPUs, started when the driver connects, whether or not a run needs them by then:
+    # https://github.com/ray-project/ray/issues/12052
+    "RAY_prestart_worker_first_driver": "0",
+}
 # A node gives itself up when its agent, a Python program, has not said its port in 15 seconds: on a busy machine, that
 # happens. Another try finds the program's files in memory.
 _TRIES = 2
@@ -25,16 +32,16 @@ _NODE_SECONDS = 60
 
 @contextmanager
 def virtual_cluster(size: Size) -> Iterator[str]:
-    """A head without CPUs, data nodes and trainer nodes, one after the other; yields the address.
+    """Data nodes, of which the first is Ray's head too, then trainer nodes, one after the other; yields the address.
 
-    Everything is shut down at the end. Raises NodesLost where a node does not start.
+    Each node costs three processes and seconds, and a head of its own would do nothing: what runs on it, the driver and
+    actors without a CPU, runs beside data workers as well. Everything is shut down at the end. Raises NodesLost where a
+    node does not start.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # what matters of its log is in our records
+    for name, value in _RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
     nodes = _Nodes()
     try:
-        # Without the autoscaler's monitor: the cluster stays as it is, and each program makes the start slower.
-        nodes.add("head", {}, cpus=0, store_bytes=_HEAD_STORE_BYTES, include_dashboard=False, no_monitor=True)
         for index in range(size.data_nodes):
             share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
             nodes.add(f"data-{index}", DATA_SELECTOR, cpus=share, store_bytes=size.object_store_bytes)
@@ -66,7 +73,6 @@ class _Nodes:
         cpus: float,
         store_bytes: int,
         gpus: tuple[str, ...] = (),
-        **more: Any,
     ) -> None:
         """Start a node and wait until it is part of the cluster. It sees no GPUs but these, and counts them from 0."""
         options = {
@@ -76,10 +82,12 @@ class _Nodes:
             "num_gpus": len(gpus),
             "object_store_memory": store_bytes,
             "env_vars": {CUDA_VISIBLE_DEVICES: ",".join(gpus)},
-            **more,
         }
         if self._nodes:
             options |= {"gcs_address": self.address, "redis_address": self.address, "include_log_monitor": False}
+        else:
+            # Without the autoscaler's monitor: the cluster stays as it is.
+            options |= {"include_dashboard": False, "no_monitor": True}
         for _ in range(_TRIES):
             node = new_node()
             try:

@@ -1,6 +1,7 @@
 """The training function that Ray Train runs on every worker: the one place of training that asks Ray which rank it is.
 
-It must not know what training is.
+It must not know what training is. Loading this module must load neither torch nor the rest of training: Ray Train's
+controller, which starts the workers and trains nothing, loads it too, and workers wait for that.
 """
 
 from __future__ import annotations
@@ -8,21 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
-import ray.train
-import ray.train.torch
-import torch
 
-from trainingrun.spec import parse
 from trainingrun_trainer.failures.classify import failure_of
-from trainingrun_trainer.pool.client import HubRows
 from trainingrun_trainer.storage import RunStorage
-from trainingrun_trainer.train.hub_link import HubLink
-from trainingrun_trainer.train.lockstep import Lockstep
-from trainingrun_trainer.train.loop import train
-from trainingrun_trainer.train.opening import Rank, Task, open_session
+
+if TYPE_CHECKING:
+    from trainingrun_trainer.train.opening import Rank
 
 
 @dataclass(frozen=True)
@@ -41,11 +36,23 @@ def train_on_worker(config: dict[str, Any]) -> None:
     """The training function. `config["loop"]` is a LoopConfig."""
     loop: LoopConfig = config["loop"]
     with _failures_told(loop.hub):
+        from trainingrun.spec import parse
+        from trainingrun_trainer.train.loop import train
+        from trainingrun_trainer.train.opening import Task, open_session
+
         task = Task(parse(loop.document), loop.storage, loop.attempt, loop.total_rows, loop.recorded)
         train(open_session(task, _this_rank(loop.hub)))
 
 
 def _this_rank(hub: Any) -> Rank:
+    import ray.train.torch
+    import torch
+
+    from trainingrun_trainer.pool.client import HubRows
+    from trainingrun_trainer.train.hub_link import HubLink
+    from trainingrun_trainer.train.lockstep import Lockstep
+    from trainingrun_trainer.train.opening import Rank
+
     context = ray.train.get_context()
     lockstep = Lockstep(context.get_world_rank(), context.get_world_size())
     # How many times Ray has started the workers in this attempt.

@@ -1,0 +1,1 @@
+"""What starts between a command and its first optimizer step: every process, when it lives and when it works."""
