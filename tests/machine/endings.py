@@ -69,8 +69,8 @@ class Ending:
         if job is not None and job.suspended:
             self._mishaps.set_queue(job, suspended=False)
         for pod in list(self._world.pods.values()):
-            if pod.waiting is not None:
-                self._world.change(pod, waiting=None)
+            if pod.waiting:
+                self._world.change(pod, waiting=())
         for event in list(self._machinery.events().values()):
             event()
         job = self._world.running_job()

@@ -91,6 +91,7 @@ class Machinery:
             ready_workers=0,
             head_waiting=None,
             replica_failure=None,
+            owner_uid=job.uid,
         )
         self._world.changed()
 
@@ -108,5 +109,7 @@ class Machinery:
             ready=False,
             deleting=False,
             created=self._world.time,
+            cluster_uid=cluster.uid,
+            cluster_name=cluster.name,
         )
         self._world.changed()

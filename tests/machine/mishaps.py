@@ -7,7 +7,7 @@ from typing import Any
 
 from cluster_model import World
 
-from trainingrun.observed import RayJob, Termination
+from trainingrun.observed import RayJob, Termination, Waiting
 
 EXIT_CLASSES = {
     1: "UserError",
@@ -18,7 +18,7 @@ EXIT_CLASSES = {
     14: "Infrastructure",
     33: "UserError",
     -9: "Infrastructure",
-    -15: "Preempted",
+    -15: "Infrastructure",
 }
 
 
@@ -84,7 +84,7 @@ class Mishaps:
             self._world.change(head, disrupted="EvictionByEvictionAPI: drained", deleting=True, ready=False)
         elif how == "oom":
             truth.causes.add("OutOfMemory")
-            end = Termination("ray-head", 137, "OOMKilled", "")
+            end = Termination("ray-head", 137, "OOMKilled", "", self._world.time)
             self._world.change(head, terminations=(end,), phase="Failed", ready=False, deleting=True)
         else:
             self._world.change(head, deleting=True, ready=False)
@@ -102,7 +102,7 @@ class Mishaps:
         pod = next((pod for pod in self._world.pods.values() if not pod.ready and not pod.deleting), None)
         if pod is not None:
             self._world.truth[pod.attempt].causes.add("ImagePull")
-            self._world.change(pod, waiting=("ErrImagePull", "manifest unknown"))
+            self._world.change(pod, waiting=(Waiting("ray-worker", "ErrImagePull", "manifest unknown"),))
 
     def set_queue(self, job: RayJob, suspended: bool) -> None:
         """The queue admits the RayJob or takes its machines away."""

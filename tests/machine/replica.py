@@ -74,6 +74,9 @@ class Replica:
         """
         run, _ = self.view()
         decision = self.decide(now)
+        if decision.read is not None:
+            self.sync("jobs", "clusters", "pods")
+            decision = self.decide(now)
         made = 0
         if decision.status is not None:
             if calls == 0 or not self.world.write_status(merged(run.status, decision.status), run.resource_version):

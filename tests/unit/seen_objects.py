@@ -13,7 +13,16 @@ from trainingrun.contract.labels import QUEUE_KEY
 from trainingrun.lifecycle import decide
 from trainingrun.lifecycle.new_status import written_part
 from trainingrun.naming import ray_job_name
-from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, run_object_of
+from trainingrun.observed import (
+    Observed,
+    Pod,
+    RayCluster,
+    RayJob,
+    RunObject,
+    Termination,
+    Waiting,
+    run_object_of,
+)
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
 UID = "5f4c1f0a"
@@ -136,6 +145,7 @@ def cluster(attempt: int = 0, **fields: Any) -> RayCluster:
         "ready_workers": 0,
         "head_waiting": None,
         "replica_failure": None,
+        "owner_uid": f"job-{attempt}",
     }
     return RayCluster(**{**known, **fields})
 
@@ -155,8 +165,22 @@ def pod(group: str = "trainer", attempt: int = 0, **fields: Any) -> Pod:
         "ready": True,
         "deleting": False,
         "created": at(-50),
+        "cluster_uid": f"cluster-{attempt}",
+        "cluster_name": f"{ray_job_name('mnist', UID, attempt)}-abcde",
     }
     return Pod(**{**known, **fields})
+
+
+def ended_container(
+    reason: str = "OOMKilled", exit_code: int = 137, container: str = "ray-worker", message: str = ""
+) -> tuple[Termination, ...]:
+    """How a container of a pod ended at NOW."""
+    return (Termination(container, exit_code, reason, message, NOW),)
+
+
+def waits(reason: str, message: str = "", container: str = "ray-worker") -> tuple[Waiting, ...]:
+    """What a container of a pod waits for."""
+    return (Waiting(container, reason, message),)
 
 
 def pods(attempt: int = 0, **fields: Any) -> tuple[Pod, ...]:
@@ -181,6 +205,12 @@ def status(*entries: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"observedGeneration": 1, "attempts": list(entries), **started, **fields}
 
 
+def suspected(failure_class: str, since: float = -600, *, message: str = "", has_ended: bool = False) -> dict[str, Any]:
+    """What a status says of attempt 0 that has been seen since so many seconds before NOW."""
+    times = {"since": text_of(at(since)), "until": text_of(at(since + 10))}
+    return {"attempt": 0, "failureClass": failure_class, "message": message, "hasEnded": has_ended, **times}
+
+
 def verdict(kind: str, reason: str, *entries: dict[str, Any]) -> dict[str, Any]:
     """The status of a run that is over."""
     condition = {
@@ -202,7 +232,17 @@ def status_of(run: RunObject, observed: Observed, now: datetime) -> dict[str, An
 
 def after_look(run: RunObject, observed: Observed, now: datetime = NOW) -> RunObject:
     """The run once an operator has looked at it and written its status."""
-    return with_status(run, {**run.status, **status_of(run, observed, now)})
+    kept = {key: value for key, value in run.status.items() if key not in written_part(run.status)}
+    return with_status(run, {**kept, **status_of(run, observed, now)})
+
+
+def settled(run: RunObject, observed: Observed, now: datetime = NOW) -> dict[str, Any]:
+    """The status once whatever is suspected at `now` has been seen for as long as it must."""
+    looked = after_look(run, observed, now)
+    while "suspected" in looked.status:
+        now = datetime.fromisoformat(looked.status["suspected"]["until"])
+        looked = after_look(looked, observed, now)
+    return dict(looked.status)
 
 
 NOTHING = Observed()

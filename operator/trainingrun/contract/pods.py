@@ -10,6 +10,10 @@ from trainingrun.contract.labels import GROUP
 # The version in the training image (requirements/trainer.txt): KubeRay chooses probes and authentication by it.
 RAY_VERSION = "2.60.0"
 
+# Ray's own container in the head's pod, and in all others.
+HEAD_CONTAINER = "ray-head"
+WORKER_CONTAINER = "ray-worker"
+
 ENTRYPOINT = "python -m trainingrun_trainer"
 
 # The training image's user. The autoscaler, which has a token for the Kubernetes API, shares a pod with the head, but

@@ -11,11 +11,10 @@ import asyncio
 from collections.abc import Callable
 
 from trainingrun.engine.cache import Cache
-from trainingrun.engine.readings import version_of
+from trainingrun.engine.fresh_read import listed
 from trainingrun.kube import AlreadyExists, Api, Body, Conflict, Forbidden, NotFound, Rejected, Transient
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.lifecycle.permission import Creation, FirstWrite, FreshRead
-from trainingrun.naming import run_selector
 from trainingrun.observed import RunObject
 from trainingrun.render import RenderSettings, ray_job
 from trainingrun.status.conditions import Reason
@@ -75,15 +74,9 @@ class AttemptCreator:
 
     async def _confirm_gone(self, run: RunObject, name: str) -> None:
         for resource in (RAY_JOBS, RAY_CLUSTERS, PODS):
-            known = self._cache.newest(resource.kind)
-            async for page in self._api.pages(resource, run.namespace, selector=run_selector(run.uid)):
-                for body in page.items:
-                    if resource is not RAY_JOBS or body["metadata"]["name"] != name:
-                        raise StillThere(
-                            f"{resource.kind} {body['metadata']['name']} of an earlier attempt still exists"
-                        )
-                if 0 < version_of({"resourceVersion": page.resource_version}) < known:
-                    raise Transient(f"the API server's list of {resource.plural} is older than what is already known")
+            async for body in listed(self._api, self._cache, resource, run):
+                if resource is not RAY_JOBS or body["metadata"]["name"] != name:
+                    raise StillThere(f"{resource.kind} {body['metadata']['name']} of an earlier attempt still exists")
 
     async def _meet(self, run: RunObject, name: str) -> None:
         """The name is taken: by this very attempt, created before a crash or by a lost answer, or by a stranger."""

@@ -16,6 +16,7 @@ from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.engine.cache import Cache, Key
 from trainingrun.engine.create_attempt import AttemptCreator, confirm_current
 from trainingrun.engine.events import EventPoster
+from trainingrun.engine.fresh_read import read_afresh
 from trainingrun.kube import Api, Conflict, NotFound, Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.lifecycle import Decision, decide
@@ -60,8 +61,12 @@ class Reconciler:
         run = self._cache.run(key)
         if run is None or run.deleting:
             return Outcome(Result.GONE)
-        now, observed, began = self._now(), self._cache.observed(run.uid), self._clock()
-        decision = decide(run, observed, now)
+        now, began = self._now(), self._clock()
+        decision = decide(run, self._cache.observed(run.uid), now)
+        if decision.read is not None:
+            await read_afresh(self._api, self._cache, run, decision.read)
+            now, began = self._now(), self._clock()
+            decision = decide(run, self._cache.observed(run.uid), now)
         written = await self._write_status(run, decision)
         if decision.delete and written is None:
             await confirm_current(self._api, run)

@@ -24,13 +24,14 @@ _LONGEST_ESCAPE = 12
 
 def driver_words(ray_message: str) -> str:
     """What the driver said at its end: its own record of it, or else the last lines of its log."""
-    log = _RAYS_LEAD.sub("", ray_message)
-    lines = log.splitlines()
-    for line in reversed(lines):
-        said = _said(line)
-        if said:
-            return last_words(said)
-    return last_words("\n".join(line for line in lines if parse_line(line) is None))
+    lines = _log_lines(ray_message)
+    said = _end_record(lines)
+    return last_words(said or "\n".join(line for line in lines if parse_line(line) is None))
+
+
+def has_end_record(ray_message: str) -> bool:
+    """Whether the driver has left the record of its end, as those do that keep to this project's exit codes."""
+    return _end_record(_log_lines(ray_message)) is not None
 
 
 def last_words(text: str, limit: int = MAX_BYTES) -> str:
@@ -54,6 +55,14 @@ def joined(*parts: str) -> str:
     if not given or room < MAX_BYTES // 4:
         return last_words(lead + "".join(given[-1:]))
     return lead + last_words(given[-1], room)
+
+
+def _log_lines(ray_message: str) -> list[str]:
+    return _RAYS_LEAD.sub("", ray_message).splitlines()
+
+
+def _end_record(lines: list[str]) -> str | None:
+    return next((said for line in reversed(lines) if (said := _said(line))), None)
 
 
 def _said(line: str) -> str | None:

@@ -1,23 +1,33 @@
-"""What pods tell of a failure: preempted, killed for memory, evicted, without an image, or ended in another way."""
+"""What pods tell of a failure: preempted, killed for memory, evicted, without an image, or ended in another way.
+
+Only what is said of containers that this project renders counts, and only when it was said near the attempt's end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.contract.labels import RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
+from trainingrun.contract.pods import HEAD_CONTAINER, WORKER_CONTAINER
 from trainingrun.failures.failure import Failure
 from trainingrun.failures.last_words import joined
-from trainingrun.observed import Pod, Termination
+from trainingrun.observed import Pod, Termination, Waiting
 from trainingrun.spec.groups import Resources
 from trainingrun.spec.run import RunSpec
 
+# Others (KubeRay's init container, the autoscaler, sidecars of meshes and storage) may end without harm to training.
+_RAY_CONTAINERS = frozenset({HEAD_CONTAINER, WORKER_CONTAINER})
+# Those that have the run's image: Ray's, and those that KubeRay adds.
+_IMAGE_CONTAINERS = _RAY_CONTAINERS | {"wait-gcs-ready", "autoscaler"}
+# A cause lies at most so long before the end of an attempt: Ray notices a lost node within a minute. And a node's clock
+# may be a bit ahead of the head's, by which the end is told.
+_BEFORE, _AFTER = timedelta(minutes=5), timedelta(seconds=30)
 _OOM_KILLED = "OOMKilled"
 # The kubelet evicts pods because of what they or their neighbours use. That is not a preemption: the next attempt may
 # well do the same, so it must count.
 _EVICTED = "Evicted"
-# The autoscaler has a container of its own in the head's pod; Ray lives without it.
-_SIDE_CONTAINERS = frozenset({"autoscaler"})
 # The kubelet's reasons, from pkg/kubelet/images/types.go.
 _IMAGE_REASONS = frozenset(
     {
@@ -30,10 +40,11 @@ _IMAGE_REASONS = frozenset(
         "SignatureValidationFailed",
     }
 )
-_FINAL_IMAGE_REASONS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-# What registries and container runtimes say about an image that does not exist or is not for us. A registry that cannot
-# be reached says none of it.
-_FINAL_IMAGE_WORDS = ("not found", "unauthorized", "denied", "manifest unknown")
+# What no wait can heal.
+_IMPOSSIBLE_IMAGE_REASONS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+# What registries and container runtimes say about an image that does not exist or is not for us; but a Secret or an
+# image that comes a minute late is spoken of in the same words. A registry that cannot be reached says none of it.
+_REFUSED_IMAGE_WORDS = ("not found", "unauthorized", "denied", "manifest unknown")
 
 Finder = Callable[[Pod], Failure | None]
 
@@ -53,11 +64,11 @@ def evicted(pod: Pod) -> Failure | None:
     return Failure(FailureClass.INFRASTRUCTURE, words).at(pod)
 
 
-def out_of_memory(spec: RunSpec) -> Finder:
-    """A container of the pod was killed at its memory limit, with the limit and where it is set."""
+def out_of_memory(spec: RunSpec, moment: datetime) -> Finder:
+    """Ray's container of the pod was killed at its memory limit, with the limit and where it is set."""
 
     def find(pod: Pod) -> Failure | None:
-        ended = next((end for end in _ends(pod) if end.reason == _OOM_KILLED), None)
+        ended = next((end for end in _ends(pod, moment) if end.reason == _OOM_KILLED), None)
         if ended is None:
             return None
         limit = _memory_limit(spec, pod.group)
@@ -67,33 +78,52 @@ def out_of_memory(spec: RunSpec) -> Finder:
     return find
 
 
-def broken(pod: Pod) -> Failure | None:
-    """The pod or a container of it ended in a way that has no class of its own."""
-    ended = next(iter(_ends(pod)), None)
-    if ended is not None:
-        words = f"container {ended.container} of pod {pod.name}{_on(pod)} ended with exit code {ended.exit_code}"
-        return Failure(FailureClass.INFRASTRUCTURE, joined(words, ended.reason)).at(pod)
-    if pod.phase == "Failed":
-        words = joined(f"pod {pod.name}{_on(pod)} failed", pod.status_reason, pod.status_message)
-        return Failure(FailureClass.INFRASTRUCTURE, words).at(pod)
-    return None
+def broken(moment: datetime) -> Finder:
+    """The pod or Ray's container in it ended in a way that has no class of its own."""
+
+    def find(pod: Pod) -> Failure | None:
+        ended = next(_ends(pod, moment), None)
+        if ended is not None:
+            words = f"container {ended.container} of pod {pod.name}{_on(pod)} ended with exit code {ended.exit_code}"
+            return Failure(FailureClass.INFRASTRUCTURE, joined(words, ended.reason)).at(pod)
+        if pod.phase == "Failed":
+            words = joined(f"pod {pod.name}{_on(pod)} failed", pod.status_reason, pod.status_message)
+            return Failure(FailureClass.INFRASTRUCTURE, words).at(pod)
+        return None
+
+    return find
 
 
-def waits_for_image(pod: Pod) -> bool:
-    """Whether a container of the pod waits for its image."""
-    return pod.waiting is not None and pod.waiting[0] in _IMAGE_REASONS
+def image_wait(pod: Pod) -> Waiting | None:
+    """The first container of the pod that waits for its image, whosever it is."""
+    return next((waiting for waiting in pod.waiting if waiting.reason in _IMAGE_REASONS), None)
 
 
 def image_not_pulled(pod: Pod) -> Failure | None:
-    """The pod waits for an image: the failure that this is once waiting for it is over."""
-    return Failure(FailureClass.IMAGE_PULL, joined(*(pod.waiting or ()))).at(pod) if waits_for_image(pod) else None
+    """The pod waits for the run's image: the failure that this is once waiting for it is over."""
+    return _our_image(pod, _IMAGE_REASONS)
 
 
-def image_never_pulled(pod: Pod) -> Failure | None:
+def image_impossible(pod: Pod) -> Failure | None:
     """The pod waits for an image that will still be missing however long anybody waits."""
-    reason, message = pod.waiting or ("", "")
-    is_final = reason in _FINAL_IMAGE_REASONS or any(words in message.lower() for words in _FINAL_IMAGE_WORDS)
-    return image_not_pulled(pod) if is_final else None
+    return _our_image(pod, _IMPOSSIBLE_IMAGE_REASONS)
+
+
+def image_refused(suspected: Failure | None) -> Finder:
+    """The pod waits for an image that is said not to exist, or not to be for us.
+
+    Older kubelets say so only in every other message, so that what was `suspected` before goes on until the wait ends.
+    """
+
+    def find(pod: Pod) -> Failure | None:
+        failure = image_not_pulled(pod)
+        if failure is None or any(words in failure.message.lower() for words in _REFUSED_IMAGE_WORDS):
+            return failure
+        if suspected is None or (suspected.failure_class, suspected.pod) != (FailureClass.IMAGE_PULL, pod.name):
+            return None
+        return suspected
+
+    return find
 
 
 def first(find: Finder, pods: Iterable[Pod]) -> Failure | None:
@@ -101,9 +131,9 @@ def first(find: Finder, pods: Iterable[Pod]) -> Failure | None:
     return next((failure for failure in map(find, pods) if failure is not None), None)
 
 
-def head_failure(spec: RunSpec, head: Pod) -> Failure | None:
-    """What the head's pod reveals about its own end, if anything."""
-    for find in (preempted, out_of_memory(spec), evicted):
+def head_failure(spec: RunSpec, head: Pod, moment: datetime) -> Failure | None:
+    """What the head's pod reveals about its own end at `moment`, if anything."""
+    for find in (preempted, out_of_memory(spec, moment), evicted):
         failure = find(head)
         if failure is not None:
             return failure
@@ -128,13 +158,23 @@ def doubled_head(pods: Iterable[Pod]) -> Failure | None:
     return None
 
 
-def trainers(pods: Iterable[Pod]) -> list[Pod]:
-    """The pods that train: what ended one of them would repeat itself, although Ray would restart the training."""
-    return [pod for pod in pods if pod.group == RAY_TRAINER_VALUE]
+def of_groups(pods: Iterable[Pod], *groups: str) -> list[Pod]:
+    """The pods of these groups."""
+    return [pod for pod in pods if pod.group in groups]
 
 
-def _ends(pod: Pod) -> Iterable[Termination]:
-    return (end for end in pod.terminations if end.container not in _SIDE_CONTAINERS)
+def _our_image(pod: Pod, reasons: frozenset[str]) -> Failure | None:
+    for waiting in pod.waiting:
+        if waiting.container in _IMAGE_CONTAINERS and waiting.reason in reasons:
+            return Failure(FailureClass.IMAGE_PULL, joined(waiting.reason, waiting.message)).at(pod)
+    return None
+
+
+def _ends(pod: Pod, moment: datetime) -> Iterator[Termination]:
+    for end in pod.terminations:
+        if end.container in _RAY_CONTAINERS and end.finished is not None:
+            if moment - _BEFORE <= end.finished <= moment + _AFTER:
+                yield end
 
 
 def _on(pod: Pod) -> str:

@@ -9,7 +9,7 @@ from trainingrun.failures.failure import Failure
 from trainingrun.spec.policy import FailureRule
 from trainingrun.spec.run import RunSpec
 
-UNCOUNTED_BACKOFF = timedelta(seconds=10)
+SHORTEST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(seconds=360)
 
 
@@ -23,10 +23,10 @@ def action_for(spec: RunSpec, failure: Failure) -> Action:
     return failure.failure_class.default_action
 
 
-def backoff(counted_failures: int) -> timedelta:
-    """How long to wait after the nth counted failure: 10 s, doubled each time, at most 6 minutes."""
-    doublings = min(max(counted_failures - 1, 0), 10)
-    return min(UNCOUNTED_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
+def backoff(failures: int) -> timedelta:
+    """How long to wait after the nth failure: 10 s, doubled each time, at most 6 minutes."""
+    doublings = min(max(failures - 1, 0), 10)
+    return min(SHORTEST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
 
 
 def _matches(rule: FailureRule, failure: Failure) -> bool:

@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from trainingrun.contract.failure_class import FailureClass
-from trainingrun.failures import Evidence, Failure, failure_of_ended, failure_of_live, failure_of_waiting, oldest_first
+from trainingrun.failures import (
+    ABSENCE,
+    THE_CLOCK,
+    Evidence,
+    Failure,
+    Found,
+    failure_of_ended,
+    failure_of_gone,
+    failure_of_live,
+    failure_of_waiting,
+    oldest_first,
+)
 from trainingrun.lifecycle import deadlines, endings, lost_heads, permission
 from trainingrun.lifecycle.endings import AttemptUpdate
 from trainingrun.lifecycle.view import View
@@ -41,11 +52,11 @@ def updated(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
     if job is None:
         return _missing(view, entry, failures)
     entry = _seen(view, entry, job)
-    if job.deleting:
-        words = f"RayJob {job.name} was deleted, but not by the operator"
-        return endings.failed(view, entry, Failure(FailureClass.INFRASTRUCTURE, words), failures)
     if has_ended(job):
         return endings.failed(view, entry, failure_of_ended(_evidence(view, entry, job)), failures, job)
+    if job.deleting:
+        words = f"RayJob {job.name} was deleted, but not by the operator"
+        return endings.failed(view, entry, Found(Failure(FailureClass.INFRASTRUCTURE, words)), failures)
     if job.suspended:
         return _queued(view, entry, failures)
     return _live(view, entry, job, failures)
@@ -61,7 +72,6 @@ def _seen(view: View, entry: Attempt, job: RayJob) -> Attempt:
     update: dict[str, Any] = {
         "ray_job_name": job.name,
         "ray_job_uid": job.uid,
-        "missing_since": None,
         "create_retry_time": None,
     }
     if view.report.is_of(entry) and view.report.resumed_from:
@@ -73,23 +83,21 @@ def _stopping(view: View, entry: Attempt, job: RayJob | None) -> Attempt:
     """Ending because of a suspension. This is not undone, since its RayJob may already be deleted."""
     if job is not None:
         entry = _seen(view, entry, job)
-    entry = entry.model_copy(update={"stopping": True, "missing_since": None, "create_retry_time": None})
+    entry = entry.model_copy(update={"stopping": True, "create_retry_time": None})
     return endings.suspended(view, entry) if view.children.all_gone else entry
 
 
 def _missing(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
-    late = deadlines.overdue(view)
+    end, late = endings.suspected_before(view, entry.index, has_ended=True), deadlines.overdue(view)
+    if end is not None:
+        pods = oldest_first(view.children.pods_of(entry.index))
+        return endings.failed(view, entry, failure_of_gone(end, pods), failures)
     if late is not None:
-        return endings.failed(view, entry, late, failures)
+        return endings.failed(view, entry, Found(late, THE_CLOCK), failures)
     if entry.ray_job_uid is None:
         return AttemptUpdate(permission.paced(view, entry), failures)
-    since = entry.missing_since
-    if since is None or since > view.now:
-        return AttemptUpdate(entry.model_copy(update={"missing_since": view.now}), failures)
-    if view.elapsed(since) < deadlines.MISSING_GRACE:
-        return AttemptUpdate(entry, failures)
     words = f"RayJob {entry.ray_job_name} is gone, but the operator did not delete it"
-    return endings.failed(view, entry, Failure(FailureClass.INFRASTRUCTURE, words), failures)
+    return endings.failed(view, entry, Found(Failure(FailureClass.INFRASTRUCTURE, words), ABSENCE), failures)
 
 
 def _queued(view: View, entry: Attempt, failures: int) -> AttemptUpdate:
@@ -112,8 +120,8 @@ def _live(view: View, entry: Attempt, job: RayJob, failures: int) -> AttemptUpda
         update = endings.interrupted(view, update.attempt, loss, update.failures)
         if update.attempt.is_finished:
             return update
-    failure = failure_of_live(_evidence(view, update.attempt, job))
-    return update if failure is None else endings.failed(view, update.attempt, failure, update.failures)
+    found = failure_of_live(_evidence(view, update.attempt, job))
+    return update if found is None else endings.failed(view, update.attempt, found, update.failures)
 
 
 def _evidence(view: View, entry: Attempt, job: RayJob) -> Evidence:
@@ -121,12 +129,19 @@ def _evidence(view: View, entry: Attempt, job: RayJob) -> Evidence:
         spec=view.spec,
         job=job,
         pods=oldest_first(view.children.pods_of(entry.index)),
-        is_training=entry.outcome == "Running",
+        moment=job.ended or view.now,
+        has_trained=_has_trained(view, entry),
+        suspected=endings.suspected_before(view, entry.index, has_ended=has_ended(job)),
         head_end=lost_heads.seen_failure(entry),
         waited_for=_waited_for(view),
         late=deadlines.overdue(view),
         silent=deadlines.hung(view, entry),
     )
+
+
+def _has_trained(view: View, entry: Attempt) -> bool:
+    usage = view.recorded.usage
+    return entry.outcome == "Running" or usage.activity == "Training" or usage.training_seconds > 0
 
 
 def _waited_for(view: View) -> Failure | None:

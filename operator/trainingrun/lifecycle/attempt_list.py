@@ -6,24 +6,30 @@ its RayJob may be created then, `permission` says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainingrun.contract.failure_class import FailureClass
+from trainingrun.failures import THE_CLOCK, Found, final
 from trainingrun.lifecycle import deadlines, permission
 from trainingrun.lifecycle.attempt import updated
-from trainingrun.lifecycle.endings import Verdict
+from trainingrun.lifecycle.endings import Verdict, suspicion_of
 from trainingrun.lifecycle.view import View
 from trainingrun.status.conditions import ConditionType
-from trainingrun.status.fields import MAX_ATTEMPTS, Attempt
+from trainingrun.status.fields import MAX_ATTEMPTS, Attempt, Suspicion
 
 
 @dataclass(frozen=True)
 class AttemptList:
-    """The attempts, the failures that count, and the verdict when the run is over."""
+    """The attempts, the failures that count, and the verdict when the run is over.
+
+    `suspected` and `read` are as in `AttemptUpdate`.
+    """
 
     attempts: tuple[Attempt, ...]
     failures: int
     verdict: Verdict | None = None
+    suspected: Suspicion | None = None
+    read: bool = False
 
     @property
     def newest(self) -> Attempt | None:
@@ -44,8 +50,10 @@ def attempts_of(view: View) -> AttemptList:
     update = updated(view, attempts[-1], recorded.failures)
     attempts = (*attempts[:-1], update.attempt)
     if update.verdict is not None or not update.attempt.is_finished:
-        return _trimmed(attempts, update.failures, update.verdict)
-    return _continued(view, attempts, update.failures)
+        listed = _trimmed(attempts, update.failures, update.verdict)
+    else:
+        listed = _continued(view, attempts, update.failures)
+    return replace(listed, suspected=update.suspected or listed.suspected, read=update.read)
 
 
 def _with_newest(view: View) -> tuple[Attempt, ...]:
@@ -73,10 +81,14 @@ def _continued(view: View, attempts: tuple[Attempt, ...], failures: int) -> Atte
     """What follows when no attempt is under way: the next attempt, waiting for it, or the run's end."""
     if view.spec.suspend:
         return _trimmed(attempts, failures)
+    last = attempts[-1] if attempts else None
     late = deadlines.overdue(view)
     if late is not None:
+        found = Found(late, THE_CLOCK)
+        suspicion = suspicion_of(view, last.index if last else -1, found)
+        if not final(found, ends_run=True, held_for=view.now - suspicion.since):
+            return replace(_trimmed(attempts, failures), suspected=suspicion)
         return _trimmed(attempts, failures, Verdict(ConditionType.FAILED, late.failure_class, late.message))
-    last = attempts[-1] if attempts else None
     if not permission.may_be_recorded(view, last):
         return _trimmed(attempts, failures)
     index = last.index + 1 if last is not None else 0

@@ -28,7 +28,8 @@ class Decision:
 
     `status` is the whole status that the operator writes, None where the one that is there says the same; `events` are
     what is worth a Kubernetes event once it is written. `create` is the one RayJob that may be created. `look_again`
-    is when time alone may change the decision.
+    is when time alone may change the decision. With `read`, the name of a RayJob, none of it may be carried out before
+    that RayJob and its pods are read afresh and a decision about what they are now says so too.
     """
 
     status: dict[str, Any] | None = None
@@ -36,6 +37,7 @@ class Decision:
     delete: tuple[ObjectReference, ...] = ()
     create: Creation | None = None
     look_again: datetime | None = None
+    read: str | None = None
 
 
 def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
@@ -54,6 +56,7 @@ def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
         delete=tuple(deletions(view, attempt_list)),
         create=creation(view, attempt_list.newest, is_over=attempt_list.verdict is not None),
         look_again=next_look(view, attempt_list, status.usage, now),
+        read=attempt_list.newest.ray_job_name if attempt_list.newest and attempt_list.read else None,
     )
 
 

@@ -19,7 +19,7 @@ _SUBMITTED = "Running"
 
 def head_watched(view: View, entry: Attempt, job: RayJob) -> tuple[Attempt, tuple[Failure, ...]]:
     """The attempt with the head that it has now, and for each head that was lost since the last look, why."""
-    head = view.children.head_of(entry.index)
+    head = view.children.head_of(entry.index, entry.head_pod_uid)
     if head is not None and head.uid == entry.head_pod_uid:
         return _restarts_watched(view, entry, job, head)
     entry = _with_head_failure(view, entry)
@@ -63,7 +63,7 @@ def _restarts_watched(view: View, entry: Attempt, job: RayJob, head: Pod) -> tup
     if known is None or job.deployment_status != _SUBMITTED:
         return _with_head_failure(view, entry.model_copy(update=update)), ()
     words = f"Ray's container of pod {head.name}, the head, ended and was started again, with its driver"
-    loss = head_failure(view.spec, head) or Failure(FailureClass.HEAD_LOST, words).at(head)
+    loss = head_failure(view.spec, head, view.now) or Failure(FailureClass.HEAD_LOST, words).at(head)
     restarted = entry.model_copy(update={**update, "running_since": None, "head_failure": None})
     return restarted, (loss,) * (head.restarts - known)
 
@@ -73,7 +73,7 @@ def _with_head_failure(view: View, entry: Attempt) -> Attempt:
     if entry.head_failure is not None:
         return entry
     for pod in view.children.pods_of(entry.index):
-        if pod.uid == entry.head_pod_uid and (failure := head_failure(view.spec, pod)) is not None:
+        if pod.uid == entry.head_pod_uid and (failure := head_failure(view.spec, pod, view.now)) is not None:
             seen = HeadFailure(
                 failure_class=failure.failure_class.value, message=failure.message, node=failure.node, pod=failure.pod
             )

@@ -60,6 +60,7 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
         completion_time=_completion_time(recorded, attempt_list, view.now),
         attempts=attempt_list.attempts or None,
         failures=attempt_list.failures,
+        suspected=attempt_list.suspected,
         pods=str(count) if count is not None else None,
         usage=usage_at(recorded.usage, activity_of(state), view.now),
         outputs=_outputs(view),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from trainingrun.failures import LONGEST_BACKOFF
 from trainingrun.lifecycle.attempt import job_of
 from trainingrun.lifecycle.attempt_list import AttemptList
-from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, MISSING_GRACE, active_deadline, progress_deadline
+from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, active_deadline, progress_deadline
 from trainingrun.lifecycle.deletions import cluster_due
 from trainingrun.lifecycle.permission import SLOWEST_RETRY
 from trainingrun.lifecycle.stalls import stall_times
@@ -39,6 +39,8 @@ def _times(view: View, attempt_list: AttemptList, usage: Usage | None) -> Iterat
     if deadline is not None:
         yield deadline
     yield from stall_times(view, attempt_list)
+    if attempt_list.suspected is not None:
+        yield attempt_list.suspected.until
     if attempt_list.newest is not None:
         yield from _times_of(view, attempt_list.newest)
 
@@ -51,8 +53,6 @@ def _times_of(view: View, entry: Attempt) -> Iterator[datetime]:
         yield min(entry.create_retry_time, view.now + SLOWEST_RETRY)
     if entry.is_live and entry.ray_job_uid is None and view.is_valid:
         yield view.now + SOON
-    if entry.missing_since is not None:
-        yield entry.missing_since + MISSING_GRACE
     silent = progress_deadline(view, entry)
     if silent is not None:
         # One that is silent while all are may be the only one that stays silent.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from trainingrun.contract.labels import RAY_HEAD_VALUE
 from trainingrun.naming import ray_job_name
-from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject
+from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, belongs_to
 from trainingrun.spec.run import RunSpec
 from trainingrun.status.fields import MAX_INDEX
 from trainingrun.status.recorded import Recorded, recorded_of
@@ -68,7 +68,10 @@ def view_of(run: RunObject, observed: Observed, now: datetime) -> View:
 
 @dataclass(frozen=True)
 class Children:
-    """What exists of a run. `strays` are RayJobs of ours that no attempt can claim; `others` are not ours at all."""
+    """What exists of a run. `strays` are RayJobs of ours that no attempt can claim; `others` are not ours at all.
+
+    `clusters` and `pods` are all that are labelled as the run's, so that no attempt begins beside one of them.
+    """
 
     jobs: Mapping[int, RayJob]
     strays: tuple[RayJob, ...]
@@ -86,13 +89,24 @@ class Children:
         return tuple(cluster for cluster in self.clusters if cluster.attempt == attempt)
 
     def pods_of(self, attempt: int) -> tuple[Pod, ...]:
-        """The pods of an attempt."""
-        return tuple(pod for pod in self.pods if pod.attempt == attempt)
+        """The pods of an attempt that KubeRay made: what others label like them tells nothing of it."""
+        return tuple(pod for pod in self.pods if pod.attempt == attempt and self._is_controlled(pod))
 
-    def head_of(self, attempt: int) -> Pod | None:
-        """The newest pod of an attempt's head that is not on its way out."""
+    def _is_controlled(self, pod: Pod) -> bool:
+        """Whether the pod's RayCluster is of its attempt's RayJob, as far as both can be seen."""
+        job = self.jobs.get(pod.attempt)
+        cluster = next((cluster for cluster in self.clusters if cluster.uid == pod.cluster_uid), None)
+        if cluster is not None:
+            return job is None or cluster.owner_uid == job.uid
+        return bool(pod.cluster_uid) and (job is None or pod.cluster_name == job.ray_cluster_name)
+
+    def head_of(self, attempt: int, known: str | None = None) -> Pod | None:
+        """The newest pod of an attempt's head that is not on its way out; that with the uid `known` while it stays.
+
+        A second head beside it replaces none.
+        """
         heads = [pod for pod in self.pods_of(attempt) if pod.group == RAY_HEAD_VALUE and not pod.deleting]
-        return max(heads, key=lambda pod: (pod.created, pod.uid), default=None)
+        return max(heads, key=lambda pod: (pod.uid == known, pod.created, pod.uid), default=None)
 
     def remains(self) -> str:
         """What still exists, by the name of what the rest goes away with; few words that change seldom."""
@@ -111,7 +125,8 @@ def children_of(run: RunObject, observed: Observed, recorded: Recorded) -> Child
     others: list[RayJob] = []
     # Those with a recorded uid first: they are the attempt, even where another object claims its number.
     for job in sorted(observed.ray_jobs, key=lambda job: (job.uid not in known, job.created, job.uid)):
-        if job.uid not in known and job.owner_uid != run.uid:
+        is_known = job.uid in known and job.namespace == run.namespace
+        if not is_known and not belongs_to(job, run.namespace, run.uid):
             others.append(job)
             continue
         attempt = known.get(job.uid, _claimed(run, job, recorded.highest_index))
@@ -123,13 +138,15 @@ def children_of(run: RunObject, observed: Observed, recorded: Recorded) -> Child
         jobs=jobs,
         strays=tuple(strays),
         others=tuple(others),
-        clusters=tuple(cluster for cluster in observed.ray_clusters if cluster.run_uid == run.uid),
-        pods=tuple(pod for pod in observed.pods if pod.run_uid == run.uid),
+        clusters=tuple(cluster for cluster in observed.ray_clusters if belongs_to(cluster, run.namespace, run.uid)),
+        pods=tuple(pod for pod in observed.pods if belongs_to(pod, run.namespace, run.uid)),
     )
 
 
 def _claimed(run: RunObject, job: RayJob, highest_index: int) -> int:
-    """The attempt that a RayJob of ours says it is; by its name when somebody has taken its label."""
-    if job.attempt < 0 and job.name == ray_job_name(run.name, run.uid, max(highest_index, 0)):
-        return max(highest_index, 0)
-    return job.attempt
+    """The attempt that a RayJob of ours is by its label and its name; by its name when somebody has taken its label.
+
+    One that only says so, as a copy by another name does, is none.
+    """
+    attempt = job.attempt if job.attempt >= 0 else max(highest_index, 0)
+    return attempt if job.name == ray_job_name(run.name, run.uid, attempt) else -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainingrun.contract.labels import QUEUE_KEY, RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
-from trainingrun.failures import waits_for_image
+from trainingrun.failures import image_wait
 from trainingrun.failures.last_words import joined, last_words
 from trainingrun.lifecycle.deadlines import KUBERAY_GRACE
 from trainingrun.lifecycle.permission import is_paused
@@ -106,11 +106,11 @@ def pod_words(view: View, entry: Attempt, job: RayJob) -> Words:
 
 
 def _container_words(pods: list[Pod]) -> Words | None:
-    waiting = sorted((pod for pod in pods if pod.waiting), key=lambda pod: not waits_for_image(pod))
-    for pod in waiting:
-        reason, message = pod.waiting or ("", "")
-        kind = Reason.IMAGE_PULL if waits_for_image(pod) else Reason.CONTAINER_ERROR
-        words = f"{reason}: {message}" if message else reason
+    waiting = [(pod, image_wait(pod) or pod.waiting[0]) for pod in pods if pod.waiting]
+    # Those that wait for an image first.
+    for pod, container in sorted(waiting, key=lambda found: image_wait(found[0]) is None):
+        kind = Reason.IMAGE_PULL if image_wait(pod) else Reason.CONTAINER_ERROR
+        words = f"{container.reason}: {container.message}" if container.message else container.reason
         return Words(kind, f"Pod {pod.name}: {words}{_last_end(pod)}")
     return None
 

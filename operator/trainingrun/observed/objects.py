@@ -65,7 +65,7 @@ class RayJob:
 
 @dataclass(frozen=True, slots=True)
 class RayCluster:
-    """The RayCluster that KubeRay made of an attempt's RayJob.
+    """The RayCluster that KubeRay made of an attempt's RayJob, whose uid is `owner_uid`.
 
     `head_waiting` and `replica_failure` are (reason, message) of its conditions HeadPodReady (when not true) and
     ReplicaFailure (when true): the words of a quota or an admission that refused pods.
@@ -82,27 +82,39 @@ class RayCluster:
     ready_workers: int
     head_waiting: tuple[str, str] | None
     replica_failure: tuple[str, str] | None
+    owner_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """How a container ended, as reported by the kubelet."""
+    """How and when a container ended, as reported by the kubelet."""
 
     container: str
     exit_code: int
+    reason: str
+    message: str
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container cannot start, as reported by the kubelet."""
+
+    container: str
     reason: str
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod of an attempt. `group` is head, data or trainer.
+    """A pod that is labelled as one of an attempt. `group` is head, data or trainer.
 
-    `waiting` is (reason, message) of the first container that cannot start, `unschedulable` the scheduler's words,
-    `disrupted` the words of the condition DisruptionTarget, `terminations` the ends of containers seen so far. Of Ray's
-    own container are `restarts`, how often the kubelet has started it again in this pod, and `ray_ready`; `lost_helper`
-    is the end of a container beside it that nobody starts again. `due` is when a pod that is being deleted was to be
-    gone. `authority` are the certificates by which it accepts the progress endpoint's, if it was given any.
+    `cluster_uid` and `cluster_name` are of the RayCluster that controls it, empty if none does. `waiting` are the
+    containers that cannot start, `unschedulable` the scheduler's words, `disrupted` the words of the condition
+    DisruptionTarget, `terminations` the ends of containers seen so far. Of Ray's own container are `restarts`, how
+    often the kubelet has started it again in this pod, and `ray_ready`; `lost_helper` is the end of a container beside
+    it that nobody starts again. `due` is when a pod that is being deleted was to be gone. `authority` are the
+    certificates by which it accepts the progress endpoint's, if it was given any.
     """
 
     namespace: str
@@ -116,7 +128,9 @@ class Pod:
     ready: bool
     deleting: bool
     created: datetime
-    waiting: tuple[str, str] | None = None
+    cluster_uid: str = ""
+    cluster_name: str = ""
+    waiting: tuple[Waiting, ...] = ()
     unschedulable: str | None = None
     disrupted: str | None = None
     status_reason: str = ""
@@ -132,6 +146,12 @@ class Pod:
     def is_working(self) -> bool:
         """Whether Ray is ready in it, whatever has become of the containers beside it."""
         return self.ready or self.ray_ready
+
+
+def belongs_to(child: RayJob | RayCluster | Pod, namespace: str, run_uid: str) -> bool:
+    """Whether an object is of this run: by its namespace too, since uids and labels can be copied elsewhere."""
+    owner = child.owner_uid if isinstance(child, RayJob) else child.run_uid
+    return (child.namespace, owner) == (namespace, run_uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from trainingrun.contract.labels import ATTEMPT_KEY, RAY_GROUP_KEY, RUN_UID_KEY
 from trainingrun.contract.pods import PROGRESS_CA_ANNOTATION
 from trainingrun.errors import InvalidSpec, Problem
-from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination
+from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination, Waiting
 from trainingrun.spec import Run, parse
 from trainingrun.spec.managing import manageable_spec
 from trainingrun.spec.run import RunSpec
@@ -107,6 +107,7 @@ def ray_cluster_of(body: Body) -> RayCluster:
         ready_workers=status.get("readyWorkerReplicas") or 0,
         head_waiting=_words_when(conditions.get("HeadPodReady"), "False"),
         replica_failure=_words_when(conditions.get("ReplicaFailure"), "True"),
+        owner_uid=_controller_uid(metadata),
     )
 
 
@@ -120,6 +121,8 @@ def pod_of(body: Body) -> Pod:
     containers = [*(status.get("initContainerStatuses") or ()), *started.values()]
     # KubeRay takes the first container as Ray's.
     ray = started.pop(((spec.get("containers") or [{}])[0]).get("name") or "", {})
+    owner = _controller(metadata)
+    cluster = owner if owner.get("kind") == "RayCluster" else {}
     return Pod(
         namespace=shared(metadata.get("namespace", "")),
         name=metadata["name"],
@@ -132,7 +135,9 @@ def pod_of(body: Body) -> Pod:
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         deleting="deletionTimestamp" in metadata,
         created=_time(metadata.get("creationTimestamp")) or _EPOCH,
-        waiting=_waiting(containers),
+        cluster_uid=shared(cluster.get("uid") or ""),
+        cluster_name=shared(cluster.get("name") or ""),
+        waiting=tuple(_waiting(containers)),
         unschedulable=unschedulable[1] if unschedulable and unschedulable[0] == "Unschedulable" else None,
         disrupted=": ".join(filter(None, disrupted)) if disrupted else None,
         status_reason=status.get("reason") or "",
@@ -146,14 +151,13 @@ def pod_of(body: Body) -> Pod:
     )
 
 
-def _waiting(containers: Iterable[Body]) -> tuple[str, str] | None:
+def _waiting(containers: Iterable[Body]) -> Iterable[Waiting]:
     for container in containers:
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason") or ""
         # What every healthy pod reports.
         if reason and reason not in ("PodInitializing", "ContainerCreating"):
-            return reason, waiting.get("message") or ""
-    return None
+            yield Waiting(shared(container.get("name") or ""), reason, waiting.get("message") or "")
 
 
 def _terminations(containers: Iterable[Body]) -> Iterable[Termination]:
@@ -174,10 +178,11 @@ def _lost_helper(containers: Iterable[Body]) -> Termination | None:
 
 def _termination(container: Body, ended: Body) -> Termination:
     return Termination(
-        container=container.get("name") or "",
+        container=shared(container.get("name") or ""),
         exit_code=ended.get("exitCode") or 0,
         reason=ended.get("reason") or "",
         message=(ended.get("message") or "")[-MAX_MESSAGE:],
+        finished=_time(ended.get("finishedAt")),
     )
 
 
@@ -187,11 +192,13 @@ def _words_when(condition: Body | None, status: str) -> tuple[str, str] | None:
     return condition.get("reason") or "", condition.get("message") or ""
 
 
+def _controller(metadata: Body) -> Body:
+    return next((owner for owner in metadata.get("ownerReferences") or () if owner.get("controller")), {})
+
+
 def _controller_uid(metadata: Body) -> str | None:
-    for owner in metadata.get("ownerReferences") or ():
-        if owner.get("controller"):
-            return str(shared(owner["uid"]))
-    return None
+    uid = _controller(metadata).get("uid")
+    return None if uid is None else str(shared(uid))
 
 
 def _label(metadata: Body, key: str) -> str:

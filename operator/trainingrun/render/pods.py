@@ -142,7 +142,7 @@ def _pod(
     is_head = group == RAY_HEAD_VALUE
     limits = {name: str(amount) for name, amount in resources.limits.items()}
     return PodTemplate(
-        container="ray-head" if is_head else "ray-worker",
+        container=contract_pods.HEAD_CONTAINER if is_head else contract_pods.WORKER_CONTAINER,
         labels={**object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
         annotations=annotations or {},
         env=pod_environment.merged(

@@ -75,6 +75,23 @@ class HeadFailure(StatusModel):
     pod: Text = Field(default="", description="Name of the pod.")
 
 
+class Suspicion(StatusModel):
+    """A failure of the newest attempt, or of the run, that ends it unless it turns out to be none.
+
+    What is seen is not always true, or may heal, or may have a cause that is seen a moment later.
+    """
+
+    attempt: int = Field(ge=-1, le=MAX_INDEX, description="Number of the attempt; -1 before the first.")
+    failure_class: Text = Field(description="Class of the failure.")
+    message: Text = Field(default="", description="Why it is suspected, at most 1,024 characters.")
+    exit_code: int | None = Field(default=None, description="Exit code of the driver, if it ended with one.")
+    node: Text = Field(default="", description="Node on which it was seen.")
+    pod: Text = Field(default="", description="Pod on which it was seen.")
+    has_ended: bool = Field(default=False, description="Whether the attempt has ended, and only the cause is open.")
+    since: Time = Field(description="Since when this has been seen at every look.")
+    until: Time = Field(description="When it becomes final if it is still seen then.")
+
+
 class Attempt(StatusModel):
     """One attempt, that is one RayJob."""
 
@@ -107,7 +124,6 @@ class Attempt(StatusModel):
     )
     admitted: bool = Field(default=False, description="Whether its RayJob is admitted, not suspended by a queue.")
     stopping: bool = Field(default=False, description="Whether it is being ended because the run was suspended.")
-    missing_since: Time | None = Field(default=None, description="When its RayJob was first found missing.")
     ray_cluster_name: Text | None = Field(default=None, description="RayCluster of the last seen head.")
     head_pod_uid: Text | None = Field(default=None, alias="headPodUID", description="Uid of the head's pod.")
     former_head_pod_uids: tuple[Text, ...] | None = Field(
@@ -181,6 +197,9 @@ class Status(StatusModel):
         default=None, max_length=MAX_ATTEMPTS, description="The last 10 attempts, oldest first."
     )
     failures: Count = Field(default=0, description="Failures so far that count against backoffLimit.")
+    suspected: Suspicion | None = Field(
+        default=None, description="A failure that is seen but must hold for a while before it counts."
+    )
     pods: Text | None = Field(default=None, description="Ready pods out of all pods, for example 5/7.")
     usage: Usage | None = Field(default=None, description="How the run's time was spent.")
     outputs: Outputs | None = Field(default=None, description="What the run has produced.")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from trainingrun.status.conditions import Condition, ConditionType, conditions_of
-from trainingrun.status.fields import MAX_COUNT, MAX_INDEX, Attempt, Outputs, StatusModel, Usage
+from trainingrun.status.fields import MAX_COUNT, MAX_INDEX, Attempt, Outputs, StatusModel, Suspicion, Usage
 from trainingrun.status.json_values import integer_of, list_of, time_of
 
 Part = TypeVar("Part", bound=StatusModel)
@@ -26,6 +26,7 @@ class Recorded:
 
     attempts: tuple[Attempt, ...]
     failures: int
+    suspected: Suspicion | None
     conditions: Mapping[ConditionType, Condition]
     start_time: datetime | None
     completion_time: datetime | None
@@ -53,6 +54,7 @@ def recorded_of(status: Mapping[str, Any], now: datetime) -> Recorded:
     return Recorded(
         attempts=attempts,
         failures=_failures(status.get("failures"), attempts),
+        suspected=_part(Suspicion, status.get("suspected")),
         conditions=conditions_of(status.get("conditions"), now),
         start_time=time_of(status.get("startTime")),
         completion_time=time_of(status.get("completionTime")),

@@ -6,29 +6,29 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from seen_objects import a_run, at, job, pod, ray_said
+from seen_objects import NOW, a_run, at, ended_container, job, pod, ray_said, waits
 
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.failures import Evidence, Failure, failure_of_ended, head_failure, oldest_first
-from trainingrun.failures.pod_evidence import doubled_head, image_never_pulled
-from trainingrun.observed import Pod, RayJob, Termination
+from trainingrun.failures.pod_evidence import doubled_head, image_impossible, image_refused
+from trainingrun.observed import Pod, RayJob
 from trainingrun.spec.run import RunSpec
 
 RUN = a_run().run
 assert RUN is not None
 SPEC: RunSpec = RUN.spec
 
-OOM = Termination("ray-worker", 137, "OOMKilled", "")
-CRASH = Termination("ray-worker", 139, "Error", "")
-SIDECAR = Termination("autoscaler", 137, "OOMKilled", "")
+OOM = ended_container()
+CRASH = ended_container("Error", 139)
+SIDECAR = ended_container(container="autoscaler")
 TAKEN = pod("trainer", name="taken", disrupted="PreemptionByScheduler: preempted by a pod of higher priority")
-OUT_OF_MEMORY = pod("trainer", name="full", terminations=(OOM,))
+OUT_OF_MEMORY = pod("trainer", name="full", terminations=OOM)
 EVICTED = pod(
     "data", name="evicted", phase="Failed", status_reason="Evicted", status_message="low on ephemeral-storage"
 )
-CRASHED = pod("trainer", name="crashed", node="node-9", terminations=(CRASH,))
-UNPULLED = pod("trainer", name="unpulled", ready=False, waiting=("ImagePullBackOff", "connection refused"))
-SIDECAR_ENDED = pod("head", name="sidecar", terminations=(SIDECAR,))
+CRASHED = pod("trainer", name="crashed", node="node-9", terminations=CRASH)
+UNPULLED = pod("trainer", name="unpulled", ready=False, waiting=waits("ImagePullBackOff", "connection refused"))
+SIDECAR_ENDED = pod("head", name="sidecar", terminations=SIDECAR)
 MEMORY_MONITOR = "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory."
 XID = "NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus."
 ECC = "RuntimeError: CUDA error: uncorrectable ECC error encountered"
@@ -43,7 +43,8 @@ ENDINGS: list[tuple[str, RayJob, tuple[Pod, ...], str]] = [
     ("Ray failed", job("Failed", **ray_said(14)), (), "Infrastructure"),
     ("a script of one's own", job("Failed", **ray_said(1)), (), "UserError"),
     ("any other code", job("Failed", **ray_said(33)), (), "UserError"),
-    ("SIGTERM without a handler", job("Failed", **ray_said(-15)), (), "Preempted"),
+    ("SIGTERM without a handler", job("Failed", **ray_said(-15)), (), "Infrastructure"),
+    ("SIGTERM, and a pod was taken away", job("Failed", **ray_said(-15)), (TAKEN,), "Preempted"),
     ("SIGKILL", job("Failed", **ray_said(-9)), (), "Infrastructure"),
     ("Xid in a training failure", job("Failed", **ray_said(13, XID)), (), "AcceleratorFault"),
     ("ECC in a failure of Ray", job("Failed", **ray_said(14, ECC)), (), "AcceleratorFault"),
@@ -70,7 +71,7 @@ ENDINGS: list[tuple[str, RayJob, tuple[Pod, ...], str]] = [
 
 
 def failed(ray_job: RayJob, pods: Iterable[Pod], waited_for: Failure | None = None) -> Failure:
-    return failure_of_ended(Evidence(SPEC, ray_job, oldest_first(pods), waited_for=waited_for))
+    return failure_of_ended(Evidence(SPEC, ray_job, oldest_first(pods), NOW, waited_for=waited_for)).failure
 
 
 @pytest.mark.parametrize(("what", "ray_job", "pods", "expected"), ENDINGS, ids=[ending[0] for ending in ENDINGS])
@@ -89,7 +90,7 @@ STRONGER: list[tuple[str, dict[str, Any], tuple[Pod, ...], str]] = [
     ("an eviction over a training failure", ray_said(13), (EVICTED,), "Infrastructure"),
     ("a driver that ran over a pod that joins late", ray_said(13), (UNPULLED,), "UserError"),
     ("a pod out of memory over an image", {}, (UNPULLED, OUT_OF_MEMORY), "OutOfMemory"),
-    ("an image over KubeRay's reason", {"reason": "SubmissionFailed"}, (UNPULLED,), "ImagePull"),
+    ("KubeRay's reason over a pod that joins late", {"reason": "SubmissionFailed"}, (UNPULLED,), "Infrastructure"),
     ("an exit code over KubeRay's reason", {**ray_said(13), "reason": "SubmissionFailed"}, (), "UserError"),
 ]
 
@@ -106,8 +107,8 @@ def test_an_eviction_that_is_also_a_disruption_counts_as_infrastructure() -> Non
 
 
 def test_of_two_pods_the_older_one_is_the_cause() -> None:
-    late = pod("trainer", name="a-late", created=at(0), terminations=(OOM,))
-    early = pod("trainer", name="z-early", created=at(-90), terminations=(OOM,))
+    late = pod("trainer", name="a-late", created=at(0), terminations=OOM)
+    early = pod("trainer", name="z-early", created=at(-90), terminations=OOM)
     assert failed(job("Failed"), (late, early)).pod == "z-early"
 
 
@@ -148,29 +149,32 @@ def test_what_was_waited_for_explains_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "message", "is_final"),
+    ("reason", "message", "is_impossible", "is_refused"),
     [
-        ("InvalidImageName", "", True),
-        ("ErrImageNeverPull", "", True),
-        ("ErrImagePull", "manifest unknown: manifest unknown", True),
-        ("ErrImagePull", 'docker.io/acme/no: Not Found: "latest"', True),
-        ("ImagePullBackOff", "unauthorized: authentication required", True),
-        ("ImagePullBackOff", "pull access denied for acme", True),
-        ("ErrImagePull", "dial tcp: i/o timeout", False),
-        ("ImagePullBackOff", 'Back-off pulling image "acme"', False),
-        ("CrashLoopBackOff", "the config map was not found", False),
+        ("InvalidImageName", "", True, False),
+        ("ErrImageNeverPull", "", True, False),
+        ("ErrImagePull", "manifest unknown: manifest unknown", False, True),
+        ("ErrImagePull", 'docker.io/acme/no: Not Found: "latest"', False, True),
+        ("ImagePullBackOff", "unauthorized: authentication required", False, True),
+        ("ImagePullBackOff", "pull access denied for acme", False, True),
+        ("ErrImagePull", "dial tcp: i/o timeout", False, False),
+        ("ImagePullBackOff", 'Back-off pulling image "acme"', False, False),
+        ("CrashLoopBackOff", "the config map was not found", False, False),
     ],
 )
-def test_an_image_that_waiting_cannot_fix_is_told_apart(reason: str, message: str, is_final: bool) -> None:
-    waiting = pod("head", ready=False, waiting=(reason, message))
-    assert (image_never_pulled(waiting) is not None) == is_final
+def test_images_that_no_wait_can_heal_are_told_apart(
+    reason: str, message: str, is_impossible: bool, is_refused: bool
+) -> None:
+    waiting = pod("head", ready=False, waiting=waits(reason, message))
+    assert (image_impossible(waiting) is not None) == is_impossible
+    assert (image_refused(None)(waiting) is not None) == is_refused
 
 
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
         (pod("head", disrupted="EvictionByEvictionAPI: drained"), "Preempted"),
-        (pod("head", terminations=(Termination("ray-head", 137, "OOMKilled", ""),)), "OutOfMemory"),
+        (pod("head", terminations=ended_container(container="ray-head")), "OutOfMemory"),
         (pod("head", status_reason="Evicted"), "Infrastructure"),
         (SIDECAR_ENDED, None),
         (pod("head", deleting=True), None),
@@ -178,7 +182,7 @@ def test_an_image_that_waiting_cannot_fix_is_told_apart(reason: str, message: st
     ids=["drained", "memory", "evicted", "autoscaler ended", "only deleted"],
 )
 def test_a_head_tells_of_its_own_end(head: Pod, expected: str | None) -> None:
-    failure = head_failure(SPEC, head)
+    failure = head_failure(SPEC, head, NOW)
     assert (failure.failure_class if failure else None) == expected
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seen_objects import a_run, job, pod, ray_said
+from seen_objects import NOW, a_run, ended_container, job, pod, ray_said, waits
 
 from trainingrun.contract.records import AttemptEnded, Notice
 from trainingrun.failures import Evidence, Failure, failure_of_ended, oldest_first
 from trainingrun.failures.last_words import MAX_BYTES, driver_words, joined, last_words
-from trainingrun.observed import Pod, RayJob, Termination, ray_job_of
+from trainingrun.observed import Pod, RayJob, ray_job_of
 from trainingrun.spec.run import RunSpec
 
 MAX_MESSAGE = 4096
@@ -29,7 +29,7 @@ SPEC: RunSpec = RUN.spec
 
 
 def failed(ray_job: RayJob, pods: Iterable[Pod]) -> Failure:
-    return failure_of_ended(Evidence(SPEC, ray_job, oldest_first(pods)))
+    return failure_of_ended(Evidence(SPEC, ray_job, oldest_first(pods), NOW)).failure
 
 
 def record(message: str) -> str:
@@ -130,7 +130,7 @@ def test_colours_and_characters_that_terminals_act_on_are_taken_out() -> None:
     ],
 )
 def test_a_pod_out_of_memory_tells_the_limit_and_its_field(group: str, container: str, limit: str) -> None:
-    killed = pod(group, name="p", terminations=(Termination(container, 137, "OOMKilled", ""),))
+    killed = pod(group, name="p", terminations=ended_container(container=container))
     said = words_of(killed)
     assert said.startswith(f"container {container} of pod p on node node-1 was killed") and limit in said
 
@@ -147,8 +147,11 @@ def test_a_pod_out_of_memory_tells_the_limit_and_its_field(group: str, container
             ["pod p was evicted: low on ephemeral-storage"],
         ),
         (
-            words_of(pod(name="p", ready=False, waiting=("ErrImagePull", "manifest unknown"))),
-            ["ErrImagePull: manifest unknown"],
+            words_of(
+                pod(name="p", ready=False, waiting=waits("ErrImagePull", "manifest unknown")),
+                reason="PreRunningDeadlineExceeded",
+            ),
+            ["training did not start in time: ErrImagePull: manifest unknown"],
         ),
         (words_of(reason="SubmissionFailed", message="dial tcp"), ["SubmissionFailed: dial tcp"]),
         (words_of(deployment_status="ValidationFailed", message="name too long"), ["name too long"]),
@@ -174,7 +177,7 @@ def test_a_stop_that_left_no_message_is_told_without_its_exit_code() -> None:
         failed(job("Failed", reason="SubmissionFailed", message="y" * 20_000), ()),
         failed(job("Failed"), [pod(disrupted="z" * 30_000)]),
         failed(job("Failed"), [pod(status_reason="Evicted", status_message="z" * 30_000)]),
-        failed(job("Failed"), [pod(waiting=("ErrImagePull", "z" * 30_000))]),
+        failed(job("Failed", reason="PreRunningDeadlineExceeded"), [pod(waiting=waits("ErrImagePull", "z" * 30_000))]),
         failed(job("Failed", deployment_status="ValidationFailed", message="z" * 30_000), ()),
     ],
     ids=["log", "wide characters", "kuberay", "disruption", "eviction", "image", "validation"],

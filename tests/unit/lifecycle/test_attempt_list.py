@@ -13,18 +13,21 @@ from seen_objects import (
     after_look,
     at,
     cluster,
+    ended_container,
     entry,
     job,
     pod,
     pods,
     ray_said,
     seen,
+    settled,
     status,
     status_of,
     text_of,
+    waits,
 )
 
-from trainingrun.observed import Observed, Pod, RunObject, Termination
+from trainingrun.observed import Observed, Pod, RunObject
 
 
 def newest(run: RunObject, observed: Observed, seconds: float = 0) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def test_a_live_attempt_stands_where_its_ray_job_does(observed: Observed, outcom
 
 def test_a_failed_attempt_keeps_all_that_is_known_of_its_end() -> None:
     ended = seen("Failed", ended=at(-3), **ray_said(14, "RayActorError: the node died"))
-    crashed = pod("trainer", name="crashed", node="node-9", terminations=(Termination("ray-worker", 139, "Error", ""),))
+    crashed = pod("trainer", name="crashed", node="node-9", terminations=ended_container("Error", 139))
     looked = newest(running(), Observed(ended.ray_jobs, ended.ray_clusters, (*ended.pods, crashed)))
     assert {
         "outcome": "Failed",
@@ -79,8 +82,8 @@ def test_a_failed_attempt_keeps_all_that_is_known_of_its_end() -> None:
 
 
 @pytest.mark.parametrize("ended", [at(900), at(-86_400), None], ids=["the future", "before its start", "unknown"])
-def test_an_end_that_cannot_be_true_is_now(ended: Any) -> None:
-    assert newest(running(), seen("Failed", exit_code=13, ended=ended))["endTime"] == text_of(NOW)
+def test_an_end_that_cannot_be_true_is_when_it_was_first_seen(ended: Any) -> None:
+    assert settled(running(), seen("Failed", exit_code=13, ended=ended))["attempts"][-1]["endTime"] == text_of(NOW)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,19 @@ def test_the_pause_grows_with_the_failures_that_count(before: int, exit_code: in
     written = status_of(run, seen("Failed", exit_code=exit_code), NOW)
     assert written["failures"] == failures
     assert written["attempts"][-1]["retryTime"] == text_of(at(pause))
+
+
+@pytest.mark.parametrize(
+    ("before", "lasted", "pause"),
+    [(0, 5, 10), (1, 5, 20), (3, 5, 80), (9, 5, 360), (3, 3600, 10)],
+    ids=["first", "second", "fourth", "tenth", "after hours of training"],
+)
+def test_the_pause_grows_with_the_failures_in_a_row_that_do_not_count(before: int, lasted: int, pause: int) -> None:
+    """Without a limit to their number, they would repeat every ten seconds for ever."""
+    times = {"startTime": text_of(at(-lasted)), "endTime": text_of(NOW)}
+    earlier = [entry(index, "Failed", failureClass="Preempted", counted=False, **times) for index in range(before)]
+    run = a_run(status=status(*earlier, entry(before)))
+    assert newest(run, seen("Failed", before, exit_code=11))["retryTime"] == text_of(at(pause))
 
 
 def test_an_attempt_that_ended_is_never_looked_at_again() -> None:
@@ -124,11 +140,11 @@ def test_an_attempt_whose_end_nobody_saw_is_closed_when_a_later_one_exists() -> 
 def test_a_ray_job_that_vanished_counts_as_deleted_only_after_a_while() -> None:
     """A cache may lag behind: nothing is concluded from the first sight."""
     missing = after_look(running(), NOTHING)
-    assert missing.status["attempts"][-1]["missingSince"] == text_of(NOW)
+    assert missing.status["suspected"]["until"] == text_of(at(30))
     assert newest(missing, NOTHING, 29)["outcome"] == "Running"
     gone = newest(missing, NOTHING, 30)
     assert (gone["outcome"], gone["failureClass"], gone["counted"]) == ("Failed", "Infrastructure", True)
-    assert "missingSince" not in newest(missing, seen("Running"), 30)
+    assert "suspected" not in status_of(missing, seen("Running"), at(30))
 
 
 def test_a_ray_job_that_somebody_deletes_is_an_infrastructure_failure() -> None:
@@ -144,17 +160,21 @@ def test_success_counts_even_when_its_ray_job_is_being_deleted() -> None:
 
 
 def test_an_image_that_does_not_exist_ends_an_attempt_that_starts() -> None:
-    broken = Observed((job("Starting"),), (cluster(),), (pod(ready=False, waiting=("ErrImagePull", "not found")),))
-    assert newest(a_run(), broken)["failureClass"] == "ImagePull"
+    broken = Observed((job("Starting"),), (cluster(),), (pod(ready=False, waiting=waits("ErrImagePull", "not found")),))
+    assert settled(a_run(), broken)["attempts"][-1]["failureClass"] == "ImagePull"
 
 
 def test_an_image_that_cannot_be_reached_does_not_end_it() -> None:
-    waiting = Observed((job("Starting"),), (cluster(),), (pod(ready=False, waiting=("ErrImagePull", "i/o timeout")),))
+    waiting = Observed(
+        (job("Starting"),), (cluster(),), (pod(ready=False, waiting=waits("ErrImagePull", "i/o timeout")),)
+    )
     assert newest(a_run(), waiting)["outcome"] == "Pending"
 
 
 def test_an_image_of_a_pod_that_joins_late_does_not_end_training() -> None:
-    late = Observed((job(),), (cluster(),), (*pods(), pod(name="x", ready=False, waiting=("ErrImagePull", "denied"))))
+    late = Observed(
+        (job(),), (cluster(),), (*pods(), pod(name="x", ready=False, waiting=waits("ErrImagePull", "denied")))
+    )
     assert newest(running(), late)["outcome"] == "Running"
 
 
@@ -162,13 +182,14 @@ def test_an_image_of_a_pod_that_joins_late_does_not_end_training() -> None:
     ("waiting", "failure_class"),
     [
         (pod(ready=False, unschedulable="0/3 nodes are available"), "Infrastructure"),
-        (pod(ready=False, waiting=("ErrImagePull", "i/o timeout")), "ImagePull"),
+        (pod(ready=False, waiting=waits("ErrImagePull", "i/o timeout")), "ImagePull"),
     ],
     ids=["no node", "no image"],
 )
 def test_a_start_that_came_too_late_is_told_by_what_it_waited_for(waiting: Pod, failure_class: str) -> None:
     """The pods are gone when KubeRay gives up."""
     starting = after_look(a_run(), Observed((job("Starting"),), (cluster(),), (waiting,)))
-    late = newest(starting, Observed((job("Failed", reason="PreRunningDeadlineExceeded"),)), 3600)
+    ended = Observed((job("Failed", reason="PreRunningDeadlineExceeded"),))
+    late = settled(starting, ended, at(3600))["attempts"][-1]
     assert late["failureClass"] == failure_class
     assert late["message"].startswith("training did not start in time: Pod mnist-0-trainer: ")

@@ -22,6 +22,7 @@ from seen_objects import (
     status_of,
     text_of,
     verdict,
+    waits,
 )
 
 from trainingrun.errors import Problem
@@ -66,7 +67,7 @@ def test_a_verdict_never_changes(observed: Observed) -> None:
 
 
 def test_the_longest_words_fit_into_a_condition() -> None:
-    waiting = pod(ready=False, waiting=("CreateContainerError", "x" * 50_000))
+    waiting = pod(ready=False, waiting=waits("CreateContainerError", "x" * 50_000))
     assert len(said(a_run(), Observed((job("Starting"),), (cluster(),), (waiting,)), "PodsReady")[2]) == 32_768
 
 

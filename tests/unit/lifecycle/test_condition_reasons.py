@@ -14,6 +14,7 @@ from seen_objects import (
     after_look,
     at,
     cluster,
+    ended_container,
     entry,
     job,
     pod,
@@ -21,18 +22,21 @@ from seen_objects import (
     status,
     status_of,
     text_of,
+    waits,
 )
 
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.lifecycle.waiting import refusal_reason
-from trainingrun.observed import Observed, RunObject, Termination
+from trainingrun.observed import Observed, RunObject
 from trainingrun.status.conditions import REFUSALS, Reason
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, retryTime=text_of(at(40)))
 SCHEDULER = "0/7 nodes are available: 7 Insufficient nvidia.com/gpu. preemption: not eligible."
 WAITING_FOR_NODE = pod("trainer", name="t", ready=False, unschedulable=SCHEDULER)
-WAITING_FOR_IMAGE = pod("head", name="h", ready=False, waiting=("ImagePullBackOff", "connection refused"))
-CRASHING = pod("data", name="d", ready=False, waiting=("CrashLoopBackOff", "back-off 10s restarting failed container"))
+WAITING_FOR_IMAGE = pod("head", name="h", ready=False, waiting=waits("ImagePullBackOff", "connection refused"))
+CRASHING = pod(
+    "data", name="d", ready=False, waiting=waits("CrashLoopBackOff", "back-off 10s restarting failed container")
+)
 
 
 def condition(written: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -89,9 +93,7 @@ CASES: list[tuple[str, RunObject, Observed, str, tuple[str, str, str]]] = [
     (
         "PodsReady",
         a_run(),
-        starting(
-            replace(CRASHING, terminations=(Termination("ray-worker", 1, "Error", "at line 3\nValueError: no\n"),))
-        ),
+        starting(replace(CRASHING, terminations=ended_container("Error", 1, message="at line 3\nValueError: no\n"))),
         "what a container said before its end",
         ("False", "ContainerError", "; container ray-worker ended with exit code 1: Error: ValueError: no"),
     ),
@@ -196,7 +198,8 @@ CASES: list[tuple[str, RunObject, Observed, str, tuple[str, str, str]]] = [
 def test_a_condition_says_why(
     kind: str, run: RunObject, observed: Observed, what: str, expected: tuple[str, str, str]
 ) -> None:
-    holds, reason, words = said(run, observed, kind)
+    seen_before = after_look(run, observed, at(-10)) if kind == "Failed" else run
+    holds, reason, words = said(seen_before, observed, kind)
     assert (holds, reason) == expected[:2] and expected[2] in words
 
 

@@ -5,10 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from seen_objects import NOW, a_run, after_look, at, cluster, entry, job, pod, pods, seen, status, status_of, text_of
+from seen_objects import (
+    NOW,
+    a_run,
+    after_look,
+    at,
+    cluster,
+    ended_container,
+    entry,
+    job,
+    pod,
+    pods,
+    seen,
+    settled,
+    status,
+    status_of,
+    text_of,
+)
 
 from trainingrun.lifecycle import decide
-from trainingrun.observed import Observed, RunObject, Termination
+from trainingrun.observed import Observed, RunObject
 
 
 def restarted(times: int, phase: str = "Running", **fields: Any) -> Observed:
@@ -75,7 +91,7 @@ def test_while_the_cluster_starts_the_start_deadline_is_the_bound() -> None:
 
 
 def test_a_head_out_of_memory_ends_the_run_also_where_it_was_started_again() -> None:
-    killed = restarted(1, terminations=(Termination("ray-head", 137, "OOMKilled", ""),))
+    killed = restarted(1, terminations=ended_container(container="ray-head"))
     assert newest(running(), killed)["failureClass"] == "OutOfMemory"
 
 
@@ -83,7 +99,7 @@ def test_training_has_the_whole_time_for_its_next_report() -> None:
     run = a_run(status=status(entry()), progressDeadlineSeconds=100)
     again = after_look(run, restarted(1), at(60))
     assert newest(again, restarted(1), 159)["outcome"] == "Running"
-    assert newest(again, restarted(1), 160)["failureClass"] == "Hang"
+    assert settled(again, restarted(1), at(160))["attempts"][-1]["failureClass"] == "Hang"
 
 
 def test_what_an_older_operator_did_not_record_is_not_counted() -> None:

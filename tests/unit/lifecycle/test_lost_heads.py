@@ -5,9 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from seen_objects import NOW, QUEUED, a_run, after_look, at, cluster, entry, job, pod, pods, seen, status, status_of
+from seen_objects import (
+    NOW,
+    QUEUED,
+    a_run,
+    after_look,
+    at,
+    cluster,
+    ended_container,
+    entry,
+    job,
+    pod,
+    pods,
+    seen,
+    status,
+    status_of,
+)
 
-from trainingrun.observed import Observed, Pod, RunObject, Termination
+from trainingrun.observed import Observed, Pod, RunObject
 
 OLD_HEAD = "uid-mnist-0-head"
 
@@ -63,14 +78,14 @@ def test_a_lost_head_counts_by_the_cause_that_was_seen(end: dict[str, str], fail
 
 
 def test_a_head_out_of_memory_ends_the_run_before_kuberay_makes_another() -> None:
-    killed = pod("head", terminations=(Termination("ray-head", 137, "OOMKilled", ""),))
+    killed = pod("head", terminations=ended_container(container="ray-head"))
     written = status_of(running(), with_head(killed), NOW)
     assert (written["state"], written["attempts"][-1]["failureClass"]) == ("Failed", "OutOfMemory")
 
 
 def test_a_rule_may_let_a_head_out_of_memory_be_replaced() -> None:
     rules = {"rules": [{"action": "Count", "onClasses": ["OutOfMemory"]}]}
-    killed = pod("head", terminations=(Termination("ray-head", 137, "OOMKilled", ""),))
+    killed = pod("head", terminations=ended_container(container="ray-head"))
     assert newest(running(failurePolicy=rules), with_head(killed))["outcome"] == "Running"
 
 

@@ -19,6 +19,7 @@ from seen_objects import (
     job,
     seen,
     status,
+    suspected,
     text_of,
     verdict,
 )
@@ -27,6 +28,7 @@ from trainingrun.lifecycle import decide
 from trainingrun.lifecycle.permission import Creation, FreshRead
 from trainingrun.observed import Observed, RunObject
 
+MISSING = suspected("Infrastructure", -10)
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, endTime=text_of(NOW))
 FINAL = entry(0, "Failed", failureClass="UserError", endTime=text_of(NOW))
 
@@ -58,7 +60,7 @@ def look(run: RunObject, observed: Observed, now: datetime = NOW) -> float | Non
         ),
         ("KubeRay has not noticed for a minute", a_run(status=status(entry(0))), seen("New"), 3540),
         ("KubeRay has just been asked", a_run(status=status(entry(0))), seen("New", created=at(-20)), 40),
-        ("a RayJob is missing", a_run(status=status(entry(0, missingSince=text_of(at(-10))))), NOTHING, 20),
+        ("a RayJob is missing", a_run(status=status(entry(0), suspected=MISSING)), NOTHING, 20),
         ("training runs", a_run(status=status(entry(0))), seen("Running"), 1770),
         ("training reports", a_run(status={**status(entry(0)), **reported(-100 + 90)}), seen("Running"), 1790),
         (
@@ -152,5 +154,6 @@ def test_at_the_look_that_was_planned_the_deadline_is_over(run: RunObject) -> No
     due = decide(run, seen("Running"), at(10)).look_again
     assert due == at(60)
     before, then = after_look(run, seen("Running"), at(59)), after_look(run, seen("Running"), at(60))
-    outcomes = [looked.status["attempts"][0]["outcome"] for looked in (before, then)]
-    assert outcomes == ["Running", "Failed"]
+    assert ["suspected" in looked.status for looked in (before, then)] == [False, True]
+    assert decide(then, seen("Running"), at(60)).look_again == at(70)
+    assert after_look(then, seen("Running"), at(70)).status["attempts"][0]["outcome"] == "Failed"

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from seen_objects import NOTHING, NOW, QUEUED, UID, a_run, after_look, at, entry, seen, status, status_of, text_of
+from seen_objects import (
+    NOTHING,
+    NOW,
+    QUEUED,
+    UID,
+    a_run,
+    after_look,
+    at,
+    entry,
+    seen,
+    settled,
+    status,
+    status_of,
+    text_of,
+)
 
 from trainingrun.observed import Observed, RunObject
 
@@ -160,13 +174,13 @@ def test_time_at_machines_is_limited_and_time_in_a_queue_is_not(
     outcome = "Pending" if activity == "Queued" else "Running"
     run = a_run(labels=labels, status=status(entry(0, outcome), usage=usage), activeDeadlineSeconds=100)
     assert status_of(run, observed, at(49))["state"] != "Failed"
-    assert (status_of(run, observed, at(50))["state"] == "Failed") == is_over
+    assert (settled(run, observed, at(50))["state"] == "Failed") == is_over
 
 
 def test_a_run_over_its_limit_fails_for_good_and_says_which_limit() -> None:
     usage = {"activity": "Training", "since": text_of(NOW)}
     run = a_run(status=status(entry(), usage=usage), activeDeadlineSeconds=100)
-    (attempt,) = status_of(run, seen("Running"), at(100))["attempts"]
+    (attempt,) = settled(run, seen("Running"), at(100))["attempts"]
     assert (attempt["failureClass"], attempt["counted"], "retryTime" in attempt) == ("DeadlineExceeded", False, False)
     assert attempt["message"].endswith("activeDeadlineSeconds, which is 100")
 
@@ -175,7 +189,7 @@ def test_a_run_between_two_attempts_is_limited_too() -> None:
     usage = {"activity": "Restarting", "since": text_of(NOW), "activeSeconds": 95}
     failed = entry(0, "Failed", failureClass="Infrastructure", retryTime=text_of(at(300)))
     run = a_run(status=status(failed, usage=usage), activeDeadlineSeconds=100)
-    written = status_of(run, NOTHING, at(5))
+    written = settled(run, NOTHING, at(40))
     assert (written["state"], len(written["attempts"])) == ("Failed", 1)
 
 

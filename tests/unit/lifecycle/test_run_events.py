@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from seen_objects import NOTHING, QUEUED, a_run, after_look, at, entry, job, pod, pods, seen, status, text_of
+from seen_objects import NOTHING, QUEUED, a_run, after_look, at, entry, job, pod, pods, seen, status, suspected, text_of
 
 from trainingrun.lifecycle import decide
 from trainingrun.lifecycle.events import Event, events_of
@@ -108,7 +108,7 @@ LOOKS: list[tuple[RunObject, Observed, list[str]]] = [
     (a_run(), seen("Starting", ready=False), ["Valid", "NotQueued"]),
     (a_run(status=status(entry(0))), seen("Failed"), ["Infrastructure", "Valid"]),
     (
-        a_run(status=status(entry(0)), backoffLimit=0),
+        a_run(status=status(entry(0), suspected=suspected("Infrastructure", has_ended=True)), backoffLimit=0),
         Observed((job("Failed", reason="SubmissionFailed"),), pods=pods()),
         ["Infrastructure", "Valid", "Infrastructure"],
     ),

@@ -21,6 +21,7 @@ from seen_objects import (
     seen,
     status,
     status_of,
+    suspected,
     text_of,
     verdict,
 )
@@ -60,7 +61,13 @@ STATES: list[tuple[str, str, RunObject, Observed]] = [
     ("resumed too late to stop the end", "Suspending", a_run(status=status(entry(0, stopping=True))), seen("Running")),
     ("complete", "Complete", a_run(status=status(entry())), seen("Complete")),
     ("complete although to be suspended", "Complete", a_run(status=status(entry()), suspend=True), seen("Complete")),
-    ("failed for good", "Failed", a_run(status=status(entry())), seen("Failed", exit_code=13)),
+    (
+        "failed for good",
+        "Failed",
+        a_run(status=status(entry(), suspected=suspected("UserError", has_ended=True))),
+        seen("Failed", exit_code=13),
+    ),
+    ("failed, and its pods may speak", "Running", a_run(status=status(entry())), seen("Failed", exit_code=13)),
     ("complete, and all is gone", "Complete", a_run(status=COMPLETE), NOTHING),
     ("complete, and suspended afterwards", "Complete", a_run(status=COMPLETE, suspend=True), NOTHING),
     ("invalid", "Invalid", INVALID, NOTHING),

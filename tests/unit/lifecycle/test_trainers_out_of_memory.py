@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from seen_objects import NOW, a_run, cluster, entry, job, pod, pods, status, status_of
+from seen_objects import NOW, a_run, cluster, ended_container, entry, job, pod, pods, status, status_of
 
-from trainingrun.observed import Observed, Termination
+from trainingrun.observed import Observed
 
 
 def looked_at(observed: Observed, **spec: Any) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def looked_at(observed: Observed, **spec: Any) -> dict[str, Any]:
 
 
 def out_of_memory(group: str) -> Observed:
-    killed = pod(group, ready=False, terminations=(Termination("ray-worker", 137, "OOMKilled", ""),))
+    killed = pod(group, ready=False, terminations=ended_container())
     return Observed((job(),), (cluster(),), (*(other for other in pods() if other.group != group), killed))
 
 
