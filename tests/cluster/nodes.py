@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container_tool import ContainerTool, run, step
-from image_layers import copy_what_is_missing
+from go_binaries import binaries
+from shared_layers import share
 
 NAME = "trainingrun"
 CONTROL_PLANE = f"{NAME}-control-plane"
@@ -39,9 +40,18 @@ def load(tool: ContainerTool, images: Mapping[LoadedImage, Sequence[str]]) -> No
         ]
         if lacking:
             with step(f"{image.name} in {' and '.join(lacking)}"):
-                copy_what_is_missing(tool, image.built, lacking)
+                _bring(tool, image.built, lacking)
         for node in nodes:
             tool.run("exec", node, *_CTR, "tag", "--force", image.built, image.name)
+
+
+def _bring(tool: ContainerTool, image: str, nodes: Sequence[str]) -> None:
+    if tool.name == "podman":
+        share(tool, image, nodes)
+    else:
+        # Docker's layers may lie in a virtual machine, or in a store of another kind.
+        kind = str(binaries(("kind",))["kind"])
+        run([kind, "load", "docker-image", image, "--name", NAME, "--nodes", ",".join(nodes)], tool.environment)
 
 
 def offer_gpus(kubectl: Path, kubeconfig: Path) -> None:

@@ -13,12 +13,14 @@ _ROOT = Path(__file__).parents[2]
 OPERATOR = "registry.example/trainingrun-operator:0.1.0"
 TRAINER = "registry.example/trainingrun-trainer:0.1.0"
 _DOCKERFILES = {OPERATOR: "images/operator/Dockerfile", TRAINER: "images/trainer/Dockerfile"}
+# The GPUs of the cluster do not exist.
+_OPTIONS = {OPERATOR: [], TRAINER: ["--build-arg=CUDA=no"]}
 
 
 def project_images(tool: ContainerTool, base: str | None) -> list[LoadedImage]:
     """Build both; layers that have not changed are reused. `base` replaces the Dockerfiles' own base image."""
     arguments = [f"--build-arg=BASE_IMAGE={base}", *build_options(tool)] if base else []
-    return [_build(tool, name, dockerfile, arguments) for name, dockerfile in _DOCKERFILES.items()]
+    return [_build(tool, name, dockerfile, [*arguments, *_OPTIONS[name]]) for name, dockerfile in _DOCKERFILES.items()]
 
 
 def _build(tool: ContainerTool, name: str, dockerfile: str, arguments: list[str]) -> LoadedImage:
