@@ -1,4 +1,4 @@
-"""Installs torch without NVIDIA's libraries, for machines without a GPU: 2 GB instead of 6.6.
+"""Installs torch without NVIDIA's libraries, which are more than half of what it brings, for machines without a GPU.
 
     python without_cuda.py requirements FILE    # the lock file FILE without what only a GPU needs
     python without_cuda.py link                 # then, with the Python that it was installed for
@@ -99,9 +99,8 @@ class _Elf:
         """The names that others must have for it, each with its version if one of `libraries` is to have it."""
         versions = self._versions(libraries)
         content, strings = self._section(_SYMBOLS)
-        numbers, _ = self._section(_VERSION_OF_EACH)
-        each = zip(struct.iter_unpack("<I2xH16x", content), struct.iter_unpack("<H", numbers), strict=True)
-        for (name, section), (number,) in each:
+        numbers = struct.iter_unpack("<H", self._section(_VERSION_OF_EACH)[0])
+        for (name, section), (number,) in zip(struct.iter_unpack("<I2xH16x", content), numbers, strict=True):
             if name and not section:
                 yield self._string(strings + name), versions.get(number, "")
 
