@@ -34,7 +34,7 @@ define install
 endef
 
 $(STAMP): requirements/bootstrap.txt requirements/dev.txt images/trainer/without_cuda.py pyproject.toml
-	$(call install,requirements/dev.txt,7.5,3.1)
+	$(call install,requirements/dev.txt,7.4,3.1)
 
 # Less than setup installs, and enough to train.
 $(VENV)/.demo: requirements/bootstrap.txt requirements/demo.txt images/trainer/without_cuda.py pyproject.toml

@@ -6,6 +6,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / ".trainingrun" / "cluster"
 KUBECONFIG = FOLDER / "kubeconfig"
+KIND = FOLDER / "kind"
 KUBECTL = FOLDER / "kubectl"
 HELM = FOLDER / "helm"
 # The pods' common volume: a folder of this machine that both workers mount.

@@ -28,7 +28,7 @@ from kuberay import install_kuberay
 from leftovers import KERNEL_MODULES, remove_leftovers
 from node_image import node_image
 from nodes import DATA_NODE, NAME, TRAINER_NODE, load, offer_gpus
-from project_images import project_images
+from project_images import project_images, remove_older
 from shared_layers import layers_folder
 
 _HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def create() -> None:
     base = None if has_registry else base_image(tool)
     with step("programs"):
         kind, kubectl, helm = binaries(("kind", "kubectl", "helm")).values()
-    _link(kubectl, helm)
+    _link(kind, kubectl, helm)
     is_there = _is_ours(tool, kind)
     # Images wait for downloads and the disk while the node's programs are built, which takes the processors.
     with ThreadPoolExecutor() as beside:
@@ -61,7 +61,7 @@ def create() -> None:
 
 
 def delete() -> None:
-    """Remove the cluster and every trace of it but the images."""
+    """Remove the cluster and every trace of it but the newest images."""
     tool = find_tool(FOLDER)
     kind = binaries(("kind",))["kind"]
     if _exists(tool, kind):
@@ -72,9 +72,10 @@ def delete() -> None:
     if tool.succeeds("network", "inspect", "kind") and not tool.run("ps", "--all", "--quiet", "--filter=network=kind"):
         tool.run("network", "rm", "kind")
     remove_leftovers(tool)
+    remove_older(tool)
     for folder in (VOLUME, AUDIT):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in ("kubeconfig", "kubectl", "helm", "containers.conf", "sources.list", "kind.yaml"):
+    for file in ("kubeconfig", "kind", "kubectl", "helm", "containers.conf", "sources.list", "kind.yaml"):
         (FOLDER / file).unlink(missing_ok=True)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster_folder import KIND
 from container_tool import ContainerTool, run, step
-from go_binaries import binaries
 from shared_layers import share
 
 NAME = "trainingrun"
@@ -50,8 +50,7 @@ def _bring(tool: ContainerTool, image: str, nodes: Sequence[str]) -> None:
         share(tool, image, nodes)
     else:
         # Docker's layers may lie in a virtual machine, or in a store of another kind.
-        kind = str(binaries(("kind",))["kind"])
-        run([kind, "load", "docker-image", image, "--name", NAME, "--nodes", ",".join(nodes)], tool.environment)
+        run([str(KIND), "load", "docker-image", image, "--name", NAME, "--nodes", ",".join(nodes)], tool.environment)
 
 
 def offer_gpus(kubectl: Path, kubeconfig: Path) -> None:

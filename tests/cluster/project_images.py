@@ -36,3 +36,15 @@ def named_by_content(tool: ContainerTool, repository: str) -> str:
     name = f"{repository}:{identity[:12]}"
     tool.run("tag", f"{repository}:latest", name)
     return name
+
+
+def remove_older(tool: ContainerTool) -> None:
+    """Remove what was built of earlier code, which nothing else would; layers of the newest images stay."""
+    shape = "--format={{.Repository}} {{.Tag}} {{.ID}}"
+    images = [
+        line.split() for line in tool.run("images", shape, "--filter=reference=localhost/trainingrun/*").splitlines()
+    ]
+    newest = {repository: identity for repository, tag, identity in images if tag == "latest"}
+    for repository, tag, identity in images:
+        if identity != newest.get(repository, identity):
+            tool.run("rmi", f"{repository}:{tag}")
