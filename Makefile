@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SBOM := $(VENV)/sbom
 DEMO := .trainingrun/demo
+# Without NVIDIA's driver nothing can use its libraries, which are more than half of everything.
+CUDA ?= $(if $(wildcard /proc/driver/nvidia),yes,no)
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -19,15 +21,27 @@ help: ## List the targets
 
 setup: $(STAMP) ## Create .venv with every pinned dependency and this project in it
 
-$(STAMP): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+# $(call install,LOCK FILE,GB WITH CUDA,GB WITHOUT): fills .venv, having said how much that is.
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version)'
+	@echo "Installing $(1) into $(VENV): $(if $(filter yes,$(CUDA)),$(2) GB with CUDA; CUDA=no leaves it out,$(3) GB without CUDA; CUDA=yes adds it)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --require-hashes -r requirements/bootstrap.txt
-	$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(if $(filter yes,$(CUDA)),cat,$(PYTHON) images/trainer/without_cuda.py requirements) $(1) > $(VENV)/requirements.txt
+	$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes $(VENV)/requirements.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python images/trainer/without_cuda.py link
 	@touch $@
+endef
 
-demo: setup ## Train ResNet-18 on handwritten digits on this machine, in about two minutes
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt images/trainer/without_cuda.py pyproject.toml
+	$(call install,requirements/dev.txt,7.4,3.1)
+
+# Less than setup installs, and enough to train.
+$(VENV)/.demo: requirements/bootstrap.txt requirements/demo.txt images/trainer/without_cuda.py pyproject.toml
+	$(call install,requirements/demo.txt,6.8,2.5)
+
+demo: $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.demo) ## Train ResNet-18 on handwritten digits on this machine, in about two minutes
 	rm -rf $(DEMO)
 	$(BIN)/trainingrun convert sklearn:digits $(DEMO)/datasets/digits/train --hold-out 20 --split train
 	$(BIN)/trainingrun convert sklearn:digits $(DEMO)/datasets/digits/validation --hold-out 20 --split validation
@@ -88,6 +102,7 @@ lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
 	$(LOCK) pyproject.toml --extra trainer --extra webdataset -o requirements/trainer.txt
+	$(LOCK) pyproject.toml --extra trainer --extra demo --group install -o requirements/demo.txt
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) --group sbom -o requirements/sbom.txt
 

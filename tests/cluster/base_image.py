@@ -13,8 +13,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from container_tool import ClusterError, ContainerTool, require, run, step
+from container_tool import ClusterError, ContainerTool, run, step
 
+# What it takes to build it.
+PROGRAMS = ("debootstrap",)
 BASE_IMAGE = "localhost/trainingrun/debian:bookworm-slim"
 _SUITE = "bookworm"
 _PACKAGES = "python3,python3-venv,ca-certificates,procps"
@@ -30,7 +32,6 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 def base_image(tool: ContainerTool) -> str:
     """The image's name. Builds it if it is not there."""
     if not tool.has_image(BASE_IMAGE):
-        require(["debootstrap"])
         with step("base image from Debian's packages"):
             _build(tool)
     return BASE_IMAGE

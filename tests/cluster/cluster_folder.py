@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / ".trainingrun" / "cluster"
 KUBECONFIG = FOLDER / "kubeconfig"
+KIND = FOLDER / "kind"
 KUBECTL = FOLDER / "kubectl"
 HELM = FOLDER / "helm"
 # The pods' common volume: a folder of this machine that both workers mount.
@@ -13,6 +14,3 @@ VOLUME = FOLDER / "volume"
 # What the API server was asked to change, by whom and when.
 AUDIT = FOLDER / "audit"
 AUDIT_LOG = AUDIT / "audit.log"
-# Images for the workers, which mount this folder too, by the second name.
-ARCHIVES = FOLDER / "archives"
-ARCHIVES_IN_NODES = PurePosixPath("/mnt/archives")

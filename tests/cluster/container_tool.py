@@ -27,9 +27,9 @@ runtime = "runc"
 [network]
 network_backend = "netavark"
 """
-# Debian's packages of these names have them. The first two are not on PATH.
+# Debian's packages of these names have them. The first two are not on PATH, and neither is the system's for everyone.
 _PODMAN_PROGRAMS = ("netavark", "aardvark-dns", "podman", "runc", "iptables")
-_PODMAN_HELPERS = ("/usr/libexec/podman", "/usr/local/libexec/podman", "/usr/lib/podman")
+_PLACES = ("/usr/sbin", "/usr/libexec/podman", "/usr/local/libexec/podman", "/usr/lib/podman")
 
 
 class ClusterError(Exception):
@@ -81,32 +81,34 @@ def step(words: str) -> Iterator[None]:
     print(f"{words}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
-def find_tool(folder: Path) -> ContainerTool:
-    """Docker when its engine answers, else podman, configured by a file in `folder`. Raises ClusterError."""
+def find_tool(folder: Path, also: Sequence[str] = ()) -> ContainerTool:
+    """Docker when its engine answers, else podman, configured by a file in `folder`.
+
+    `also` are the programs that are needed beside it. Raises ClusterError that names everything that is missing.
+    """
     chosen = os.environ.get("CONTAINER_TOOL") or ("docker" if _docker_answers() else "podman")
     folder.mkdir(parents=True, exist_ok=True)
     if chosen == "docker":
+        _require(also, "")
         return ContainerTool("docker", folder, dict(os.environ))
-    require(_PODMAN_PROGRAMS)
+    _require([*_PODMAN_PROGRAMS, *also], ", or start Docker's engine")
     configuration = folder / "containers.conf"
     configuration.write_text(_CONTAINERS_CONF)
     ours = {"CONTAINERS_CONF": str(configuration), "KIND_EXPERIMENTAL_PROVIDER": "podman"}
     return ContainerTool("podman", folder, {**os.environ, **ours})
 
 
-def require(programs: Sequence[str]) -> None:
-    """Name what is missing, and the command that installs it, in one sentence. Raises ClusterError."""
-    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", *_PODMAN_HELPERS))
+def _require(programs: Sequence[str], otherwise: str) -> None:
+    """Name all that is missing, and the command that installs it, in one sentence. Raises ClusterError."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_PLACES))
     missing = [program for program in programs if not shutil.which(program, path=path)]
     if missing:
         raise ClusterError(
             f"This machine lacks {', '.join(missing)}: install with "
-            f"`apt-get install -y --no-install-recommends {' '.join(missing)}`, or start Docker's engine."
+            f"`apt-get install -y --no-install-recommends {' '.join(missing)}`{otherwise}."
         )
-    if os.geteuid() != 0:
-        raise ClusterError(
-            "Podman as kind's provider, and debootstrap, need root here: run as root, or start Docker's."
-        )
+    if programs and os.geteuid() != 0:
+        raise ClusterError(f"Podman as kind's provider, and debootstrap, need root here: run as root{otherwise}.")
 
 
 def _docker_answers() -> bool:

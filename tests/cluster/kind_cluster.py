@@ -20,15 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from base_image import base_image
-from cluster_folder import ARCHIVES, ARCHIVES_IN_NODES, AUDIT, FOLDER, KUBECONFIG, VOLUME
+from base_image import PROGRAMS, base_image
+from cluster_folder import AUDIT, FOLDER, KUBECONFIG, VOLUME
 from container_tool import ClusterError, ContainerTool, find_tool, run, step
 from go_binaries import Unbuildable, binaries
 from kuberay import install_kuberay
 from leftovers import KERNEL_MODULES, remove_leftovers
 from node_image import node_image
 from nodes import DATA_NODE, NAME, TRAINER_NODE, load, offer_gpus
-from project_images import project_images
+from project_images import project_images, remove_older
+from shared_layers import layers_folder
 
 _HERE = Path(__file__).parent
 _REGISTRY = "https://registry-1.docker.io/v2/"
@@ -37,12 +38,13 @@ _PUBLISHED_NODE_IMAGE = "kindest/node:v1.34.3"
 
 def create() -> None:
     """Make what is missing: the cluster, its images, KubeRay."""
-    tool = find_tool(FOLDER)
+    has_registry = _registry_answers()
+    tool = find_tool(FOLDER, also=() if has_registry else PROGRAMS)
     _check_firewall(tool)
-    base = None if _registry_answers() else base_image(tool)
+    base = None if has_registry else base_image(tool)
     with step("programs"):
         kind, kubectl, helm = binaries(("kind", "kubectl", "helm")).values()
-    _link(kubectl, helm)
+    _link(kind, kubectl, helm)
     is_there = _is_ours(tool, kind)
     # Images wait for downloads and the disk while the node's programs are built, which takes the processors.
     with ThreadPoolExecutor() as beside:
@@ -59,7 +61,7 @@ def create() -> None:
 
 
 def delete() -> None:
-    """Remove the cluster and every trace of it but the images and what they were brought to nodes in."""
+    """Remove the cluster and every trace of it but the newest images."""
     tool = find_tool(FOLDER)
     kind = binaries(("kind",))["kind"]
     if _exists(tool, kind):
@@ -70,34 +72,35 @@ def delete() -> None:
     if tool.succeeds("network", "inspect", "kind") and not tool.run("ps", "--all", "--quiet", "--filter=network=kind"):
         tool.run("network", "rm", "kind")
     remove_leftovers(tool)
+    remove_older(tool)
     for folder in (VOLUME, AUDIT):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in ("kubeconfig", "kubectl", "helm", "containers.conf", "sources.list", "kind.yaml"):
+    for file in ("kubeconfig", "kind", "kubectl", "helm", "containers.conf", "sources.list", "kind.yaml"):
         (FOLDER / file).unlink(missing_ok=True)
 
 
 def _create_cluster(tool: ContainerTool, kind: Path, image: str) -> None:
-    for folder in (VOLUME, AUDIT, ARCHIVES):
+    for folder in (VOLUME, AUDIT):
         folder.mkdir(parents=True, exist_ok=True)
     # Pods write there as a user that this machine does not know.
     VOLUME.chmod(0o777)
     KERNEL_MODULES.mkdir(exist_ok=True)
     configuration = FOLDER / "kind.yaml"
-    configuration.write_text(yaml.safe_dump(_configuration(image)))
+    configuration.write_text(yaml.safe_dump(_configuration(tool, image)))
     arguments = ["--name", NAME, "--config", str(configuration), "--kubeconfig", str(KUBECONFIG), "--wait", "180s"]
     run([str(kind), "create", "cluster", *arguments], tool.environment)
 
 
-def _configuration(image: str) -> dict[str, Any]:
+def _configuration(tool: ContainerTool, image: str) -> dict[str, Any]:
     cluster: dict[str, Any] = yaml.safe_load((_HERE / "kind.yaml").read_text())
     audit = [
         {"hostPath": str(_HERE / "audit_policy.yaml"), "containerPath": "/etc/kubernetes/audit/policy.yaml"},
         {"hostPath": str(AUDIT), "containerPath": "/var/log/kubernetes"},
     ]
-    shared = [
-        {"hostPath": str(VOLUME), "containerPath": "/mnt/cluster_storage"},
-        {"hostPath": str(ARCHIVES), "containerPath": str(ARCHIVES_IN_NODES), "readOnly": True},
-    ]
+    shared: list[dict[str, Any]] = [{"hostPath": str(VOLUME), "containerPath": "/mnt/cluster_storage"}]
+    if tool.name == "podman":
+        layers = str(layers_folder(tool))
+        shared.append({"hostPath": layers, "containerPath": layers, "readOnly": True})
     for node in cluster["nodes"]:
         node["image"] = image
         node["extraMounts"] = audit if node["role"] == "control-plane" else shared

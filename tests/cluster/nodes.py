@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster_folder import KIND
 from container_tool import ContainerTool, run, step
-from image_layers import copy_what_is_missing
+from shared_layers import share
 
 NAME = "trainingrun"
 CONTROL_PLANE = f"{NAME}-control-plane"
@@ -39,9 +40,17 @@ def load(tool: ContainerTool, images: Mapping[LoadedImage, Sequence[str]]) -> No
         ]
         if lacking:
             with step(f"{image.name} in {' and '.join(lacking)}"):
-                copy_what_is_missing(tool, image.built, lacking)
+                _bring(tool, image.built, lacking)
         for node in nodes:
             tool.run("exec", node, *_CTR, "tag", "--force", image.built, image.name)
+
+
+def _bring(tool: ContainerTool, image: str, nodes: Sequence[str]) -> None:
+    if tool.name == "podman":
+        share(tool, image, nodes)
+    else:
+        # Docker's layers may lie in a virtual machine, or in a store of another kind.
+        run([str(KIND), "load", "docker-image", image, "--name", NAME, "--nodes", ",".join(nodes)], tool.environment)
 
 
 def offer_gpus(kubectl: Path, kubeconfig: Path) -> None:

@@ -13,12 +13,14 @@ _ROOT = Path(__file__).parents[2]
 OPERATOR = "registry.example/trainingrun-operator:0.1.0"
 TRAINER = "registry.example/trainingrun-trainer:0.1.0"
 _DOCKERFILES = {OPERATOR: "images/operator/Dockerfile", TRAINER: "images/trainer/Dockerfile"}
+# The GPUs of the cluster do not exist.
+_OPTIONS = {OPERATOR: [], TRAINER: ["--build-arg=CUDA=no"]}
 
 
 def project_images(tool: ContainerTool, base: str | None) -> list[LoadedImage]:
     """Build both; layers that have not changed are reused. `base` replaces the Dockerfiles' own base image."""
     arguments = [f"--build-arg=BASE_IMAGE={base}", *build_options(tool)] if base else []
-    return [_build(tool, name, dockerfile, arguments) for name, dockerfile in _DOCKERFILES.items()]
+    return [_build(tool, name, dockerfile, [*arguments, *_OPTIONS[name]]) for name, dockerfile in _DOCKERFILES.items()]
 
 
 def _build(tool: ContainerTool, name: str, dockerfile: str, arguments: list[str]) -> LoadedImage:
@@ -34,3 +36,15 @@ def named_by_content(tool: ContainerTool, repository: str) -> str:
     name = f"{repository}:{identity[:12]}"
     tool.run("tag", f"{repository}:latest", name)
     return name
+
+
+def remove_older(tool: ContainerTool) -> None:
+    """Remove what was built of earlier code, which nothing else would; layers of the newest images stay."""
+    shape = "--format={{.Repository}} {{.Tag}} {{.ID}}"
+    images = [
+        line.split() for line in tool.run("images", shape, "--filter=reference=localhost/trainingrun/*").splitlines()
+    ]
+    newest = {repository: identity for repository, tag, identity in images if tag == "latest"}
+    for repository, tag, identity in images:
+        if identity != newest.get(repository, identity):
+            tool.run("rmi", f"{repository}:{tag}")

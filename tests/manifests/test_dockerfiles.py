@@ -60,7 +60,7 @@ def test_packages_are_those_of_the_lock_file_and_checked_against_its_hashes(dock
     installs = [line for line in dockerfile.all("RUN") if "pip install" in line]
     assert len(installs) == 1
     assert f"--require-hashes -r /tmp/{dockerfile.name}.txt" in installs[0]
-    assert f"requirements/{dockerfile.name}.txt /tmp/{dockerfile.name}.txt" in dockerfile.all("COPY")
+    assert any(f"requirements/{dockerfile.name}.txt " in line for line in dockerfile.all("COPY"))
     assert "--hash=sha256:" in (ROOT / "requirements" / f"{dockerfile.name}.txt").read_text()
 
 
