@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seen_objects import NOW, QUEUED, a_run, entry, ray_said, seen
+from seen_objects import QUEUED, a_run, entry, ray_said, seen, settled
 
-from trainingrun.lifecycle import decide
 from trainingrun.observed import Observed, RunObject
 
 Object = dict[str, Any]
@@ -46,12 +45,12 @@ def status(*attempts: Object) -> Object:
 
 
 def written(run: RunObject, observed: Observed) -> Object:
-    """The object after the operator has written its status."""
+    """The object after the operator has looked until it is sure, and written its status."""
     body = {
         "apiVersion": "trainingrun.dev/v1beta1",
         "kind": "TrainingRun",
         "metadata": {"name": run.name, "namespace": run.namespace, "uid": run.uid, "generation": run.generation},
         "spec": {},
-        "status": decide(run, observed, NOW).status,
+        "status": settled(run, observed),
     }
     return body
