@@ -97,10 +97,20 @@ def test_the_scheduler_s_words_are_in_the_status_within_ten_seconds(runs: Traini
     assert words in found["message"]
 
 
-def test_an_image_that_does_not_exist_ends_the_run(runs: TrainingRuns, kubelet: KubeletDouble) -> None:
-    kubelet.script(runs.namespace, image_pull_error('failed to pull "trainer:1": not found', "ErrImagePull"))
+def test_an_image_that_cannot_be_ends_the_run(runs: TrainingRuns, kubelet: KubeletDouble) -> None:
+    kubelet.script(runs.namespace, image_pull_error('couldn\'t parse image name "trainer:UPPER:1"', "InvalidImageName"))
     runs.apply("imageless")
     failed = runs.until("imageless", "Failed")
     assert failed["reason"] == "ImagePull"
-    assert 'failed to pull "trainer:1": not found' in failed["message"]
+    assert "couldn't parse image name" in failed["message"]
     runs.until_gone("pods")
+
+
+def test_an_image_that_is_not_there_yet_is_told_and_waited_for(runs: TrainingRuns, kubelet: KubeletDouble) -> None:
+    words = 'failed to pull "trainer:1": not found'
+    kubelet.script(runs.namespace, image_pull_error(words, "ErrImagePull"))
+    runs.apply("early")
+    assert words in runs.until("early", "PodsReady", "False", "ImagePull")["message"]
+    status = runs.get("early")["status"]
+    assert status["state"] == "Starting"
+    assert (status["suspected"]["failureClass"], words in status["suspected"]["message"]) == ("ImagePull", True)
