@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from base_image import build_options
@@ -39,12 +40,16 @@ def named_by_content(tool: ContainerTool, repository: str) -> str:
 
 
 def remove_older(tool: ContainerTool) -> None:
-    """Remove what was built of earlier code, which nothing else would; layers of the newest images stay."""
+    """Remove what was built of earlier code, which nothing else would; layers of the newest images stay.
+
+    So does, until next time, what a build that was interrupted still uses.
+    """
     shape = "--format={{.Repository}} {{.Tag}} {{.ID}}"
     images = [
         line.split() for line in tool.run("images", shape, "--filter=reference=localhost/trainingrun/*").splitlines()
     ]
     newest = {repository: identity for repository, tag, identity in images if tag == "latest"}
     for repository, tag, identity in images:
-        if identity != newest.get(repository, identity):
-            tool.run("rmi", f"{repository}:{tag}")
+        image = f"{repository}:{tag}"
+        if identity != newest.get(repository, identity) and not tool.succeeds("rmi", image):
+            print(f"{image} is still used and stays", file=sys.stderr)
