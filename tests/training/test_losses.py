@@ -167,7 +167,8 @@ def test_local_leaves_no_process_behind(uneven: Path, tmp_path: Path, number: si
         for pid in processes("", training.process.pid)
         if b"raylet" in Path(f"/proc/{pid}/cmdline").read_bytes() and pid != training.process.pid
     ]
-    assert len(raylets) >= 3
+    # The head is the first data node too.
+    assert len(raylets) >= 2
     training.signal(number)
 
     expected = {signal.SIGINT: 10, signal.SIGTERM: 11, signal.SIGKILL: -signal.SIGKILL}
