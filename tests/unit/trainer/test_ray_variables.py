@@ -6,10 +6,12 @@ import inspect
 from pathlib import Path
 
 import pytest
+import ray
 from ray._common.usage import usage_constants, usage_lib
 from ray._private import ray_constants
 
 from trainingrun.render.pod_environment import common_variables
+from trainingrun_trainer.local import virtual_cluster
 
 
 def test_ray_is_told_not_to_wait_before_it_ends() -> None:
@@ -22,6 +24,14 @@ def test_ray_is_told_to_tell_its_makers_nothing(monkeypatch: pytest.MonkeyPatch)
     name = usage_constants.USAGE_STATS_ENABLED_ENV_VAR
     monkeypatch.setenv(name, common_variables(drain_seconds=50)[name])
     assert not usage_lib.usage_stats_enabled()
+
+
+def test_rays_nodes_know_what_makes_their_start_quick() -> None:
+    """Their program is not in Python."""
+    program = (Path(ray.__file__).parent / "core/src/ray/raylet/raylet").read_bytes()
+    for name in ("RAY_prestart_worker_first_driver", "RAY_worker_maximum_startup_concurrency"):
+        assert name in virtual_cluster._RAY_SETTINGS
+        assert name.encode() in program
 
 
 @pytest.mark.parametrize("environment", ["dev", "trainer"])

@@ -23,6 +23,9 @@ _RAY_SETTINGS = {
     # As many workers as the head has CPUs, started when the driver connects, whether or not a run needs them by then:
     # https://github.com/ray-project/ray/issues/12052
     "RAY_prestart_worker_first_driver": "0",
+    # Otherwise a node starts only as many workers at a time as it has CPUs, and each loads for seconds: the hub, Ray
+    # Train's actors and data workers would wait for one another.
+    "RAY_worker_maximum_startup_concurrency": "8",
 }
 # A node gives itself up when its agent, a Python program, has not said its port in 15 seconds: on a busy machine, that
 # happens. Another try finds the program's files in memory.
