@@ -29,6 +29,9 @@ def common_variables(drain_seconds: int) -> dict[str, str]:
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         # No usage reports to Ray's makers, as locally; collecting them would also take a process of its own.
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Seconds without a connection to the head, by default 60, until a node ends and its container is started anew.
+        # The head that comes instead has another address, which a node that goes on would look up half a minute later.
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "15",
         variables.DRAIN_SECONDS: str(drain_seconds),
     }
 
@@ -39,6 +42,8 @@ def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
         "RAY_JOB_STOP_WAIT_TIME_S": str(drain_seconds),
         # A node that refuses five checks in a row is lost; one that only responds late has as long as before.
         "RAY_health_check_period_ms": "1000",
+        # The head has no CPU for Ray, for which it would start its actors, the hub and Ray Train's, one by one.
+        "RAY_worker_maximum_startup_concurrency": "8",
         variables.CONFIG: f"{contract_pods.CONFIGURATION_DIRECTORY}/{contract_pods.CONFIGURATION_FILE}",
         variables.ATTEMPT: str(attempt),
         variables.JSON: "1",

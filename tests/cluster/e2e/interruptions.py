@@ -25,7 +25,8 @@ class Resumption:
     """Training has gone on after its workers or its driver were started again.
 
     `saved` are the steps of the newest checkpoint before, `resumed_at` those that it began with. `time` is that of
-    the first steps afterwards, in seconds since 1970.
+    the first steps afterwards, in seconds since 1970. `loss_before` is the highest loss reported since the checkpoint,
+    as of steps that were taken again.
     """
 
     time: float
@@ -44,16 +45,20 @@ def resumptions(records: Sequence[Record]) -> Iterator[Resumption]:
     """All of a run's, oldest first. One that has not led to a step is none."""
     saved = 0
     begun: tuple[int, int] | None = None
-    before: Progress | None = None
+    losses: list[float] = []
     for record in records:
         if isinstance(record, CheckpointSaved):
             saved = record.step
+            del losses[:-1]
         elif isinstance(record, (AttemptStarted, WorkersRestarted)):
             begun = (saved, _first_step(record))
         elif isinstance(record, Progress):
-            if before is not None and begun is not None:
-                yield Resumption(record.time, *begun, before.metrics["loss"], record.metrics["loss"])
-            begun, before = None, record
+            loss = record.metrics["loss"]
+            if losses and begun is not None:
+                yield Resumption(record.time, *begun, max(losses), loss)
+                losses.clear()
+            begun = None
+            losses.append(loss)
 
 
 def longest_wait(records: Sequence[Record], since: float) -> float:

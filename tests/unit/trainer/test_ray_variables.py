@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import ray
 from ray._common.usage import usage_constants, usage_lib
 from ray._private import ray_constants
 
-from trainingrun.render.pod_environment import common_variables
+from trainingrun.render.pod_environment import common_variables, driver_variables
 from trainingrun_trainer.local import virtual_cluster
 
 
@@ -26,12 +27,14 @@ def test_ray_is_told_to_tell_its_makers_nothing(monkeypatch: pytest.MonkeyPatch)
     assert not usage_lib.usage_stats_enabled()
 
 
-def test_rays_nodes_know_what_makes_their_start_quick() -> None:
-    """Their program is not in Python."""
+def test_rays_nodes_know_their_settings() -> None:
+    """Their program is not in Python; its settings are in lower case."""
     program = (Path(ray.__file__).parent / "core/src/ray/raylet/raylet").read_bytes()
-    for name in ("RAY_prestart_worker_first_driver", "RAY_worker_maximum_startup_concurrency"):
-        assert name in virtual_cluster._RAY_SETTINGS
-        assert name.encode() in program
+    rendered = common_variables(drain_seconds=50) | driver_variables(attempt=0, drain_seconds=50)
+    settings = {name for name in virtual_cluster._RAY_SETTINGS | rendered if re.fullmatch("RAY_[a-z_]+", name)}
+    assert len(settings) == 4
+    for name in settings:
+        assert name.removeprefix("RAY_").encode() in program, name
 
 
 @pytest.mark.parametrize("environment", ["dev", "trainer"])
