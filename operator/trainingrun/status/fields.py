@@ -166,6 +166,9 @@ class Usage(StatusModel):
 class Outputs(StatusModel):
     """What the run has produced."""
 
+    folder_uri: Annotated[str, Field(max_length=4096)] | None = Field(
+        default=None, alias="folderURI", description="The run's folder, with its checkpoints and records."
+    )
     checkpoint_uri: Annotated[str, Field(max_length=4096)] | None = Field(
         default=None, alias="checkpointURI", description="Where the newest checkpoint is stored."
     )
