@@ -50,7 +50,9 @@ class Plan:
         digest = hashlib.sha256()
         for piece in pieces:
             digest.update(repr((piece.paths, piece.size_bytes, piece.row_group, piece.rows)).encode())
+        run = self.run.metadata
         return {
+            "run": f"{run.namespace or 'default'}/{run.name} ({run.uid})" if run.uid else run.name,
             "recipe": shown_configuration(self.run)["spec"]["recipe"],
             "versions": versions(),
             "dataset": {
