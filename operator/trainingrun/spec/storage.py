@@ -42,7 +42,7 @@ FolderName = Annotated[
     str,
     text(
         63,
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
         words="lower-case letters, digits and '-', starting and ending with a letter or digit",
     ),
 ]
