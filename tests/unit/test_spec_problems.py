@@ -104,8 +104,8 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"storage": {"uri": "s3://bucket/runs", "runName": "a" * 64}},
-        f'spec.storage.runName: found "{"a" * 60}…", allowed: text of 1 to 63 characters: lower-case letters, digits and '
-        "'-', starting and ending with a letter or digit",
+        f'spec.storage.runName: found "{"a" * 60}…", allowed: text of 1 to 63 characters: lower-case letters, digits '
+        "and '-', starting and ending with a letter or digit",
     ),
     ({"env": {}}, "spec.env: found an empty mapping, allowed: a list of at most 256 entries"),
     (
