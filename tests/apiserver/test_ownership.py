@@ -107,3 +107,24 @@ def test_a_deleted_run_takes_with_it_all_that_was_made_for_it(runs: TrainingRuns
     runs.until_nothing_is_left()
     for plural, count in there.items():
         admin.until(lambda plural=plural, count=count: len(admin.list(plural, runs.namespace)) == count, plural)
+
+
+@pytest.mark.usefixtures("operator")
+def test_of_two_runs_with_one_folder_the_second_begins_once_the_first_has_ended(
+    runs: TrainingRuns, admin: RawClient, lifetimes: Lifetimes
+) -> None:
+    storage = {"uri": "s3://bucket/runs", "runName": "baseline"}
+    runs.apply("first", storage=storage)
+    job = runs.job("first")
+    second = runs.apply("second", storage=storage)
+    refused = runs.until("second", "Accepted", "False", "FolderInUse")
+    assert f"{runs.namespace}/first" in refused["message"] and "s3://bucket/runs/baseline" in refused["message"]
+    assert not runs.attempts("second") and not lifetimes.attempts(second["metadata"]["uid"])
+    job.finish()
+    runs.until("first", "Complete")
+    runs.until("second", "Accepted")
+    runs.job("second").finish()
+    runs.until("second", "Complete")
+    assert runs.status("second")["outputs"]["folderURI"] == "s3://bucket/runs/baseline"
+    with pytest.raises(Refused, match="`storage` may not be changed"):
+        admin.patch("trainingruns", "second", {"spec": {"storage": {"runName": "other"}}}, runs.namespace)

@@ -24,7 +24,7 @@ from trainingrun.crd.files import (
 )
 from trainingrun.spec.run import Run
 from trainingrun.status.conditions import ConditionType, Reason
-from trainingrun.status.fields import RunStatus
+from trainingrun.status.reported_fields import RunStatus
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,7 +15,7 @@ from trainingrun.crd.definition import run_schema
 from trainingrun.lifecycle import decide
 from trainingrun.observed import Observed, ray_job_of, run_object_of
 from trainingrun.status.conditions import Reason
-from trainingrun.status.fields import RunStatus
+from trainingrun.status.reported_fields import RunStatus
 
 SCHEMA = run_schema()["properties"]["status"]
 VALIDATOR = jsonschema.Draft4Validator(json_schema(SCHEMA))

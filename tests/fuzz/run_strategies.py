@@ -63,6 +63,7 @@ storages = st.fixed_dictionaries(
     {},
     optional={
         "secretRef": st.just({"name": "s3"}),
+        "runName": st.just("baseline-1"),
         "checkpoints": st.just({"numToKeep": 5, "everySteps": 100}),
     },
 )

@@ -90,7 +90,7 @@ def _job(document: dict[str, Any], volume: Path) -> Job:
         run=plan.run,
         storage=plan.storage,
         workers=plan.workers,
-        trainer=lambda hub: torch_trainer(plan, hub, 0),
+        trainer=lambda hub: torch_trainer(plan, hub, 0, None),
         pool=lambda: pool_of(plan, is_own_cluster=False),
         first_pass=lambda: first_pass(plan),
     )

@@ -22,9 +22,11 @@ import yaml
 
 from trainingrun.contract.records import AttemptStarted, CheckpointSaved, EpochEnded, Notice, Placement, Record
 from trainingrun.spec import parse
+from trainingrun_trainer.driver.plan import storage_of
 from trainingrun_trainer.local import __main__ as program
 from trainingrun_trainer.local.debug import debug
 from trainingrun_trainer.local.machine import Size
+from trainingrun_trainer.train import folder_owner
 
 ALONE = Size(
     trainers=1,
@@ -154,6 +156,21 @@ def test_it_computes_what_a_cluster_does_and_each_goes_on_where_the_other_left_o
     assert metrics(then) == metrics(then_here) == expected[1:]
     again = debugged(changed(document, "from-debug", **recipe), attempt=2)
     assert [record.kind for record in again] == ["AttemptEnded"] and again[-1].exit_code == 0
+
+
+def test_a_run_goes_on_from_another_in_the_folder_that_both_name(document: dict[str, Any]) -> None:
+    document["spec"]["storage"]["runName"] = "baseline"
+    first = debugged(changed(document, "first", epochs=1))
+    then = debugged(changed(document, "second"), attempt=1)
+    assert len(metrics(first)) == len(metrics(then)) == 1
+    assert (resumed(then) or "").startswith("step-") and then[-1].exit_code == 0
+    notices = [record.message for record in then if isinstance(record, Notice)]
+    assert "training goes on from a checkpoint of run first" in notices
+    storage = storage_of(parse(document))
+    owner, _ = folder_owner.read(storage)
+    assert owner is not None and (owner.name, owner.number, owner.is_gone) == ("second", 1, True)
+    saved = [record.path for record in then if isinstance(record, CheckpointSaved)]
+    assert saved and all(path.startswith(f"{storage.location}/step-") and "a1g1" in path for path in saved)
 
 
 def test_the_author_s_functions_run_where_the_terminal_is(document: dict[str, Any]) -> None:

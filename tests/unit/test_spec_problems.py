@@ -97,6 +97,16 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         {"data": []},
         f"spec.data: found an empty list, allowed: {DATA}",
     ),
+    (
+        {"storage": {"uri": "s3://bucket/runs", "runName": "../other"}},
+        'spec.storage.runName: found "../other", allowed: text of 1 to 63 characters: lower-case letters, digits and '
+        "'-', starting and ending with a letter or digit",
+    ),
+    (
+        {"storage": {"uri": "s3://bucket/runs", "runName": "a" * 64}},
+        f'spec.storage.runName: found "{"a" * 60}…", allowed: text of 1 to 63 characters: lower-case letters, digits '
+        "and '-', starting and ending with a letter or digit",
+    ),
     ({"env": {}}, "spec.env: found an empty mapping, allowed: a list of at most 256 entries"),
     (
         {"data": {"resourcesPerNode": {"limits": {"memory": "16GB"}}}},

@@ -51,7 +51,7 @@ def main(
 
     chosen = options.parse([])
 
-    def job_of(run: Run, attempt: int) -> Job:
+    def job_of(run: Run, attempt: int, fence: str | None) -> Job:
         workers, storage = chosen.workers(run), storage_of(run)
 
         def trainer(hub: Any) -> TorchTrainer:

@@ -9,7 +9,7 @@ from trainingrun.contract.progress_metrics import CURRENT_EPOCH, GOODPUT
 from trainingrun.crd.rules import rules_by_model
 from trainingrun.crd.structural import Structural
 from trainingrun.spec.run import Run, RunSpec
-from trainingrun.status.fields import RunStatus
+from trainingrun.status.reported_fields import RunStatus
 
 Schema = dict[str, Any]
 

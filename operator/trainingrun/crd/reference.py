@@ -16,7 +16,7 @@ from trainingrun.crd.definition import COLUMNS, WIDE_COLUMNS
 from trainingrun.crd.rules import PARSE_ONLY, RULES
 from trainingrun.spec.model import PATTERN_WORDS
 from trainingrun.spec.run import RunSpec
-from trainingrun.status.fields import RunStatus
+from trainingrun.status.reported_fields import RunStatus
 
 Schema = dict[str, Any]
 

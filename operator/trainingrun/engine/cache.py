@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from trainingrun.engine.folders import Folders
 from trainingrun.engine.hearing import Hearing
 from trainingrun.engine.readings import READERS, Body, Child, Reading, read, version_of
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
-from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject
+from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, Sharer
 
 # Enough for every deletion whose late events may still be on their way.
 _REMEMBERED_DELETIONS = 4096
@@ -52,6 +53,7 @@ class Cache:
     """The newest projection of every watched object. `reports_since` is what `Observed` says of reports.
 
     `is_trusted` says whether pods that were given these certificates accept the endpoint's: others cannot report.
+    `folders` says which runs share one in storage.
     """
 
     def __init__(self) -> None:
@@ -65,6 +67,7 @@ class Cache:
         self._gone: OrderedDict[str, float] = OrderedDict()
         self._newest: dict[str, int] = defaultdict(int)
         self._hearing = Hearing()
+        self.folders = Folders()
 
     def read(self, kind: str, body: Body) -> Reading:
         """Read a body, unless there is nothing new in it. The cache stays as it is."""
@@ -155,7 +158,15 @@ class Cache:
             refusal=self._refusals.get(run_uid),
             reports_since=self._reports_since(children),
             others_heard=self._hearing.others(run_uid),
+            sharers=tuple(map(self._sharer, self.folders.others(run_uid))),
+            is_chosen=self.folders.is_chosen(run_uid),
         )
+
+    def _sharer(self, run_uid: str) -> Sharer:
+        run = self._runs[self._keys[run_uid]]
+        children = self._children.get(_Owner(run.namespace, run_uid), {}).values()
+        is_leaving = any(isinstance(child, Pod) and child.deleting for child in children)
+        return Sharer(run, is_chosen=self.folders.is_chosen(run_uid), is_leaving=is_leaving)
 
     def _reports_since(self, children: Iterable[Child]) -> datetime | None:
         """None also for a run whose pods know only certificates that have been replaced since."""
@@ -202,6 +213,7 @@ class Cache:
         self._entries[TRAINING_RUNS.kind][uid] = _Entry(version, _Owner(run.namespace, uid), run)
         self._runs[key], self._keys[uid] = run, key
         self._hearing.note(run)
+        self.folders.note(run)
         before = old.value if old is not None else None
         if isinstance(before, RunObject) and replace(before, resource_version=run.resource_version) == run:
             return None
@@ -211,6 +223,7 @@ class Cache:
         key = self._keys.pop(uid)
         self._refusals.pop(uid, None)
         self._hearing.forget(uid)
+        self.folders.forget(uid)
         if self._runs[key].uid == uid:
             del self._runs[key]
         return key

@@ -37,10 +37,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result, and in how many seconds to reconcile again if nothing happens before."""
+    """The result, in how many seconds to reconcile again if nothing happens before, and whom else to reconcile now."""
 
     result: Result
     look_again: float | None = None
+    waiting: tuple[Key, ...] = ()
 
 
 class Reconciler:
@@ -55,18 +56,24 @@ class Reconciler:
         self._events = events
         self._now = now
         self._clock = asyncio.get_running_loop().time
+        # By the run that has a folder in storage, those that wait for it.
+        self._waiting: dict[Key, set[Key]] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """Reconcile the run once. Raises `ApiError` when a step failed; the next reconcile repeats it."""
         run = self._cache.run(key)
-        if run is None or run.deleting:
-            return Outcome(Result.GONE)
+        outcome = await self._reconcile(key, run) if run is not None and not run.deleting else Outcome(Result.GONE)
+        # Only now: whoever still waits says so again when it is looked at.
+        return replace(outcome, waiting=tuple(sorted(self._waiting.pop(key, ()))))
+
+    async def _reconcile(self, key: Key, run: RunObject) -> Outcome:
         now, began = self._now(), self._clock()
         decision = decide(run, self._cache.observed(run.uid), now)
         if decision.read is not None:
             await read_afresh(self._api, self._cache, run, decision.read)
             now, began = self._now(), self._clock()
             decision = decide(run, self._cache.observed(run.uid), now)
+        self._note(key, run, decision)
         written = await self._write_status(run, decision)
         if decision.delete and written is None:
             await confirm_current(self._api, run)
@@ -80,6 +87,13 @@ class Reconciler:
         due = decision.look_again
         seconds = max(0.0, (due - now).total_seconds()) if due is not None else None
         return Outcome(Result.WRITTEN if acted else Result.UNCHANGED, seconds)
+
+    def _note(self, key: Key, run: RunObject, decision: Decision) -> None:
+        """Keep what other runs with the same folder need to know, before anything is awaited."""
+        if decision.waits_for is not None:
+            self._waiting.setdefault(Key(*decision.waits_for), set()).add(key)
+        if decision.status is not None and decision.status.get("attempts"):
+            self._cache.folders.choose(run.uid)
 
     async def _write_status(self, run: RunObject, decision: Decision) -> RunObject | None:
         """Write the decision's status, if it has one: the run as it is then, or None if there was nothing to write."""

@@ -64,6 +64,8 @@ class Worker:
 
     def _done(self, log: _Log, outcome: Outcome) -> None:
         key = log.key
+        for other in outcome.waiting:
+            self._queue.add(other)
         if outcome.look_again is not None:
             self._queue.add_after(key, outcome.look_again)
         if outcome.result is Result.WRITTEN:

@@ -13,14 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from trainingrun.contract.labels import FIELD_MANAGER
-from trainingrun.kube.errors import ApiError, Expired, Transient, error_of
+from trainingrun.kube.answers import Body, changes_of, json_of
+from trainingrun.kube.errors import ApiError, error_of
 from trainingrun.kube.resources import PODS, TOKEN_REVIEWS, Resource
 from trainingrun.kube.transport import APPLY, MERGE, Request, Response, Transport
 
-Body = dict[str, Any]
 # (verb, plural, HTTP status or 0)
 Observer = Callable[[str, str, int], None]
 PAGE = 500
@@ -182,7 +180,7 @@ class Api:
         request = Request("GET", resource.path(namespace), query, timeout=None, silence=silence)
         async with self._transport.stream(request) as (answer, lines):
             self._judge("watch", resource, answer)
-            yield _changes(lines)
+            yield changes_of(lines)
 
     @asynccontextmanager
     async def logs(
@@ -221,32 +219,9 @@ class Api:
             self._observe(verb, resource.plural, 0)
             raise
         self._judge(verb, resource, answer)
-        return _json(answer.body)
+        return json_of(answer.body)
 
     def _judge(self, verb: str, resource: Resource, answer: Response) -> None:
         self._observe(verb, resource.plural, answer.status)
         if answer.status >= 400:
             raise error_of(answer.status, answer.headers, answer.body)
-
-
-def _json(text: bytes) -> Body:
-    try:
-        body: Body = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        # A proxy's page, or a stream that was ended in the middle of an object.
-        raise Transient(f"the answer is not JSON: {error}") from error
-    return body
-
-
-async def _changes(lines: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, Body]]:
-    async for line in lines:
-        if not line.strip():
-            continue
-        change = _json(line)
-        body = change["object"]
-        if change["type"] == "ERROR":
-            code = int(body.get("code") or 500)
-            if code == 410:
-                raise Expired(str(body.get("message")), status=code, reason=str(body.get("reason") or ""))
-            raise error_of(code, {}, orjson.dumps(body))
-        yield change["type"], body

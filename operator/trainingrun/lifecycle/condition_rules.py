@@ -12,6 +12,7 @@ from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.deadlines import hangs_unnoticed
 from trainingrun.lifecycle.endings import Verdict
 from trainingrun.lifecycle.permission import backs_off
+from trainingrun.lifecycle.shared_folder import folder_words, holder_of
 from trainingrun.lifecycle.stalls import stall_of
 from trainingrun.lifecycle.view import View
 from trainingrun.lifecycle.waiting import Words, creation_words, pod_words, pods_counted, queue_words
@@ -76,7 +77,7 @@ def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Fin
     stall = stall_of(view, attempt_list)
     unfinished = Finding(False, Reason.UNFINISHED, "The run is not over.")
     return {
-        ConditionType.ACCEPTED: _accepted(view.run.problems),
+        ConditionType.ACCEPTED: _in_use(view, attempt_list) or _accepted(view.run.problems),
         ConditionType.ADMITTED: admitted,
         ConditionType.PODS_READY: ready,
         ConditionType.DATA_STARVED: _data_starved(view, attempt_list.newest),
@@ -92,6 +93,14 @@ def _accepted(problems: tuple[Problem, ...]) -> Finding:
     if not problems:
         return Finding(True, Reason.VALID, "The spec is valid.")
     return Finding(False, Reason.INVALID_SPEC, _listed(problems))
+
+
+def _in_use(view: View, attempt_list: AttemptList) -> Finding | None:
+    """That a run which is about to begin must not, since another one trains in its folder."""
+    holder, entry = holder_of(view), attempt_list.newest
+    if holder is None or not (entry is None or entry.is_finished):
+        return None
+    return Finding(False, Reason.FOLDER_IN_USE, folder_words(view, holder))
 
 
 def _listed(problems: Iterable[Problem]) -> str:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.failures import Failure
 from trainingrun.lifecycle.view import View
-from trainingrun.status.fields import MAX_COUNT, Activity, Attempt, Usage
+from trainingrun.status.fields import Activity, Attempt, Usage
+from trainingrun.status.model import MAX_COUNT
 
 # How long KubeRay may take to notice a RayJob.
 KUBERAY_GRACE = timedelta(seconds=60)

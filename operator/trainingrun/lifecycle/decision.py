@@ -16,6 +16,7 @@ from trainingrun.lifecycle.events import Event, events_of
 from trainingrun.lifecycle.new_status import new_status, written_part
 from trainingrun.lifecycle.next_look import next_look
 from trainingrun.lifecycle.permission import Creation, creation
+from trainingrun.lifecycle.shared_folder import holder_of
 from trainingrun.lifecycle.view import view_of
 from trainingrun.observed import Observed, RunObject
 from trainingrun.status.fields import Status
@@ -29,7 +30,8 @@ class Decision:
     `status` is the whole status that the operator writes, None where the one that is there says the same; `events` are
     what is worth a Kubernetes event once it is written. `create` is the one RayJob that may be created. `look_again`
     is when time alone may change the decision. With `read`, the name of a RayJob, none of it may be carried out before
-    that RayJob and its pods are read afresh and a decision about what they are now says so too.
+    that RayJob and its pods are read afresh and a decision about what they are now says so too. `waits_for` is the
+    (namespace, name) of a run whose end may let this one begin.
     """
 
     status: dict[str, Any] | None = None
@@ -38,6 +40,7 @@ class Decision:
     create: Creation | None = None
     look_again: datetime | None = None
     read: str | None = None
+    waits_for: tuple[str, str] | None = None
 
 
 def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
@@ -51,12 +54,14 @@ def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
     view = view_of(run, observed, now)
     attempt_list = attempts_of(view)
     status = new_status(view, attempt_list)
+    holder = holder_of(view) if attempt_list.verdict is None else None
     return replace(
         _with_status(run, view.recorded, status),
         delete=tuple(deletions(view, attempt_list)),
         create=creation(view, attempt_list.newest, is_over=attempt_list.verdict is not None),
         look_again=next_look(view, attempt_list, status.usage, now),
         read=attempt_list.newest.ray_job_name if attempt_list.newest and attempt_list.read else None,
+        waits_for=(holder.namespace, holder.name) if holder is not None else None,
     )
 
 

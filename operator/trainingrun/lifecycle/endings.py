@@ -13,7 +13,8 @@ from trainingrun.failures import LONGEST_BACKOFF, Failure, Found, action_for, ba
 from trainingrun.lifecycle.view import View
 from trainingrun.observed import RayJob
 from trainingrun.status.conditions import ConditionType, Reason
-from trainingrun.status.fields import MAX_COUNT, Attempt, Suspicion
+from trainingrun.status.fields import Attempt, Suspicion
+from trainingrun.status.model import MAX_COUNT
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from trainingrun.spec.managing import UNREADABLE_STORAGE
 from trainingrun.status.conditions import Condition, ConditionType, condition
 from trainingrun.status.fields import DataStatus, Links, Outputs, State, Status
 from trainingrun.status.recorded import Recorded
-from trainingrun.status.trainer_report import checkpoint_uri
+from trainingrun.status.trainer_report import folder_uri
 
 _MOST_TEXT = 1024
 _OURS = {field.alias for field in Status.model_fields.values()}
@@ -63,7 +63,7 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
         suspected=attempt_list.suspected,
         pods=str(count) if count is not None else None,
         usage=usage_at(recorded.usage, activity_of(state), view.now),
-        outputs=_outputs(view),
+        outputs=_outputs(view, attempt_list),
         data_status=DataStatus(ready_nodes=count.ready_data if count is not None else 0),
         links=_links(view, attempt_list),
     )
@@ -99,11 +99,14 @@ def _completion_time(recorded: Recorded, attempt_list: AttemptList, now: datetim
     return recorded.completion_time or ended or now
 
 
-def _outputs(view: View) -> Outputs:
-    checkpoint = view.report.checkpoint
-    if checkpoint is None or view.spec.storage == UNREADABLE_STORAGE:
-        return view.recorded.outputs
-    return Outputs(checkpoint_uri=checkpoint_uri(view.spec.storage, view.run.uid, checkpoint))
+def _outputs(view: View, attempt_list: AttemptList) -> Outputs | None:
+    """Where the run's folder is, from the first attempt on, and the newest checkpoint in it."""
+    recorded = view.recorded.outputs
+    if view.spec.storage == UNREADABLE_STORAGE or not attempt_list.attempts:
+        return recorded
+    folder, checkpoint = folder_uri(view.spec.storage, view.run.uid), view.report.checkpoint
+    newest = f"{folder}/{checkpoint}" if checkpoint is not None else recorded.checkpoint_uri
+    return Outputs(folder_uri=folder, checkpoint_uri=newest)
 
 
 def _links(view: View, attempt_list: AttemptList) -> Links | None:

@@ -1,8 +1,8 @@
 """Whether another attempt may begin, and what has to be proved first: the one place that permits a RayJob.
 
-There are never two live attempts of a run. An attempt is recorded in status once nothing of the run exists and its
-back-off is over, and its RayJob is created only with a proof that no other attempt can be alive. What a cache shows is
-no proof. How a proof is obtained is the engine's business.
+There are never two live attempts of a run, nor two of this cluster's runs in one folder. An attempt is recorded in
+status once nothing of the run exists and its back-off is over, and its RayJob is created only with a proof that no
+other attempt can be alive. What a cache shows is no proof. How a proof is obtained is the engine's business.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from trainingrun.failures import LONGEST_BACKOFF
+from trainingrun.lifecycle.shared_folder import holder_of
 from trainingrun.lifecycle.view import View
 from trainingrun.status.fields import MAX_INDEX, Attempt
 
@@ -44,7 +45,7 @@ class Creation:
 
 def may_be_recorded(view: View, last: Attempt | None) -> bool:
     """Whether the attempt after `last`, which has ended, may be recorded."""
-    if not view.is_valid:
+    if not view.is_valid or holder_of(view) is not None:
         return False
     if last is not None and (backs_off(view, last) or last.index >= MAX_INDEX):
         return False
@@ -54,6 +55,8 @@ def may_be_recorded(view: View, last: Attempt | None) -> bool:
 def creation(view: View, newest: Attempt | None, *, is_over: bool) -> Creation | None:
     """The permission to create the RayJob of `newest`, the attempt that the status of this decision has last."""
     if newest is None or is_over or not view.is_valid or not view.children.all_gone:
+        return None
+    if holder_of(view) is not None:
         return None
     if not newest.is_live or newest.ray_job_uid is not None or view.conflict_with(newest.index) is not None:
         return None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from trainingrun.contract.labels import RAY_HEAD_VALUE
 from trainingrun.naming import ray_job_name
-from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, belongs_to
+from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, Sharer, belongs_to
 from trainingrun.spec.run import RunSpec
 from trainingrun.status.fields import MAX_INDEX
 from trainingrun.status.recorded import Recorded, recorded_of
@@ -27,6 +27,8 @@ class View:
     refusal: tuple[str, str] | None
     reports_since: datetime | None
     others_heard: datetime | None
+    sharers: tuple[Sharer, ...]
+    is_chosen: bool
     now: datetime
 
     def name_of(self, attempt: int) -> str:
@@ -62,6 +64,8 @@ def view_of(run: RunObject, observed: Observed, now: datetime) -> View:
         refusal=observed.refusal,
         reports_since=observed.reports_since,
         others_heard=observed.others_heard,
+        sharers=observed.sharers,
+        is_chosen=observed.is_chosen,
         now=now,
     )
 

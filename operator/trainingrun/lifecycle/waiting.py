@@ -9,6 +9,7 @@ from trainingrun.failures import image_wait
 from trainingrun.failures.last_words import joined, last_words
 from trainingrun.lifecycle.deadlines import KUBERAY_GRACE
 from trainingrun.lifecycle.permission import is_paused
+from trainingrun.lifecycle.shared_folder import folder_words, holder_of
 from trainingrun.lifecycle.view import View
 from trainingrun.observed import Pod, RayJob, Termination
 from trainingrun.status.conditions import REFUSALS, ConditionType, Reason
@@ -55,6 +56,9 @@ def pods_counted(view: View, attempt: int) -> PodCount:
 
 def creation_words(view: View, attempt: int) -> Words | None:
     """What keeps the attempt's RayJob from being created, if anything does."""
+    holder = holder_of(view)
+    if holder is not None:
+        return Words(Reason.FOLDER_IN_USE, folder_words(view, holder))
     conflict = view.conflict_with(attempt)
     if conflict is not None:
         words = (

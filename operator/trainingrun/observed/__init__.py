@@ -1,6 +1,16 @@
 """What has been seen in the cluster: small immutable projections of objects, and how they are read from JSON."""
 
-from trainingrun.observed.objects import Observed, Pod, RayCluster, RayJob, RunObject, Termination, Waiting, belongs_to
+from trainingrun.observed.objects import (
+    Observed,
+    Pod,
+    RayCluster,
+    RayJob,
+    RunObject,
+    Sharer,
+    Termination,
+    Waiting,
+    belongs_to,
+)
 from trainingrun.observed.reading import pod_of, ray_cluster_of, ray_job_of, run_object_of
 
 __all__ = [
@@ -9,6 +19,7 @@ __all__ = [
     "RayCluster",
     "RayJob",
     "RunObject",
+    "Sharer",
     "Termination",
     "Waiting",
     "belongs_to",

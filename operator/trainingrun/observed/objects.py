@@ -155,12 +155,26 @@ def belongs_to(child: RayJob | RayCluster | Pod, namespace: str, run_uid: str) -
 
 
 @dataclass(frozen=True, slots=True)
+class Sharer:
+    """A run whose storage has the same folder as another's.
+
+    `is_chosen`: this operator has decided to begin it, which its status may not say yet. `is_leaving`: some of its pods
+    are on their way out, and may still write.
+    """
+
+    run: RunObject
+    is_chosen: bool = False
+    is_leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything of one run that exists in the cluster, as far as has been seen.
 
     `refusal` is (reason, message) of the API server's refusal of what was last sent for this run, if it did.
     `reports_since` is since when reports of training could arrive without a gap; None when nobody takes any.
     `others_heard` is when another run that is training last reported; None when no other that reports is.
+    `sharers` are all other runs with the same folder in storage; `is_chosen` is as in Sharer.
     """
 
     ray_jobs: tuple[RayJob, ...] = ()
@@ -169,3 +183,5 @@ class Observed:
     refusal: tuple[str, str] | None = None
     reports_since: datetime | None = None
     others_heard: datetime | None = None
+    sharers: tuple[Sharer, ...] = ()
+    is_chosen: bool = False

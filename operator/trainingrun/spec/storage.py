@@ -34,6 +34,20 @@ MountPath = Annotated[
 ]
 
 
+# Names of the protocol of one store.
+_SAME_STORE = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfss": "abfs"}
+
+# As uids are, so that a run can go on in the folder of one that had no name for it.
+FolderName = Annotated[
+    str,
+    text(
+        63,
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+        words="lower-case letters, digits and '-', starting and ending with a letter or digit",
+    ),
+]
+
+
 class NameReference(Model):
     """An object in the run's namespace, by name."""
 
@@ -97,6 +111,11 @@ class Storage(Model):
         default=None,
         description="Secret whose keys become variables of every pod, such as AWS_ACCESS_KEY_ID.",
     )
+    run_name: FolderName | None = Field(
+        default=None,
+        description="Name of the run's folder, at most 63 characters; default: its uid. A later run with the same name "
+        "goes on from its checkpoints.",
+    )
     checkpoints: Checkpoints = Field(
         default=Checkpoints(), description="When checkpoints are written and which are kept."
     )
@@ -106,3 +125,16 @@ class Storage(Model):
         if (self.uri is None) == (self.persistent_volume_claim is None):
             found = "neither" if self.uri is None else "both"
             yield Problem("", f"{found} of uri and persistentVolumeClaim", "exactly one of them")
+
+    def place(self, namespace: str) -> str:
+        """Where folders lie, for comparison: the same for two runs, the second in `namespace` too, that share it."""
+        if self.persistent_volume_claim is not None:
+            return f"pvc:{namespace}/{self.persistent_volume_claim.claim_name}"
+        scheme, _, path = (self.uri or "").partition("://")
+        scheme = scheme.lower()
+        parts = [part for part in path.split("/") if part]
+        return f"{_SAME_STORE.get(scheme, scheme)}://{'/'.join(parts)}"
+
+    def folder(self, identity: str) -> str:
+        """The name of the folder of the run with this identity: its uid where Kubernetes gave it one, else its name."""
+        return self.run_name or identity

@@ -49,6 +49,7 @@ class Reason(_Described):
     # Accepted
     VALID = "Valid", "The spec is valid."
     INVALID_SPEC = "InvalidSpec", "The spec is not valid; the message names every field that is wrong."
+    FOLDER_IN_USE = "FolderInUse", "Another run, which the message names, has the folder in storage; this one waits."
     # Admitted
     NOT_CREATED = "NotCreated", "The attempt has no RayJob yet."
     QUEUED = "Queued", "A queue has not admitted the attempt yet."

@@ -1,29 +1,21 @@
 """The fields of `status` as the reconciler writes them, and nothing about how they come about.
 
-`trainerStatus` and the measured part of `dataStatus` are not here: the progress endpoint writes those. What an
-attempt's entry holds must suffice to continue after a restart of the operator, since nothing else is remembered.
+What the progress endpoint writes is in `reported_fields`. What an attempt's entry holds must suffice to continue after
+a restart of the operator, since nothing else is remembered.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from trainingrun.contract.progress_protocol import MAX_METRICS, MAX_SECONDS
 from trainingrun.status.conditions import Condition
-from trainingrun.status.json_values import YEARS
+from trainingrun.status.model import Count, StatusModel, Text, Time
 
 MAX_ATTEMPTS = 10
 # A RayJob's label and name must be able to hold the number.
 MAX_INDEX = 99_999_999
-MAX_COUNT = 1_000_000_000
-# From no rows at all, to more than any growth can bring.
-GAIN_PERCENTAGES = -100, 1_000_000
-# More than any run reads.
-MAX_BAD_ROWS = 1_000_000_000_000
 
 Outcome = Literal["Pending", "Running", "Complete", "Failed", "Suspended"]
 State = Literal[
@@ -39,31 +31,6 @@ State = Literal[
     "Invalid",
 ]
 Activity = Literal["Queued", "Startup", "Training", "Restarting", "Suspended"]
-CacheWord = Literal["Hit", "Miss", "Partial"]
-CACHE_WORDS = get_args(CacheWord)
-
-
-def _usable(time: datetime) -> datetime:
-    """Refuse times that arithmetic could push beyond the calendar; the API has whole seconds."""
-    if time.year not in YEARS:
-        raise ValueError(f"a year from {YEARS[0]} to {YEARS[-1]}")
-    return time.astimezone(UTC).replace(microsecond=0)
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_usable)]
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
-Text = Annotated[str, Field(max_length=1024)]
-Percentage = Annotated[int, Field(ge=0, le=100)]
-
-
-class StatusModel(BaseModel):
-    """A part of status: camelCase in JSON; fields of other versions are left out when it is read."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, validate_by_name=True)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, without what is not known."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class HeadFailure(StatusModel):
@@ -166,6 +133,9 @@ class Usage(StatusModel):
 class Outputs(StatusModel):
     """What the run has produced."""
 
+    folder_uri: Annotated[str, Field(max_length=4096)] | None = Field(
+        default=None, alias="folderURI", description="The run's folder, with its checkpoints and records."
+    )
     checkpoint_uri: Annotated[str, Field(max_length=4096)] | None = Field(
         default=None, alias="checkpointURI", description="Where the newest checkpoint is stored."
     )
@@ -205,74 +175,3 @@ class Status(StatusModel):
     outputs: Outputs | None = Field(default=None, description="What the run has produced.")
     data_status: DataStatus | None = Field(default=None, description="How the data group is doing.")
     links: Links | None = Field(default=None, description="Where to look further.")
-
-
-class Metric(StatusModel):
-    """A metric of the training program."""
-
-    name: Annotated[str, Field(min_length=1, max_length=128)] = Field(
-        description="Name of the metric, 1 to 128 characters."
-    )
-    value: Annotated[str, Field(max_length=1024)] = Field(
-        description="Its newest value as text, at most 1024 characters."
-    )
-
-
-class TrainerStatus(StatusModel):
-    """What the training program reports. The fields are those of Kubeflow's TrainJob."""
-
-    progress_percentage: Percentage | None = Field(
-        default=None, description="Share of the training that is done, in percent, 0 to 100."
-    )
-    estimated_remaining_seconds: Annotated[int, Field(ge=0, le=MAX_SECONDS)] | None = Field(
-        default=None, description="Estimated seconds until the training is done, 0 or more."
-    )
-    metrics: Annotated[tuple[Metric, ...], Field(max_length=MAX_METRICS)] | None = Field(
-        default=None, description="Metrics of the training program, at most 256."
-    )
-    last_updated_time: Time | None = Field(default=None, description="When this was reported.")
-
-
-class MeasuredDataStatus(DataStatus):
-    """How the data group is doing, and whether it keeps up."""
-
-    stall_percentage: Percentage | None = Field(
-        default=None, description="Share of their time that trainers wait for data, in percent, 0 to 100."
-    )
-    cause: Annotated[str, Field(max_length=128)] | None = Field(
-        default=None, description="Main cause of the waiting, at most 128 characters."
-    )
-    rows_per_second: Annotated[float, Field(ge=0)] | None = Field(
-        default=None, description="Rows that are trained on per second, 0 or more."
-    )
-    wanted_nodes: Count | None = Field(
-        default=None, description="Data nodes that the run wants now, numNodes to maxNodes; numNodes without maxNodes."
-    )
-    reason: Annotated[str, Field(max_length=256)] | None = Field(
-        default=None,
-        description="Why it wants so many, or what else would help, in a sentence of at most 256 characters.",
-    )
-    gain_percentage: Annotated[int, Field(ge=GAIN_PERCENTAGES[0], le=GAIN_PERCENTAGES[1])] | None = Field(
-        default=None,
-        description="How many more rows per second the group's last growth brings, in percent: "
-        "expected until the nodes are there, then measured.",
-    )
-    cache: CacheWord | None = Field(
-        default=None,
-        description="Whether the cache has had all, none or some of what the newest pass through the training data has "
-        "asked it for: Hit, Miss or Partial; missing without dataset.cache.",
-    )
-    bad_rows: Annotated[int, Field(ge=0, le=MAX_BAD_ROWS)] | None = Field(
-        default=None,
-        description="Rows of the training data that onBadRow has left out so far, counted in each epoch; steps that "
-        "were lost and are trained again count once. Missing unless its action is Skip.",
-    )
-
-
-class RunStatus(Status):
-    """What is known about a run. observedGeneration is -1 until the operator has seen it."""
-
-    trainer_status: TrainerStatus | None = Field(default=None, description="What the training program reports.")
-    data_status: MeasuredDataStatus | None = Field(
-        default=None, description="How the data group is doing, and whether it keeps up."
-    )

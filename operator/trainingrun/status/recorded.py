@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from trainingrun.status.conditions import Condition, ConditionType, conditions_of
-from trainingrun.status.fields import MAX_COUNT, MAX_INDEX, Attempt, Outputs, StatusModel, Suspicion, Usage
+from trainingrun.status.fields import MAX_INDEX, Attempt, Outputs, Suspicion, Usage
 from trainingrun.status.json_values import integer_of, list_of, time_of
+from trainingrun.status.model import MAX_COUNT, StatusModel
 
 Part = TypeVar("Part", bound=StatusModel)
 

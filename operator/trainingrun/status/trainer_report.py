@@ -62,8 +62,8 @@ def last_heard(status: Mapping[str, Any]) -> datetime | None:
     return time if is_its_own else None
 
 
-def checkpoint_uri(storage: Storage, uid: str, checkpoint: str) -> str:
-    """Where a checkpoint lies. A volume has no URI of its own; `pvc://<claim>/<path>` is how KServe writes it."""
+def folder_uri(storage: Storage, uid: str) -> str:
+    """The run's folder. A volume has no URI of its own; `pvc://<claim>/<path>` is how KServe writes it."""
     claim = storage.persistent_volume_claim
     root = f"pvc://{claim.claim_name}" if claim is not None else str(storage.uri)
-    return f"{root.rstrip('/')}/{uid}/{checkpoint}"
+    return f"{root.rstrip('/')}/{storage.folder(uid)}"

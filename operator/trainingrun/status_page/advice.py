@@ -12,7 +12,7 @@ from datetime import datetime
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.contract.labels import RUN_NAME_KEY
 from trainingrun.history.figures import duration, plural
-from trainingrun.status_page.view import RunView
+from trainingrun.status_page.view import RunView, SuspicionView
 
 # A new run is seen within seconds; after this long its operator is worth checking.
 _UNSEEN_SECONDS = 30.0
@@ -20,7 +20,7 @@ _UNSEEN_SECONDS = 30.0
 # The operator's pods carry this label in manifests/ and in the chart.
 _OPERATOR_NAME = "trainingrun-operator"
 
-# A spec cannot be changed, and storage is kept by the identity of a run, not by its name.
+# A spec cannot be changed, and storage is kept by the identity of a run, unless it names its folder.
 _ANEW = "A run's spec cannot be changed: submit the corrected file under a different name."
 
 # Which conditions say why a run is in a state; the first that has a message is used.
@@ -84,6 +84,20 @@ def reason_of(view: RunView, now: datetime) -> str:
         if condition and condition.words:
             return condition.words
     return "The operator gave no reason."
+
+
+def suspicion_words(suspected: SuspicionView, now: datetime) -> str:
+    """What may have ended the attempt, or the run, since when that is seen, and what will prove it."""
+    what = f"{suspected.failure_class} of attempt {suspected.attempt}" if suspected.attempt >= 0 else ""
+    where = " on ".join(filter(None, (suspected.pod and f"pod {suspected.pod}", suspected.node)))
+    words = [f"{what or suspected.failure_class}{f', {where}' if where else ''}"]
+    if suspected.message:
+        words[0] += f": {suspected.message.rstrip('.')}"
+    if suspected.since is not None:
+        words.append(f"Seen for {duration(max(0.0, (now - suspected.since).total_seconds()))}")
+    if suspected.until is not None:
+        words.append(f"It counts if it is still seen at {suspected.until:%Y-%m-%d %H:%M:%S} UTC")
+    return ". ".join(words) + "."
 
 
 def _unseen(view: RunView, now: datetime) -> str:
@@ -163,7 +177,15 @@ def _failed(view: RunView, caller: Caller) -> list[str]:
     known = next(filter(None, map(FailureClass.of, classes)), None)
     remedy = known.remedy if known is not None else "Read the message of the last attempt"
     logs = f"`{caller.command('logs', view)}` shows more while its pods exist." if attempt else ""
-    return [f"{remedy}.", *filter(None, [logs]), _ANEW]
+    return [f"{remedy}.", *filter(None, [logs]), f"{_ANEW}{_goes_on(view)}"]
+
+
+def _goes_on(view: RunView) -> str:
+    """How a new run continues from this one's checkpoints, if it has any."""
+    folder = view.folder.rpartition("/")[2]
+    if not folder or not view.checkpoint:
+        return ""
+    return f" With `spec.storage.runName: {folder}` it goes on from this run's checkpoints."
 
 
 def _invalid(view: RunView, caller: Caller) -> list[str]:

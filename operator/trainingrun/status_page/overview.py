@@ -36,8 +36,13 @@ def overview_row(view: RunView, now: datetime, wide: bool = False) -> tuple[str,
         NONE if finite(epoch) is None else count(epoch),
         _percent(view.goodput_percent),
         (attempt and attempt.ray_job) or NONE,
-        (words.message.partition("\n")[0] if words else "") or NONE,
+        _suspected(view) or (words.message.partition("\n")[0] if words else "") or NONE,
     )
+
+
+def _suspected(view: RunView) -> str:
+    found = view.suspected
+    return f"Suspected: {found.failure_class}: {found.message}".removesuffix(": ") if found is not None else ""
 
 
 def top_row(view: RunView) -> tuple[str, ...]:

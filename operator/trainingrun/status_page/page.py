@@ -18,7 +18,7 @@ from rich.text import Text
 from trainingrun.contract.progress_metrics import CURRENT_EPOCH, STEP, TOTAL_EPOCHS
 from trainingrun.history.advice import main_cause, stall_advice
 from trainingrun.history.figures import count, duration, finite, metric, percent, plural, rate
-from trainingrun.status_page.advice import Caller, next_steps, reason_of
+from trainingrun.status_page.advice import Caller, next_steps, reason_of, suspicion_words
 from trainingrun.status_page.attempts import AttemptsTable, last_words
 from trainingrun.status_page.view import ENDED_STATES, RunView
 
@@ -61,6 +61,8 @@ def _title(view: RunView) -> Text:
 
 def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, RenderableType]]:
     yield "why", Text(reason_of(view, now))
+    if view.suspected is not None:
+        yield "suspected", Text(suspicion_words(view.suspected, now), style="yellow")
     yield from _progress(view, now)
     yield from _data_stall(view)
     yield from _data(view)
@@ -68,7 +70,7 @@ def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, 
     yield "time", Text(_times(view, now))
     for label, value in (
         ("queue", view.queue),
-        ("storage", view.storage),
+        ("storage", view.folder or view.storage),
         ("checkpoint", view.checkpoint),
         ("dashboard", _dashboard(view, caller)),
     ):

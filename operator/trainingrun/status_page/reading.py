@@ -14,7 +14,7 @@ from trainingrun.contract.progress_metrics import GOODPUT, ROWS_PER_SECOND, numb
 from trainingrun.contract.records import Stall
 from trainingrun.history.figures import one_line
 from trainingrun.status.json_values import integer_of, list_of, mapping_of, number_of, texts_by_name, time_of
-from trainingrun.status_page.view import AttemptView, ConditionView, RunView
+from trainingrun.status_page.view import AttemptView, ConditionView, RunView, SuspicionView
 
 # Messages may hold the last lines of a log; their line breaks are kept, a terminal's control codes are not.
 _MOST_LINES = 40
@@ -48,6 +48,7 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         pods=_text(status.get("pods")),
         backoff_limit=3 if (limit := integer_of(spec.get("backoffLimit"))) is None else limit,
         failures=integer_of(status.get("failures")) or 0,
+        suspected=_suspicion(mapping_of(status.get("suspected"))),
         started=time_of(status.get("startTime")),
         ended=time_of(status.get("completionTime")),
         percent=number_of(trainer_status.get("progressPercentage")),
@@ -63,6 +64,7 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         bad_rows=integer_of(data_status.get("badRows")),
         rows_per_second=_first(number_of(data_status.get("rowsPerSecond")), metrics.get(ROWS_PER_SECOND)),
         goodput_percent=metrics.get(GOODPUT),
+        folder=_text(mapping_of(status.get("outputs")).get("folderURI")),
         checkpoint=_text(mapping_of(status.get("outputs")).get("checkpointURI")),
         dashboard=_text(mapping_of(status.get("links")).get("dashboardURL")),
     )
@@ -88,6 +90,22 @@ def _attempt(entry: Mapping[str, Any]) -> AttemptView:
         ended=time_of(entry.get("endTime")),
         head_restarts=integer_of(entry.get("headRestarts")) or 0,
         preemptions=integer_of(entry.get("preemptions")) or 0,
+    )
+
+
+def _suspicion(entry: Mapping[str, Any]) -> SuspicionView | None:
+    failure_class = _text(entry.get("failureClass"))
+    if not failure_class:
+        return None
+    attempt = integer_of(entry.get("attempt"))
+    return SuspicionView(
+        attempt=-1 if attempt is None else attempt,
+        failure_class=failure_class,
+        message=_text(entry.get("message")),
+        node=_text(entry.get("node")),
+        pod=_text(entry.get("pod")),
+        since=time_of(entry.get("since")),
+        until=time_of(entry.get("until")),
     )
 
 

@@ -49,6 +49,19 @@ class AttemptView:
 
 
 @dataclass(frozen=True)
+class SuspicionView:
+    """A failure that is seen but not proved: since when, and when it counts if it is still seen then."""
+
+    attempt: int
+    failure_class: str
+    message: str = ""
+    node: str = ""
+    pod: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
 class RunView:
     """One run, as its page and its row in lists need it."""
 
@@ -73,6 +86,7 @@ class RunView:
     pods: str = ""
     backoff_limit: int = 3
     failures: int = 0
+    suspected: SuspicionView | None = None
     started: datetime | None = None
     ended: datetime | None = None
     percent: float | None = None
@@ -88,6 +102,8 @@ class RunView:
     bad_rows: int | None = None
     rows_per_second: float | None = None
     goodput_percent: float | None = None
+    # The run's folder in storage, once it has begun.
+    folder: str = ""
     checkpoint: str = ""
     dashboard: str = ""
 

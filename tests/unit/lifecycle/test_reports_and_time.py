@@ -94,11 +94,12 @@ def test_what_is_done_about_it_is_told_too(reason: object, expected: str) -> Non
     [
         ({"uri": "s3://acme/runs/"}, f"s3://acme/runs/{UID}/step-9"),
         (CLAIM, f"pvc://models/{UID}/step-9"),
+        ({**CLAIM, "runName": "digits-1"}, "pvc://models/digits-1/step-9"),
     ],
 )
 def test_the_newest_checkpoint_is_where_the_storage_is(storage: dict[str, Any], uri: str) -> None:
     written = status_of(running(report=reported(checkpoint="step-9"), storage=storage), seen("Running"), NOW)
-    assert written["outputs"] == {"checkpointURI": uri}
+    assert written["outputs"] == {"folderURI": uri.removesuffix("/step-9"), "checkpointURI": uri}
 
 
 def test_a_checkpoint_outlives_the_report_that_told_of_it() -> None:
@@ -119,7 +120,7 @@ def test_an_attempt_tells_where_it_went_on_from(seconds: float, expected: str | 
 )
 def test_a_report_that_cannot_be_read_is_none(trainer: Any) -> None:
     written = status_of(running(report={"trainerStatus": trainer, "dataStatus": trainer}), seen("Running"), NOW)
-    assert (written["state"], written["outputs"]) == ("Running", {})
+    assert (written["state"], written["outputs"]) == ("Running", {"folderURI": f"s3://acme/runs/{UID}"})
 
 
 STORY: list[tuple[float, Observed, str]] = [

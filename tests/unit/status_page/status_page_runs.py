@@ -151,6 +151,21 @@ STATES = {
         failures=1,
         outputs={"checkpointURI": CHECKPOINT},
     ),
+    "suspected": run(
+        "Running",
+        condition("Reconciling", "True", "Training", "Attempt 0 is training."),
+        attempts=[attempt(0, "Running")],
+        suspected={
+            "attempt": 0,
+            "failureClass": "ImagePull",
+            "message": "ErrImagePull: not found",
+            "pod": "mnist-ck4to-0-trainer",
+            "node": "gke-x7",
+            "since": "2026-09-01T11:59:30Z",
+            "until": "2026-09-01T12:04:30Z",
+        },
+        outputs={"folderURI": f"{STORAGE}/5f4c1f0a"},
+    ),
     "suspending": run(
         "Suspending",
         condition("Suspended", "False", "Suspending", "Attempt 0 saves a checkpoint and ends."),
@@ -180,6 +195,7 @@ STATES = {
         attempts=[attempt(0, "Failed", failureClass="UserError", exitCode=13, message=_TRACEBACK)],
         startTime="2026-09-01T10:10:00Z",
         completionTime="2026-09-01T10:25:30Z",
+        outputs={"folderURI": f"{STORAGE}/5f4c1f0a", "checkpointURI": CHECKPOINT},
     ),
     "invalid": run(
         "Invalid",

@@ -34,6 +34,11 @@ def test_a_wide_row_adds_what_kubectl_adds():
     assert row[-3:] == ("93%", "mnist-ck4to-1", "Attempt 1 is training.")
 
 
+def test_a_wide_row_says_first_what_is_suspected():
+    row = overview_row(run_view_of(STATES["suspected"]), NOW, wide=True)
+    assert row[-1] == "Suspected: ImagePull: ErrImagePull: not found"
+
+
 def test_the_columns_are_those_of_kubectl_get():
     (version,) = yaml.safe_load(DEFINITION.read_text())["spec"]["versions"]
     columns = [column["name"].upper() for column in version["additionalPrinterColumns"]]

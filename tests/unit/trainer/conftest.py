@@ -37,7 +37,7 @@ def told() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def saver(storage: RunStorage, told: list[tuple[str, str]]) -> Callable[..., Saver]:
-    def make(writer: Writer = FIRST_WRITER, num_to_keep: int = 3) -> Saver:
+    def make(writer: Writer = FIRST_WRITER, num_to_keep: int = 3, fence: str | None = None) -> Saver:
         return Saver(
             storage,
             Lockstep(0, 1),
@@ -45,6 +45,7 @@ def saver(storage: RunStorage, told: list[tuple[str, str]]) -> Callable[..., Sav
             num_to_keep=num_to_keep,
             recorded={},
             notify=lambda level, message: told.append((level, message)),
+            fence=fence,
         )
 
     return make

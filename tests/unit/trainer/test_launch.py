@@ -64,7 +64,7 @@ def test_a_store_that_cannot_be_written_is_told_before_data_are_looked_for(tmp_p
 
 
 def driver_with_a_bug(config: str) -> None:
-    sys.exit(launching.launch(parse(["--config", config, "--json"]), lambda run, attempt: 1 / 0))
+    sys.exit(launching.launch(parse(["--config", config, "--json"]), lambda run, attempt, fence: 1 / 0))
 
 
 def test_what_nobody_has_foreseen_is_told_with_its_traceback(tmp_path: Path) -> None:

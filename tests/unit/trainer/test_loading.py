@@ -33,7 +33,7 @@ def test_a_model_that_fits_is_loaded() -> None:
             model(2),
             model(3),
             "the checkpoint has other shapes: first.bias [2] instead of [3], first.weight [2, 2] instead of [3, 2], "
-            "last.weight [1, 2] instead of [1, 3]. Allowed: the model that was trained, or another metadata.name",
+            "last.weight [1, 2] instead of [1, 3]. Allowed: the model that was trained; another spec.storage.runName",
         ),
     ],
 )

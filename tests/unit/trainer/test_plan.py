@@ -57,6 +57,12 @@ def test_a_runs_folder_is_named_by_uid_where_there_is_one() -> None:
     assert storage_of(run_of(storage=claim)).local_directory == Path("/mnt/models/digits")
 
 
+def test_a_folder_that_has_a_name_is_the_same_wherever_the_run_is() -> None:
+    storage = {"uri": "s3://bucket/runs", "runName": "baseline-1"}
+    for metadata in ({}, {"uid": "0a1b"}, {"uid": "2c3d", "name": "other", "namespace": "b"}):
+        assert storage_of(run_of(metadata=metadata, storage=storage)).location == "s3://bucket/runs/baseline-1"
+
+
 def recipe_of(model: dict[str, object]) -> dict[str, object]:
     return {"dataset": {"train": {"format": "Parquet", "path": "/data/train"}}, "globalBatchSize": 48, "model": model}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
-from trainingrun_trainer.train.recipe_changes import changes
+from trainingrun_trainer.train.recipe_changes import ANOTHER_FOLDER, changes
 
 DATASET = {"train": {"format": "CSV", "path": "/data/train"}}
 FILES = {"sha256": "a", "files": 10, "bytes": 2000}
@@ -38,7 +38,7 @@ def test_a_default_that_is_written_out_is_no_change() -> None:
 SGD = "torch.optim:SGD"
 STEP = "torch.optim.lr_scheduler:StepLR"
 HOLDS = "this holds from here on"
-STAYS = "the old value stays, because it comes back with the checkpoint; a run of another name starts anew"
+STAYS = f"the old value stays, because it comes back with the checkpoint; {ANOTHER_FOLDER}"
 
 
 def was(then: object, now: object) -> str:
@@ -109,8 +109,14 @@ def test_the_state_of_something_else_is_not_taken_over(field: str, then: str, no
         changes(of({field: {"function": then}}), of({field: {"function": now}}))
     assert str(raised.value) == (
         f'spec.recipe.{field}.function: was "{then}" when the checkpoint was saved, is now "{now}", but its state in '
-        f'the checkpoint belongs to the old one; allowed: "{then}", or another metadata.name, which starts anew'
+        f'the checkpoint belongs to the old one; allowed: "{then}"; {ANOTHER_FOLDER}'
     )
+
+
+def test_a_checkpoint_of_another_run_is_told() -> None:
+    then, now = {**of({}), "run": "vision/old (1a)"}, {**of({}), "run": "vision/new (2b)"}
+    assert changes(then, now) == ("training goes on from a checkpoint of run vision/old (1a)",)
+    assert changes(then, then) == changes(of({}), now) == ()
 
 
 def test_what_a_loop_takes_over_is_its_author_s_to_say() -> None:

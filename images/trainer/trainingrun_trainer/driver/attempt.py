@@ -73,13 +73,21 @@ class StopRequest:
 
 
 class Attempt:
-    """One attempt at a run. `emit` receives every record."""
+    """One attempt at a run. `emit` receives every record; `lost` is why the run's folder is another's now."""
 
-    def __init__(self, job: Job, attempt: int, emit: Callable[[Record], None], stop: StopRequest):
+    def __init__(
+        self,
+        job: Job,
+        attempt: int,
+        emit: Callable[[Record], None],
+        stop: StopRequest,
+        lost: Callable[[], Failure | None] = lambda: None,
+    ):
         self._job = job
         self._attempt = attempt
         self._emit = emit
         self._stop = stop
+        self._lost = lost
         self._began = time.time()
         self._preemption = PreemptionWatch()
         self._is_stop_passed_on = False
@@ -106,7 +114,7 @@ class Attempt:
             self._pass_on(hub)
             if not self._world and (waiting := watch.sentence()):
                 self._tell(Notice, level="Warning", message=waiting)
-            if (failure := self._fatal_failure()) is not None:
+            if (failure := self._lost() or self._fatal_failure()) is not None:
                 return self._end(failure)
         self._pass_on(hub)
         return self._end(self._verdict(fitting.error, ray.get(hub.news.remote())))

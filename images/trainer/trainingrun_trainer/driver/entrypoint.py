@@ -26,12 +26,12 @@ def main(arguments: list[str]) -> int:
     from trainingrun_trainer.explanation import data_sentence
     from trainingrun_trainer.train.checkpoint_book import is_trained
 
-    def job_of(run: Run, attempt: int) -> Job:
+    def job_of(run: Run, attempt: int, fence: str | None) -> Job:
         plan = plan_of(run, chosen.workers(run))
 
         def trainer(hub: Any) -> TorchTrainer:
             start_ahead()
-            return torch_trainer(plan, hub, attempt)
+            return torch_trainer(plan, hub, attempt, fence)
 
         return Job(
             run=run,

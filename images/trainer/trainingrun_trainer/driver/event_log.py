@@ -15,6 +15,7 @@ from typing import IO, Protocol
 from trainingrun.contract.records import LOG_DIRECTORY, AttemptEnded, Placement, Progress, Record
 from trainingrun_trainer.driver.log_upload import LogUpload
 from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.train import folder_owner
 
 _PROGRESS_SECONDS = 2.0
 _LOG = re.compile(r"attempt-(\d+)\.jsonl")
@@ -36,9 +37,10 @@ def log_name(attempt: int) -> str:
 
 
 def next_attempt(storage: RunStorage) -> int:
-    """The number after the highest one that has left a log; the first attempt is 0."""
+    """The number after the highest one that has left a log, or owned the folder; the first is 0."""
     logs = (_LOG.fullmatch(name) for name in storage.list_files(LOG_DIRECTORY))
-    return max((int(log[1]) for log in logs if log), default=-1) + 1
+    owner, _ = folder_owner.read(storage)
+    return max([-1 if owner is None else owner.number, *(int(log[1]) for log in logs if log)]) + 1
 
 
 class EventLog:

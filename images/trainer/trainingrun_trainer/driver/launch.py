@@ -18,7 +18,7 @@ import ray
 
 from trainingrun.contract import variables
 from trainingrun.contract.exits import Exit
-from trainingrun.contract.records import Record
+from trainingrun.contract.records import Notice, Record
 from trainingrun.display import display_for
 from trainingrun.errors import InvalidSpec
 from trainingrun.spec import Run
@@ -26,7 +26,8 @@ from trainingrun.spec.documents import load_runs
 from trainingrun_trainer import placement
 from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest
 from trainingrun_trainer.driver.attempt_records import ended
-from trainingrun_trainer.driver.event_log import EventLog, next_attempt
+from trainingrun_trainer.driver.event_log import EventLog
+from trainingrun_trainer.driver.folder_hold import Waiting, folder_held
 from trainingrun_trainer.driver.options import Options
 from trainingrun_trainer.driver.plan import storage_of
 from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
@@ -50,8 +51,8 @@ class Sink(Protocol):
         """Write what is left."""
 
 
-def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
-    """Run one attempt at the run that `chosen` names; `job_of` makes the job of (run, attempt)."""
+def launch(chosen: Options, job_of: Callable[[Run, int, str | None], Job]) -> Exit:
+    """Run one attempt at the run that `chosen` names; `job_of` makes the job of (run, attempt, fence)."""
     stop = StopRequest()
     _listen(stop)
     display = display_for(sys.stdout, json=chosen.json)
@@ -62,19 +63,21 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
         run = _read(chosen.config)
         storage = storage_of(run)
         storage.check(is_first=not chosen.attempt)
-        attempt = chosen.attempt if chosen.attempt is not None else next_attempt(storage)
-        keepers.append(EventLog(storage, attempt))
-        if endpoint := Endpoint.from_environment():
-            keepers.append(OperatorPush(endpoint))
-        job = job_of(run, attempt)
-        with connected(_address(chosen.address), _worker_environment()):
-            _listen(stop)  # again: connecting puts Ray's own handler of SIGTERM in place
-            _await_nodes(job.workers, chosen, stop)
-            if stop.exit is None:
-                last = Attempt(job, attempt, _fan_out([display, *keepers]), stop).run()
-            else:
-                last = ended(Failure(stop.exit, "stopped before training began"), attempt, began)
-            _fan_out(keepers)(last)
+        with folder_held(run, storage, chosen.attempt, _waiting(stop, display, attempt)) as folder:
+            attempt = folder.number
+            keepers.append(EventLog(storage, attempt))
+            if endpoint := Endpoint.from_environment():
+                keepers.append(OperatorPush(endpoint))
+            job = job_of(run, attempt, folder.fence)
+            with connected(_address(chosen.address), _worker_environment()):
+                _listen(stop)  # again: connecting puts Ray's own handler of SIGTERM in place
+                _await_nodes(job.workers, chosen, stop)
+                if stop.exit is None:
+                    emit = _fan_out([display, *keepers])
+                    last = Attempt(job, attempt, emit, stop, lost=lambda: folder.lost).run()
+                else:
+                    last = ended(Failure(stop.exit, "stopped before training began"), attempt, began)
+                _fan_out(keepers)(last)
     except Exception as error:
         invalid = Failure(Exit.INVALID_CONFIG, str(error)) if isinstance(error, InvalidSpec) else None
         last = ended(invalid or failure_of(error), attempt, began)
@@ -85,6 +88,15 @@ def launch(chosen: Options, job_of: Callable[[Run, int], Job]) -> Exit:
     display.emit(last)
     display.close()
     return Exit(last.exit_code)
+
+
+def _waiting(stop: StopRequest, display: Sink, attempt: int) -> Waiting:
+    """A wait for a folder that may still be another's, which a signal ends."""
+
+    def tell(message: str) -> None:
+        display.emit(Notice(time=time.time(), attempt=attempt, level="Warning", message=message))
+
+    return Waiting(tell, lambda: stop.exit is not None)
 
 
 def _listen(stop: StopRequest) -> None:

@@ -50,7 +50,9 @@ class Plan:
         digest = hashlib.sha256()
         for piece in pieces:
             digest.update(repr((piece.paths, piece.size_bytes, piece.row_group, piece.rows)).encode())
+        run = self.run.metadata
         return {
+            "run": f"{run.namespace or 'default'}/{run.name} ({run.uid})" if run.uid else run.name,
             "recipe": shown_configuration(self.run)["spec"]["recipe"],
             "versions": versions(),
             "dataset": {
@@ -92,11 +94,11 @@ def workers_of(run: Run) -> Workers:
 
 
 def storage_of(run: Run) -> RunStorage:
-    """The run's folder: named by uid where Kubernetes gave one, so that a reused name starts over."""
+    """The run's folder: named by the author, or by uid where Kubernetes gave one, so that a reused name starts over."""
     storage = run.spec.storage
     claim = storage.persistent_volume_claim
     root = storage.uri if storage.uri is not None else claim.mount_path if claim is not None else ""
-    return RunStorage(root=root, name=run.metadata.uid or run.metadata.name)
+    return RunStorage(root=root, name=storage.folder(run.metadata.uid or run.metadata.name))
 
 
 def listings_of(recipe: Recipe, *, is_transformed: bool) -> dict[str, Listing]:

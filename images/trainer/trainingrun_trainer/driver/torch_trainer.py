@@ -25,8 +25,8 @@ from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train.worker import LoopConfig, train_on_worker
 
 
-def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
-    """The trainer for one attempt at the built-in recipe."""
+def torch_trainer(plan: Plan, hub: Any, attempt: int, fence: str | None) -> TorchTrainer:
+    """The trainer for one attempt at the built-in recipe; `fence`: see checkpointing.Saver."""
     loop = LoopConfig(
         document=plan.run.to_document(),
         storage=plan.storage,
@@ -34,6 +34,7 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int) -> TorchTrainer:
         attempt=attempt,
         total_rows=plan.listings["train"].rows,
         recorded=plan.recorded(),
+        fence=fence,
     )
     return TorchTrainer(
         train_on_worker,

@@ -27,6 +27,10 @@ class InvalidConfiguration(Exception):
     """
 
 
+class FolderTaken(InvalidConfiguration):
+    """Another run's program writes to the run's folder. The message names both. Exit code 12."""
+
+
 class NodesLost(Exception):
     """The cluster that was made for the run lacks nodes that it had. Exit code 14."""
 

@@ -23,6 +23,7 @@ from trainingrun_trainer.driver.attempt_records import ended
 from trainingrun_trainer.driver.datasets import datasets_of
 from trainingrun_trainer.driver.decisions import decisions, stored_columns
 from trainingrun_trainer.driver.devices import devices_here, use_of, used_gpus
+from trainingrun_trainer.driver.folder_hold import Waiting, folder_held
 from trainingrun_trainer.driver.plan import Plan, plan_of, storage_of
 from trainingrun_trainer.explanation import data_sentence
 from trainingrun_trainer.failures.classify import failure_of
@@ -53,7 +54,9 @@ def debug(run: Run, size: Size, attempt: int, emit: Callable[[Record], None]) ->
     driver.listen()
     try:
         storage.check(is_first=not attempt)
-        verdict = _train(run, size, attempt, driver)
+        waiting = Waiting(lambda message: driver.notice(message, level="Warning"), lambda: driver.stop is not None)
+        with folder_held(run, storage, attempt, waiting) as folder:
+            verdict = _train(run, size, attempt, driver, folder.fence)
     except KeyboardInterrupt:
         verdict = _aborted("interrupted")
     except SystemExit as error:
@@ -68,7 +71,7 @@ def debug(run: Run, size: Size, attempt: int, emit: Callable[[Record], None]) ->
     return ended(verdict, attempt, began)
 
 
-def _train(run: Run, size: Size, attempt: int, driver: DirectDriver) -> Failure:
+def _train(run: Run, size: Size, attempt: int, driver: DirectDriver, fence: str | None) -> Failure:
     plan = plan_of(run, Workers(1, gpus=size.gpus_per_trainer, cpus=float(size.cpus_per_trainer)))
     if is_trained(plan.storage, plan.recipe.epochs):
         return Failure(Exit.COMPLETE, "all epochs were already trained; there was nothing to do")
@@ -78,7 +81,7 @@ def _train(run: Run, size: Size, attempt: int, driver: DirectDriver) -> Failure:
     budget_bytes = share_of(size.object_store_bytes)
     rows = OwnRows(_pool(plan), lambda level, message: driver.notice(message, level=level), budget_bytes)
     rows.build()
-    task = Task(run, plan.storage, attempt, plan.listings["train"].rows, plan.recorded())
+    task = Task(run, plan.storage, attempt, plan.listings["train"].rows, plan.recorded(), fence)
     try:
         with _alone(plan.workers, driver) as device:
             rank = Rank(Lockstep(0, 1), device, HERE, 1, driver, rows, SameThread())

@@ -33,6 +33,7 @@ from trainingrun_trainer.train.checkpoint_files import (
     seal,
     write_part,
 )
+from trainingrun_trainer.train.folder_owner import refuse_others
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.sharded_state import refuse_sharded
 
@@ -62,7 +63,8 @@ class Saver:
     """Writes this rank's part of each checkpoint, keeps as many as are to be kept, and finds the newest whole one.
 
     `recorded` is the recipe, versions and training files of now, as plain JSON values. `notify` is told on rank 0,
-    with the level of a Notice, what a user should know.
+    with the level of a Notice, what a user should know. With the `fence` of its driver, a checkpoint becomes whole only
+    while the folder is that driver's, and otherwise raises FolderTaken.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Saver:
         num_to_keep: int,
         recorded: dict[str, Any],
         notify: Callable[[str, str], None],
+        fence: str | None = None,
     ):
         self._storage = storage
         self._lockstep = lockstep
@@ -81,6 +84,7 @@ class Saver:
         self._recorded = recorded
         self._notify = notify
         self._writer = writer
+        self._fence = fence
         self._book: Book | None = None
         self._damaged: set[str] = set()
         self._saved: tuple[str, Manifest] | None = None
@@ -109,7 +113,7 @@ class Saver:
         if rank == 0:
             values = {metric: float(value) for metric, value in metrics.items()}
             manifest = Manifest(position, files, values, best, self._recorded)
-            seal(self._storage, name, manifest)
+            self._publish(name, manifest)
             self._saved = name, manifest
             self._copy_best(name, manifest)
             self._tidy(book, name)
@@ -132,7 +136,7 @@ class Saver:
             name, manifest = self._saved
             values = {metric: float(value) for metric, value in metrics.items()}
             manifest = dataclasses.replace(manifest, metrics=values, is_best=True)
-            seal(self._storage, name, manifest)
+            self._publish(name, manifest)
             self._copy_best(name, manifest)
         self._lockstep.wait()
 
@@ -150,6 +154,10 @@ class Saver:
             self._fetch_own(name, manifest, copies)
         changes = recipe_changes.changes(manifest.recorded, self._recorded)
         return Restored(name, copies / name, manifest.position, changes)
+
+    def _publish(self, name: str, manifest: Manifest) -> None:
+        refuse_others(self._storage, self._fence)
+        seal(self._storage, name, manifest)
 
     def _newest_whole(self, copies: Path) -> tuple[str, Manifest] | None:
         """The name and manifest of the newest whole checkpoint, with all of its files below `copies`."""

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.train.recipe_changes import ANOTHER_FOLDER
 
 _SHOWN = 5
 # Entries of a parameter group that torch and its schedulers add.
 _NOT_THE_OPTIMIZERS = frozenset(
     {"params", "param_names", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr"}
 )
-_WAY_OUT = "which starts anew"
 
 
 def load_model(model: torch.nn.Module, state: dict[str, Any]) -> None:
@@ -40,8 +40,7 @@ def load_model(model: torch.nn.Module, state: dict[str, Any]) -> None:
         ]
         raise InvalidConfiguration(
             "spec.recipe.model: the checkpoint's weights do not fit the model that this makes; the checkpoint "
-            f"{'; '.join(differences) or error}. Allowed: the model that was trained, or another metadata.name, "
-            f"{_WAY_OUT}"
+            f"{'; '.join(differences) or error}. Allowed: the model that was trained; {ANOTHER_FOLDER}"
         ) from error
 
 
@@ -59,8 +58,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
             found = f"state with {', '.join(sorted(theirs_also - known))} in the checkpoint, of another optimizer"
     if found:
         raise InvalidConfiguration(
-            f"spec.recipe.optimizer: found {found}; allowed: the optimizer that was trained with, or another "
-            f"metadata.name, {_WAY_OUT}"
+            f"spec.recipe.optimizer: found {found}; allowed: the optimizer that was trained with; {ANOTHER_FOLDER}"
         )
     optimizer.load_state_dict(state)
 

@@ -25,7 +25,7 @@ from trainingrun_trainer.train.session import Session
 class Task:
     """What all ranks of an attempt are to do. `total_rows` is None where only reading tells.
 
-    `recorded` is what checkpoints say about where they come from: see checkpointing.Saver.
+    `recorded` is what checkpoints say about where they come from, `fence` whose the folder is: see checkpointing.Saver.
     """
 
     run: Run
@@ -33,6 +33,7 @@ class Task:
     attempt: int
     total_rows: int | None
     recorded: dict[str, Any]
+    fence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def open_session(task: Task, rank: Rank) -> Session:
             num_to_keep=task.run.spec.storage.checkpoints.num_to_keep,
             recorded=task.recorded,
             notify=lambda level, message: reporter.tell("Notice", level=level, message=message),
+            fence=task.fence,
         ),
         node=rank.node,
         generation=rank.generation,

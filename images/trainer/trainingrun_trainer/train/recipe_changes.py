@@ -16,6 +16,8 @@ from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 
 _ABSENT = "not given"
+# What a user can do who does not want the checkpoint's part.
+ANOTHER_FOLDER = "another spec.storage.runName (without one, another metadata.name) starts anew"
 
 
 class _Rule(enum.Enum):
@@ -23,7 +25,7 @@ class _Rule(enum.Enum):
 
     HONOURED = "this holds from here on"
     MUST_FIT = "this holds from here on, and the checkpoint's weights must fit"
-    STAYS = "the old value stays, because it comes back with the checkpoint; a run of another name starts anew"
+    STAYS = f"the old value stays, because it comes back with the checkpoint; {ANOTHER_FOLDER}"
     IMPOSSIBLE = "its state in the checkpoint belongs to the old one"
 
 
@@ -49,7 +51,7 @@ _DEFAULTS = {
 
 
 def changes(recorded: dict[str, Any], current: dict[str, Any]) -> tuple[str, ...]:
-    """Sentences about what differs: `recipe`, `versions` and `dataset` of a checkpoint and of now.
+    """Sentences about what differs: `run`, `recipe`, `versions` and `dataset` of a checkpoint and of now.
 
     Raises InvalidConfiguration where the checkpoint cannot be gone on from. A checkpoint that has recorded nothing
     differs in nothing.
@@ -60,7 +62,7 @@ def changes(recorded: dict[str, Any], current: dict[str, Any]) -> tuple[str, ...
     # What a loop of the author's takes out of a checkpoint only its author knows.
     is_own = after.get("loop") is not None
     sentences = [_of_field(path, then, now, is_own=is_own) for path, then, now in _differences(before, after, "")]
-    return (*sentences, *_of_files(recorded, current), *_of_versions(recorded, current))
+    return (*_of_run(recorded, current), *sentences, *_of_files(recorded, current), *_of_versions(recorded, current))
 
 
 def _of_field(path: str, then: Any, now: Any, *, is_own: bool) -> str:
@@ -71,10 +73,14 @@ def _of_field(path: str, then: Any, now: Any, *, is_own: bool) -> str:
     if is_own:
         return f"{field}; what follows is up to spec.recipe.loop"
     if rule is _Rule.IMPOSSIBLE:
-        raise InvalidConfiguration(
-            f"{field}, but {rule.value}; allowed: {_shown(then)}, or another metadata.name, which starts anew"
-        )
+        raise InvalidConfiguration(f"{field}, but {rule.value}; allowed: {_shown(then)}; {ANOTHER_FOLDER}")
     return f"{field}; {rule.value}"
+
+
+def _of_run(recorded: dict[str, Any], current: dict[str, Any]) -> Iterator[str]:
+    then, now = recorded.get("run"), current.get("run")
+    if then and now and then != now:
+        yield f"training goes on from a checkpoint of run {then}"
 
 
 def _of_files(recorded: dict[str, Any], current: dict[str, Any]) -> Iterator[str]:

@@ -30,6 +30,7 @@ class LoopConfig:
     attempt: int
     total_rows: int | None
     recorded: dict[str, Any]
+    fence: str | None
 
 
 def train_on_worker(config: dict[str, Any]) -> None:
@@ -40,7 +41,7 @@ def train_on_worker(config: dict[str, Any]) -> None:
         from trainingrun_trainer.train.loop import train
         from trainingrun_trainer.train.opening import Task, open_session
 
-        task = Task(parse(loop.document), loop.storage, loop.attempt, loop.total_rows, loop.recorded)
+        task = Task(parse(loop.document), loop.storage, loop.attempt, loop.total_rows, loop.recorded, loop.fence)
         train(open_session(task, _this_rank(loop.hub)))
 
 

@@ -23,8 +23,8 @@ from trainingrun.contract.progress_metrics import (
 )
 from trainingrun.contract.progress_protocol import ProgressReport
 from trainingrun.spec.groups import MAX_NODES
-from trainingrun.status.fields import CACHE_WORDS, GAIN_PERCENTAGES, MAX_BAD_ROWS
 from trainingrun.status.json_values import integer_of, list_of, mapping_of, time_of
+from trainingrun.status.reported_fields import CACHE_WORDS, GAIN_PERCENTAGES, MAX_BAD_ROWS
 
 # Beyond this, no rate or share is meant.
 _TOO_MUCH = 1e15
