@@ -56,6 +56,8 @@ class Runner:
                 if event["event"] == "batch" and stop is not None and stop(run.batches):
                     run.killed = time.monotonic()
                     process.kill()
+                    for late in process.rest():
+                        run.add(late, means)
                     return run
             process.wait_for_end()
             if len(run.epochs) != task.epochs or not all(run.ids):
@@ -123,6 +125,12 @@ class _Process:
             timer = self._patience()
             yield json.loads(line)
         timer.cancel()
+
+    def rest(self) -> Iterator[Event]:
+        """What it had said when it was killed, unread until now: it may have saved that. Half a line says nothing."""
+        for line in self._process.stdout or ():
+            if line.endswith("\n"):
+                yield json.loads(line)
 
     def _patience(self) -> threading.Timer:
         timer = threading.Timer(_PATIENCE_SECONDS, self.kill)
