@@ -79,7 +79,7 @@ def judge(edge: Edge) -> str:
     try:
         run = parse(document)
     except InvalidSpec as error:
-        named = [problem for problem in error.problems if _is_about(problem.path, str(problem), edge.place)]
+        named = [problem for problem in error.problems if is_about(problem.path, str(problem), edge.place)]
         assert named, f"no problem names the field: {error}"
         return "refused"
     _check_understood(edge, run)
@@ -89,8 +89,8 @@ def judge(edge: Edge) -> str:
     return "rendered"
 
 
-def _is_about(path: str, words: str, place: Steps) -> bool:
-    """The problem is about the part of the spec that was changed, or names the field."""
+def is_about(path: str, words: str, place: Steps) -> bool:
+    """Whether the problem at `path` is about the part of the spec that was changed, or its words name the field."""
     steps = split_path(path)
     is_near = len(steps) < 2 or steps[1] == place[0]
     return is_near or any(step in words for step in place[-2:] if isinstance(step, str))

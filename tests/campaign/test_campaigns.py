@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import edges
 import pytest
+import search
 import sieve
+from many import try_all
 from remembered import remember
 from scenarios import COMPLETE, RETRIED
 from sieve import Replica, Story
@@ -74,3 +76,12 @@ def test_a_walk_plays_every_beginning_of_a_history(seed: int) -> None:
 def test_a_sample_of_edges_is_refused_in_words_or_rendered() -> None:
     outcomes = Counter(edges.judge(edge) for edge in edges.edges()[::EDGES])
     assert outcomes["refused"] > outcomes["rendered"] > 20
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("name", ["edges", "singles", "pairs", "verdicts"])
+def test_a_minute_of_each_campaign_finds_nothing(name: str) -> None:
+    case, seeds = search.campaigns(2)[name]
+    tally = try_all(case, seeds, seconds=60)
+    assert tally.histories > 100
+    assert tally.faults == {}
