@@ -14,7 +14,7 @@ CUDA ?= $(if $(wildcard /proc/driver/nvidia),yes,no)
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations bench league lock sbom clean
+.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations campaign campaign-live soak bench league lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -91,6 +91,18 @@ generate: setup ## Generate the CRD and the reference pages from the typed model
 
 mutations: setup ## Break the examples in every way that people do, and write what each mistake leads to in docs
 	$(BIN)/python tests/mutations/try_all.py
+
+MINUTES ?= 12
+SEED ?= 1
+
+campaign: setup ## Search for faults of the operator on all processors, MINUTES for each way of searching, from SEED
+	$(BIN)/python tests/campaign/search.py --minutes $(MINUTES) --seed $(SEED)
+
+campaign-live: setup ## Try every field of a run at every edge on a real API server, in about an hour
+	TRAININGRUN_EDGES_STEP=1 $(BIN)/pytest -s tests/apiserver/test_edges.py
+
+soak: setup ## Let runs come and go on a real API server for MINUTES while everything is killed at random, from SEED
+	TRAININGRUN_SOAK_MINUTES=$(MINUTES) TRAININGRUN_SOAK_SEED=$(SEED) $(BIN)/pytest -s tests/apiserver/test_soak.py
 
 bench: setup ## Measure the data path, stall, recovery and the operator against baselines in the same run
 	$(BIN)/python -m bench

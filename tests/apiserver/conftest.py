@@ -191,6 +191,17 @@ def runs(admin: RawClient, ray_dashboard: RayDashboard, namespace: str) -> Train
 
 
 @pytest.fixture
+def crowd(namespaces: Callable[[], str], admin: RawClient, ray_dashboard: RayDashboard) -> TrainingRuns:
+    """Where documents go that nobody shall train: RayJobs are checked as anywhere, and then refused."""
+    runs = TrainingRuns(admin, ray_dashboard, namespaces())
+    hard = {"spec": {"hard": {"count/rayjobs.ray.io": "0"}}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, **hard}
+    admin.create("resourcequotas", quota, runs.namespace)
+    admin.until(lambda: admin.get("resourcequotas", "none", runs.namespace).get("status", {}).get("used"), "a quota")
+    return runs
+
+
+@pytest.fixture
 def lifetimes(admin: RawClient, namespace: str) -> Iterator[Lifetimes]:
     """Notes from now on when what belongs to attempts in the test's namespace is made and gone."""
     noted = Lifetimes(admin, namespace)

@@ -18,12 +18,12 @@ Steps = tuple[str | int, ...]
 
 SPEC: Schema = run_schema()["properties"]["spec"]
 
-_TEXTS = [
+TEXTS = [
     "", "a", "A", "0", "-", "a-", "-a", "a.b", "a..b", "a_b", "a/b", "a:b", "m.n:f.g", "m:f:g", "1a:b", "a b", " a",
     "a\n", "\n", "\t", "\0", "\x7f", "\u00a0", "\u2028", "é", "٣", "𝄞", "s3://b/x", "s3://", "file:///x", "1s://x", "/",
     "/x", "/x:y", "x/y", "validation_loss", "validation_", "registry.example:5000/a/b@sha256:0", "Kelvin\u212a", "ﬀ",
 ]  # fmt: skip
-_AMOUNTS = [
+AMOUNTS = [
     0, 1, 2, 4, 5, 64, 65, -1, 2**40, 2**62, "0", "-0", "1", "-1", "+1", "4", "5", "8", "64", "65", "4000m", "4001m",
     1, 2, 4, "1", "2", "4", "8Gi", "500m", "1000m", "0.5", ".5", "5.", "1e3", "1E3", "1e-3", "1e0", "4e0", "1e999",
     "1e-999", "-1e999", "1e1000", "16Gi", "17Gi", "16384Mi", "1.5Gi", "1k", "1Ki", "1n", "0.1n", "100Ti", "9Ei", "9E",
@@ -31,14 +31,14 @@ _AMOUNTS = [
     "NaN", "inf", "--1", "1.1.1", "00064",
 ]  # fmt: skip
 _LONG_DOMAIN = f"{'a' * 63}.{'b' * 63}.example.com"
-_KEYS = [
+KEYS = [
     "cpu", "memory", "nvidia.com/gpu", "amd.com/gpu", "example.com/fpga", "ephemeral-storage", "gpu", "/gpu", "a//gpu",
     "A.com/gpu", "x" * 63, "x" * 64, "-x", "x-", "", "a b", "hugepages-2Mi", "a..b/x", f"{_LONG_DOMAIN}/x",
     "nvidia.com/gpu.shared", "nvidia.com/mig-1g.5gb.me", "nvidia.com/rdma_shared", "google.com/tpu", "a.b/input",
     "x" * 253, "x" * 254, "é", "a\nb", "a\0",
 ]  # fmt: skip
 _IDENTIFIERS = ["lr", "T_max", "num_classes", "_x", "X1", "a" * 128]
-_WRONG = [None, True, False, 0, 1, -1, 0.5, "", "x", [], {}, [{}], [None], {"a": 1}, [[]], 2**63, -(2**63) - 1]
+WRONG = [None, True, False, 0, 1, -1, 0.5, "", "x", [], {}, [{}], [None], {"a": 1}, [[]], 2**63, -(2**63) - 1]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0.5, -1e-9, 1e300, "", "x", "é\0"]),
@@ -62,7 +62,7 @@ def _texts(schema: Schema) -> st.SearchStrategy[Any]:
     most = schema["maxLength"]
     edges = [start + "x" * (length - len(start)) for start in ("x", "/", "s3://", "m:") for length in (most, most + 1)]
     allowed = st.from_regex(schema.get("pattern", "x"), fullmatch=True).filter(lambda text: len(text) <= most)
-    anything = st.sampled_from(_TEXTS) | st.sampled_from(edges) | st.text(max_size=6)
+    anything = st.sampled_from(TEXTS) | st.sampled_from(edges) | st.text(max_size=6)
     return (allowed | allowed | anything).filter(_is_unicode)
 
 
@@ -74,13 +74,13 @@ def _keys(schema: Schema) -> st.SearchStrategy[str]:
     values = schema["additionalProperties"]
     if "x-kubernetes-preserve-unknown-fields" in values:
         return st.sampled_from(_IDENTIFIERS)
-    return st.sampled_from(_KEYS)
+    return st.sampled_from(KEYS)
 
 
 def values(schema: Schema) -> st.SearchStrategy[Any]:
     """Values for a place: mostly such as are allowed, some at the edges, and a few of other types."""
     return st.integers(0, 9).flatmap(
-        lambda dice: st.sampled_from(_WRONG).map(copy.deepcopy) if dice == 0 else _values(schema)
+        lambda dice: st.sampled_from(WRONG).map(copy.deepcopy) if dice == 0 else _values(schema)
     )
 
 
@@ -88,7 +88,7 @@ def _values(schema: Schema) -> st.SearchStrategy[Any]:
     if "enum" in schema:
         return st.sampled_from([*schema["enum"] * 3, "", schema["enum"][0].lower()])
     if schema.get("x-kubernetes-int-or-string"):
-        return st.sampled_from(_AMOUNTS)
+        return st.sampled_from(AMOUNTS)
     if schema.get("x-kubernetes-preserve-unknown-fields"):
         return json_values
     match schema["type"]:
@@ -137,7 +137,7 @@ def places(value: Any, schema: Schema, at: Steps = ()) -> list[tuple[Steps, Sche
 
 _PLACED = {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}
 _VALIDATED = recipe(dataset={name: {"format": "Images", "path": "/d"} for name in ("train", "validation")})
-_BASES = [
+BASES = [
     *samples(),
     document(),
     document(recipe=None, trainer={"command": ["python"], "args": ["x"], "numNodes": 2}),
@@ -155,12 +155,12 @@ _BASES = [
 @st.composite
 def mutated_runs(draw: st.DrawFn) -> Schema:
     """A valid run with one or two changes to its spec, now and then of its name."""
-    run: Schema = copy.deepcopy(draw(st.sampled_from(_BASES)))
+    run: Schema = copy.deepcopy(draw(st.sampled_from(BASES)))
     for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
         _mutate(draw, run["spec"])
     if draw(st.integers(0, 29)) == 29:
         run["metadata"]["name"] = draw(
-            st.sampled_from([text for text in _TEXTS if "/" not in text] + ["a" * 63, "a" * 64])
+            st.sampled_from([text for text in TEXTS if "/" not in text] + ["a" * 63, "a" * 64])
         )
     match run["spec"].get("recipe"):
         case {"metrics": list(metrics)}:

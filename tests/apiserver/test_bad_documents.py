@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from operator_process import OperatorProcess
 from our_manifests import DEFINITION
 from raw_client import Object, RawClient, Refused, path_of
-from ray_dashboard import RayDashboard
 from run_mutations import mutated_runs
 from run_strategies import mutated_documents
 from training_runs import TrainingRuns
@@ -31,17 +30,6 @@ DOCUMENTS = int(os.environ.get("TRAININGRUN_BAD_DOCUMENTS", "250"))
 MOST_BYTES = 3 << 20
 # etcd takes less than the API server lets through: the words of etcd, and of the client that does not even send it.
 TOO_LARGE = (b"request is too large", b"trying to send message larger than max")
-
-
-@pytest.fixture
-def crowd(namespaces: Callable[[], str], admin: RawClient, ray_dashboard: RayDashboard) -> TrainingRuns:
-    """Where the documents go: RayJobs are checked as anywhere, and then refused, so that no pods are made."""
-    runs = TrainingRuns(admin, ray_dashboard, namespaces())
-    hard = {"spec": {"hard": {"count/rayjobs.ray.io": "0"}}}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, **hard}
-    admin.create("resourcequotas", quota, runs.namespace)
-    admin.until(lambda: admin.get("resourcequotas", "none", runs.namespace).get("status", {}).get("used"), "a quota")
-    return runs
 
 
 @pytest.fixture

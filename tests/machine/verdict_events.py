@@ -59,6 +59,7 @@ def memory(world: World, variant: int) -> None:
 def image(world: World, variant: int) -> None:
     """A pod cannot pull the run's image, or can again. The attempt trains already, or does not yet."""
     if world.image_since is not None and variant % 2:
+        world.healed_unseen = (world.late_pods, world.image_since)
         world.image_since = None
         world.never_mind("ImagePull")
         _change(world, "trainer", waiting=())
@@ -66,7 +67,10 @@ def image(world: World, variant: int) -> None:
         world.image_since = world.time
         _change(world, "trainer", waiting=refused(reason="InvalidImageName" if variant == 8 else "ErrImagePull"))
         late = timedelta() if variant == 8 else timedelta(minutes=5)
-        world.may_end_by("ImagePull", at=world.time + late)
+        view, since = world.healed_unseen
+        # Whoever looks at the same old pods all the while cannot know that it had healed.
+        is_unseen = view is not None and view is world.late_pods and since is not None
+        world.may_end_by("ImagePull", at=(since if is_unseen else world.time) + late)
 
 
 def driver_ends(world: World, variant: int) -> None:
@@ -94,7 +98,7 @@ def ray_job_goes(world: World, variant: int) -> None:
         world.is_job_hidden = True
         return
     if not world.run.status.get("suspected", {}).get("hasEnded"):
-        world.may_end_by("Infrastructure")  # that it has ended is known to nobody
+        world.may_end_by("Infrastructure", at=world.ended)  # that it has ended is known to nobody
     world.job = None
 
 

@@ -6,6 +6,7 @@ fresh read shows what is there. The attempt's truth is kept apart from what anyb
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,9 +70,17 @@ class World:
         self.is_job_hidden = False
         self.ended: datetime | None = None
         self.image_since: datetime | None = None
+        # The cached pods that hid how the image was to be had again, and since when it had not been.
+        self.healed_unseen: tuple[tuple[Pod, ...] | None, datetime | None] = None, None
         if not is_training:
             self.job = replace(self.job, job_status="", deployment_status="Initializing")
         self.look()
+
+    def copy(self) -> World:
+        """The same world, to go another way from here."""
+        other = copy.copy(self)
+        other.causes, other.pods, other.strangers = list(self.causes), dict(self.pods), list(self.strangers)
+        return other
 
     def pod(self, group: str, **fields: Any) -> Pod:
         """A pod of the attempt."""

@@ -82,6 +82,8 @@ class Network:
         self._hold: tuple[int, float] | None = None
         self._writes = 0
         self.most_writes = 0
+        # How old answers from the past are.
+        self.stale_seconds = STALE_SECONDS
         self.frozen_until = 0.0
         self.calls: list[Call] = []
 
@@ -129,7 +131,7 @@ class Network:
             self._on_kill()
             await asyncio.Event().wait()
         if fault is Fault.STALE:
-            return self._carry_out(request, STALE_SECONDS if request.method == "GET" else 0.0)
+            return self._carry_out(request, self.stale_seconds if request.method == "GET" else 0.0)
         if not isinstance(fault.value, int):
             if fault in (Fault.LOST_REQUEST, Fault.REFUSED):
                 self._record(request, 0)

@@ -51,6 +51,8 @@ class SimulatedOperator:
         self._delivery = delivery or Delivery()
         self._seed = seed
         self._tasks: list[asyncio.Task[None]] = []
+        # Changes that its watches were told, in all its lives.
+        self.heard = 0
         self.watch: Watch | None = None
         self.network = Network(world.server, plan, self._die)
         self.parts: Parts | None = None
@@ -72,6 +74,10 @@ class SimulatedOperator:
         for task in self._tasks:
             task.cancel()
 
+    def _next_number(self) -> int:
+        self.heard += 1
+        return self.heard - 1
+
     def _die(self) -> None:
         self.kills += 1
         self.stop()
@@ -91,7 +97,7 @@ class SimulatedOperator:
         async with asyncio.TaskGroup() as group:
             if parts.lease is not None:
                 group.create_task(parts.lease.keep())
-            self.watch = Watch(self._world.server, parts, self._delivery, self._seed, self.network)
+            self.watch = Watch(self._world.server, parts, self._delivery, self._seed, self.network, self._next_number)
             await parts.informers.first()
             for _ in range(self._settings.workers):
                 group.create_task(parts.queue.work(parts.worker.look))

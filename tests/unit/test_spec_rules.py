@@ -193,6 +193,12 @@ RULES = [
 ]
 
 
+@pytest.mark.parametrize("count", ["9" * 64, "9E"])
+def test_however_many_gpus_a_data_node_has_a_step_may_ask_for_some(count: str) -> None:
+    run = parse(document(**resources(gpu=1), data={"resourcesPerNode": gpus(count)}))
+    assert str(run.spec.data.resources_per_node.limits["nvidia.com/gpu"]) == count
+
+
 @pytest.mark.parametrize(("fields", "expected"), RULES, ids=lambda value: ",".join(value))
 def test_a_broken_rule_between_fields_is_a_problem(fields, expected):
     assert problems_of(document(**fields)) == expected

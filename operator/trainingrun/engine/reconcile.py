@@ -74,11 +74,13 @@ class Reconciler:
             now, began = self._now(), self._clock()
             decision = decide(run, self._cache.observed(run.uid), now)
         self._note(key, run, decision)
+        # Of now: by the time of a delete the cache may know more than was decided about.
+        versions = {gone.uid: self._cache.version(gone.kind, gone.uid) for gone in decision.delete}
         written = await self._write_status(run, decision)
         if decision.delete and written is None:
             await confirm_current(self._api, run)
         for reference in decision.delete:
-            await self._delete(run, reference)
+            await self._delete(run, reference, versions[reference.uid])
         if decision.create is not None:
             await self._creator.create(written or run, decision.create, written_at=began)
         # A write changes nothing where others hold what it leaves out: it must not be repeated at once.
@@ -114,10 +116,9 @@ class Reconciler:
             self._events.post(run, event)
         return replace(run, resource_version=body["metadata"]["resourceVersion"])
 
-    async def _delete(self, run: RunObject, reference: ObjectReference) -> None:
+    async def _delete(self, run: RunObject, reference: ObjectReference, version: str | None) -> None:
         """Delete exactly this object, as it was seen. The response is a Status if it is gone at once."""
         resource, uid = _RESOURCES[reference.kind], reference.uid
-        version = self._cache.version(reference.kind, uid)
         place = reference.namespace, reference.name
         try:
             body = await self._api.delete(resource, *place, uid=uid, resource_version=version)

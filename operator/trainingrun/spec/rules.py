@@ -85,7 +85,9 @@ def _gpus_for_data(recipe: Recipe, data: Data) -> Iterator[Problem]:
 
 def _room_for_steps(recipe: Recipe, data: Data) -> Iterator[Problem]:
     node = data.resources_per_node
-    has = {"cpu": node.limits["cpu"], "memory": node.limits["memory"], "gpu": Quantity(str(node.gpus))}
+    # As it was written: of the largest amounts, a number has too many digits for another quantity.
+    gpus = next((node.limits[name] for name in node.gpu_names), Quantity("0"))
+    has = {"cpu": node.limits["cpu"], "memory": node.limits["memory"], "gpu": gpus}
     for path, step in recipe.steps.items():
         for name, most in has.items() if step.resources else ():
             wanted = getattr(step.resources, name)
