@@ -8,7 +8,6 @@ import pytest
 from answering import NAMESPACE, child_body, run_body
 
 from trainingrun.engine.cache import Cache, Key
-from trainingrun.engine.readings import version_of
 
 KEY = Key(NAMESPACE, "mnist")
 READY = [{"type": "Ready", "status": "True"}]
@@ -246,8 +245,3 @@ def test_sizes_and_newest_versions_are_by_kind() -> None:
 def test_a_pod_is_found_by_its_uid() -> None:
     pod = filled().pod("uid-pod")
     assert pod is not None and pod.name == "pod" and filled().pod("uid-job") is None
-
-
-@pytest.mark.parametrize(("text", "number"), [("17", 17), ("", 0), ("abc", 0), ("\u0663", 0)])
-def test_a_version_that_is_no_number_is_none(text: str, number: int) -> None:
-    assert version_of({"resourceVersion": text}) == number

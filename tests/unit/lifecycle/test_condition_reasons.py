@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from condition_words import condition, said
 from seen_objects import (
     NOTHING,
     NOW,
@@ -26,9 +27,8 @@ from seen_objects import (
 )
 
 from trainingrun.contract.failure_class import FailureClass
-from trainingrun.lifecycle.waiting import refusal_reason
 from trainingrun.observed import Observed, RunObject
-from trainingrun.status.conditions import REFUSALS, Reason
+from trainingrun.status.conditions import Reason
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, retryTime=text_of(at(40)))
 SCHEDULER = "0/7 nodes are available: 7 Insufficient nvidia.com/gpu. preemption: not eligible."
@@ -37,15 +37,6 @@ WAITING_FOR_IMAGE = pod("head", name="h", ready=False, waiting=waits("ImagePullB
 CRASHING = pod(
     "data", name="d", ready=False, waiting=waits("CrashLoopBackOff", "back-off 10s restarting failed container")
 )
-
-
-def condition(written: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next(entry for entry in written["conditions"] if entry["type"] == kind)
-
-
-def said(run: RunObject, observed: Observed, kind: str) -> tuple[str, str, str]:
-    found = condition(status_of(run, observed, NOW), kind)
-    return found["status"], found["reason"], found["message"]
 
 
 def starting(*seen_pods: Any, **fields: Any) -> Observed:
@@ -205,36 +196,6 @@ def test_a_condition_says_why(
 
 def test_every_reason_of_these_cases_is_documented() -> None:
     assert {case[4][1] for case in CASES} <= {*map(str, Reason), *map(str, FailureClass)}
-
-
-@pytest.mark.parametrize(
-    ("reason", "message", "expected"),
-    [
-        ("Forbidden", 'pods "x" is forbidden: exceeded quota: gpus, requested: 8', "QuotaExceeded"),
-        ("Forbidden", "failed quota: must specify limits.cpu", "QuotaExceeded"),
-        ("Forbidden", 'pods "x" is forbidden: violates PodSecurity "restricted:latest"', "PodSecurityDenied"),
-        ("Forbidden", 'admission webhook "v.acme" denied the request: no', "AdmissionDenied"),
-        ("Invalid", "ValidatingAdmissionPolicy 'p' with binding 'b' denied request", "AdmissionDenied"),
-        ("Forbidden", 'User "o" cannot create resource "rayjobs" in API group "ray.io"', "PermissionDenied"),
-        ("Forbidden", 'User "o" cannot delete resource "rayjobs"', "PermissionDenied"),
-        ("NotFound", "the server could not find the requested resource", "RayUnavailable"),
-        ("BadRequest", 'no matches for kind "RayJob" in version "ray.io/v1"', "RayUnavailable"),
-        ("Invalid", "spec.x: Invalid value", "RenderRejected"),
-        ("BadRequest", "unknown field", "RenderRejected"),
-        ("NameConflict", "exists and does not belong to this run", "NameConflict"),
-        ("Teapot", "", "Refused"),
-    ],
-)
-def test_a_refusal_is_told_by_its_cause_and_in_its_words(reason: str, message: str, expected: str) -> None:
-    assert refusal_reason(reason, message) == expected and expected in REFUSALS
-    refused = after_look(a_run(), NOTHING)
-    holds = said(refused, Observed(refusal=(reason, message)), "PodsReady")
-    assert holds == ("False", expected, message)
-
-
-def test_the_words_of_a_refusal_survive_a_restart_of_the_operator() -> None:
-    refused = after_look(after_look(a_run(), NOTHING), Observed(refusal=("Forbidden", "exceeded quota: gpus")), at(1))
-    assert said(refused, NOTHING, "PodsReady") == ("False", "QuotaExceeded", "exceeded quota: gpus")
 
 
 @pytest.mark.parametrize(

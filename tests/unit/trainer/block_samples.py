@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from author_modules import author
 
 from trainingrun_trainer.data.consumed import ROW_ID, Piece, row_ids
 from trainingrun_trainer.data.layout import from_numpy
@@ -31,4 +32,4 @@ def block(rows: int = 6, shape: tuple[int, ...] = (4, 6)) -> pa.Table:
 
 def chain_of(name: str, kind: str, batch_format: str = "NumPy", *, training: bool = True, **settings: Any) -> Chain:
     """The chain of one step, whose function is in author_functions."""
-    return Chain((Step(f"author_functions:{name}", kind, batch_format, **settings),), training)
+    return Chain((Step(author(name), kind, batch_format, **settings),), training)

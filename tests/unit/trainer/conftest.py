@@ -12,8 +12,10 @@ from saver_samples import FIRST_WRITER
 
 from trainingrun_trainer.driver.progress_push import Endpoint
 from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.train import learner
 from trainingrun_trainer.train.checkpoint_book import Writer
 from trainingrun_trainer.train.checkpointing import Saver
+from trainingrun_trainer.train.dry_run import Findings
 from trainingrun_trainer.train.lockstep import Lockstep
 
 
@@ -62,3 +64,9 @@ def endpoint(receiver: Receiver, tmp_path: Path) -> Endpoint:
     token = tmp_path / "token"
     token.write_text("first-token\n")
     return Endpoint(receiver.url, str(receiver.ca_file), str(token))
+
+
+@pytest.fixture
+def nothing_is_tried_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The functions of these tests count their calls: those of the dry run would be among them."""
+    monkeypatch.setattr(learner, "dry_run", lambda *_, **__: Findings())

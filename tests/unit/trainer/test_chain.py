@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pyarrow as pa
 import pytest
+from author_modules import author
 from block_samples import block, chain_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from trainingrun_trainer.failures.errors import DataError, UserCodeError
 
 
 def step(place: int, name: str, kind: str, **settings: object) -> Step:
-    return Step(f"author_functions:{name}", kind, path=f"spec.recipe.transforms[{place}]", **settings)  # type: ignore[arg-type]
+    return Step(author(name), kind, path=f"spec.recipe.transforms[{place}]", **settings)  # type: ignore[arg-type]
 
 
 def labels(rows: int = 6) -> pa.Table:

@@ -132,7 +132,7 @@ def test_blocks_of_several_chunks_are_one_batch() -> None:
 
 
 def test_a_hook_gets_the_whole_table() -> None:
-    made = Collate(Hook("spec.recipe.collate", "author_functions:collate_text", "collate", {"width": 2}))(rows())
+    made = Collate(Hook("spec.recipe.collate", "author_hooks:collate_text", "collate", {"width": 2}))(rows())
     assert made["image"].tolist() == [[5, 5]] * 6
     assert made["label"].tolist() == list(range(6))
 
@@ -158,14 +158,14 @@ def test_a_hook_gets_everything_else_as_it_is() -> None:
 
 
 def test_a_hook_may_return_any_mapping() -> None:
-    made = Collate(Hook("spec.recipe.collate", "author_functions:collate_as_tokenizers_do", "collate"))(rows())
+    made = Collate(Hook("spec.recipe.collate", "author_hooks:collate_as_tokenizers_do", "collate"))(rows())
     assert type(made) is dict
     assert made["input_ids"].shape == (1, 2)
 
 
 def test_a_hook_that_returns_something_else_is_named() -> None:
     with pytest.raises(DataError, match="the collate hook returned list, expected a dict of tensors"):
-        Collate(Hook("spec.recipe.collate", "author_functions:collate_list", "collate"))(rows())
+        Collate(Hook("spec.recipe.collate", "author_hooks:collate_list", "collate"))(rows())
     with pytest.raises(InvalidConfiguration, match=r"^spec\.recipe\.collate\.function: "):
         Collate(Hook("spec.recipe.collate", "author_functions:nothing", "collate"))(rows())
 

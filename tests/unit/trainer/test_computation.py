@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from author_modules import author
 from trial_samples import CPU, call, linear, prices, recipe_of, table, trained
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
@@ -105,7 +106,7 @@ def test_a_list_that_is_no_tensor_either_is_refused_with_what_torch_says() -> No
 
 @pytest.mark.parametrize("function", ["Difference", "make_difference"])
 def test_a_loss_may_be_made_by_a_class_or_a_function_and_its_parameters_are_trained(function: str) -> None:
-    recipe = recipe_of(model=linear(1), loss=call(f"author_functions:{function}", scale=2.0))
+    recipe = recipe_of(model=linear(1), loss=call(author(function), scale=2.0))
     made = trained(recipe)
     (scale,) = made.computation.loss_parameters()
     assert id(scale) in made.held()
@@ -120,7 +121,7 @@ def test_a_loss_may_be_made_by_a_class_or_a_function_and_its_parameters_are_trai
 
 
 def test_an_optimizer_that_gets_the_model_gets_the_losss_parameters_too() -> None:
-    made = trained(recipe_of(model=linear(1), loss=call("author_functions:Difference"), optimizer=call("of_model")))
+    made = trained(recipe_of(model=linear(1), loss=call("author_hooks:Difference"), optimizer=call("of_model")))
     assert {id(p) for p in made.parameters()} == made.held()
 
 

@@ -12,26 +12,12 @@ import offline_hooks
 import offline_parts
 import pytest
 import torch
-from offline_parts import VALIDATED, News, Plan, evenly, recipe
+from offline_epochs import VALIDATION, assert_same_model, plan, steps
+from offline_parts import VALIDATED, News
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration, UserCodeError
-from trainingrun_trainer.train import learner
-from trainingrun_trainer.train.dry_run import Findings
 
-VALIDATION = [[[0, 1, 2]], [[3, 4]], [[5]]]
-
-
-def plan(checkpoints: dict[str, Any] | None = None, **changes: Any) -> Plan:
-    return Plan(
-        recipe(**{"dataset": VALIDATED, **changes}),
-        evenly(offline_parts.ROWS, 8),
-        checkpoints=checkpoints or {},
-        validation=VALIDATION,
-    )
-
-
-def steps(news: News) -> list[tuple[int, int]]:
-    return [(saved.position.epoch, saved.position.step) for saved in news.saved]
+pytestmark = pytest.mark.usefixtures("nothing_is_tried_before")
 
 
 def test_each_epoch_is_saved_before_validation_and_the_end_once_more() -> None:
@@ -121,12 +107,6 @@ def test_a_stop_saves_an_epoch_that_would_not_have_been_saved() -> None:
 def test_every_so_many_epochs_and_the_last(every: int, expected: list[int]) -> None:
     news = offline.train(plan({"everyEpochs": every}, epochs=5))
     assert [saved.position.epoch for saved in news.saved] == expected
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_tried_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The functions of these tests count their calls: those of the dry run would be among them."""
-    monkeypatch.setattr(learner, "dry_run", lambda *_, **__: Findings())
 
 
 def losses(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
@@ -223,40 +203,3 @@ def test_reduce_on_plateau_gets_a_loss(monkeypatch: pytest.MonkeyPatch, interval
     (group,) = offline_parts.loaded(news.saved[-1])["optimizer"]["param_groups"]
     steps_taken = 4 if interval == "Epoch" else 12
     assert group["lr"] == pytest.approx(0.05 * 0.5 ** (steps_taken - 1))
-
-
-def assert_same_model(one: SimpleNamespace, other: SimpleNamespace) -> None:
-    for name, value in offline_parts.loaded(one)["model"].items():
-        torch.testing.assert_close(value, offline_parts.loaded(other)["model"][name], msg=name)
-
-
-def test_a_resumed_run_trains_what_an_unbroken_one_does() -> None:
-    scheduler = {"function": "torch.optim.lr_scheduler:StepLR", "parameters": {"step_size": 1, "gamma": 0.5}}
-    steady = plan({"everySteps": 1}, scheduler=scheduler, loss={"function": "offline_hooks:Margin"})
-    whole = offline.train(steady)
-    for start in whole.saved:
-        resumed = offline.train(steady, start=start)
-        last = resumed.saved[-1] if resumed.saved else start
-        assert_same_model(last, whole.saved[-1])
-        assert offline_parts.loaded(last)["loss"]["scale"].tolist() == pytest.approx(
-            offline_parts.loaded(whole.saved[-1])["loss"]["scale"].tolist()
-        )
-
-
-def test_a_checkpoint_from_before_there_were_sums_still_loads() -> None:
-    whole = offline.train(plan())
-    start = whole.saved[0]
-    state = offline_parts.loaded(start)
-    for name in ("loss", "epoch", "early_stopping"):
-        del state[name]
-    start.turn = 0
-    start.position.epoch, start.position.epoch_step = 1, 0
-    assert [epoch["epoch"] for epoch in offline.train(plan(), start=rewritten(start, state)).epochs] == [1]
-
-
-def rewritten(checkpoint: SimpleNamespace, state: dict[str, Any]) -> SimpleNamespace:
-    import io
-
-    file = io.BytesIO()
-    torch.save(state, file)
-    return SimpleNamespace(state=file.getvalue(), position=checkpoint.position, turn=checkpoint.turn)

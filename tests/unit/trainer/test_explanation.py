@@ -124,12 +124,12 @@ def test_a_transform_of_the_data_group_gets_what_is_stored(prices: Path) -> None
 
 
 def test_a_loop_of_the_authors_own_is_explained_up_to_its_batch(prices: Path) -> None:
-    shown = explanation(regression(prices, loop=call("author_functions:any_arguments")), WORKERS)
+    shown = explanation(regression(prices, loop=call("author_hooks:any_arguments")), WORKERS)
     assert shown.model_gets["features"] == "float32 (24, 4)" and shown.loss_gets == {}
 
 
 def test_what_a_step_gets_is_explained(prices: Path) -> None:
-    step = call("author_functions:price_step")
+    step = call("author_hooks:price_step")
     shown = explanation(regression(prices, trainStep=step), WORKERS)
     assert shown.model_gets["price"] == "float32 (24,)" and shown.decisions[-1] == "measured: loss"
 

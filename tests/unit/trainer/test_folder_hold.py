@@ -97,7 +97,7 @@ def test_a_run_never_follows_a_later_attempt_of_itself(storage: RunStorage) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["{", json.dumps({"fence": 1}), json.dumps({**dataclasses.asdict(OTHER), "number": "x"})]
+    "text", ["{", json.dumps({"fence": 1}), json.dumps({**dataclasses.asdict(OTHER), "grace_seconds": "x"})]
 )
 def test_a_damaged_file_is_waited_for_as_a_driver_that_is_dead(storage: RunStorage, text: str) -> None:
     storage.write_text(OWNER_FILE, text)

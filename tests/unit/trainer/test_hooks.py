@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import author_functions
+import author_hooks
 import pytest
 import torch
+from author_modules import author
 from run_samples import run_of
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
@@ -34,8 +36,8 @@ def refused(reference: str, kind: str = "model") -> str:
 def test_functions_classes_and_what_is_inside_them_are_found() -> None:
     assert Hook(PATH, "author_functions:halve", "transform (Batch)").function is author_functions.halve
     assert Hook(PATH, "torch.optim:Adam", "optimizer").function is torch.optim.Adam
-    found = Hook(PATH, "author_functions:Model.parameters", "optimizer").function
-    assert found is author_functions.Model.parameters
+    found = Hook(PATH, "author_hooks:Model.parameters", "optimizer").function
+    assert found is author_hooks.Model.parameters
 
 
 def test_a_module_that_is_not_there() -> None:
@@ -125,7 +127,7 @@ def test_parameters_are_checked_before_anything_starts(
     name: str, kind: str, parameters: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
-        Hook("spec.x", f"author_functions:{name}", kind, parameters).check()
+        Hook("spec.x", author(name), kind, parameters).check()
     message = str(caught.value)
     assert message.startswith(f"spec.x.parameters: {name}(")
     assert message.endswith(f"cannot be called as configured: {said}")
@@ -134,7 +136,7 @@ def test_parameters_are_checked_before_anything_starts(
 def test_parameters_that_fit_and_functions_that_do_not_say() -> None:
     assert Hook("f", "author_functions:halve", "transform (Batch)", {"by": 3}).call({"image": 7}) == {"image": 2}
     Hook("f", "builtins:dict", "trainStep", {"anything": 1}).check()
-    Hook("f", "author_functions:Model", "model", {"classes": 3}).check()
+    Hook("f", "author_hooks:Model", "model", {"classes": 3}).check()
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,8 @@ def test_parameters_that_fit_and_functions_that_do_not_say() -> None:
     [("Difference", True), ("make_difference", True), ("difference", False), ("any_arguments", False)],
 )
 def test_what_is_called_once_is_told_from_what_is_called_with_outputs_and_targets(name: str, is_maker: bool) -> None:
-    assert Hook("f", f"author_functions:{name}", "loss").is_maker is is_maker
-    assert not Hook("f", f"author_functions:{name}", "collate").is_maker
+    assert Hook("f", author(name), "loss").is_maker is is_maker
+    assert not Hook("f", author(name), "collate").is_maker
 
 
 def test_only_parameters_of_that_very_name_are_told() -> None:

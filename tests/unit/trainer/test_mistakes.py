@@ -193,7 +193,7 @@ def test_the_lines_of_the_author_are_shown_and_not_those_of_torch() -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         tried(table(), loss=call("fails"))
     files = re.findall(r'File "[^"]*/(\w+)\.py"', str(caught.value))
-    assert files == ["trial_functions"]
+    assert files == ["trial_losses"]
     with pytest.raises(InvalidConfiguration) as caught:
         tried(table(5))
     assert "\n" not in str(caught.value)

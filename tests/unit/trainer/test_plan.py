@@ -134,7 +134,7 @@ def test_a_plan_has_the_transform_of_the_data_group(dataset: Path) -> None:
         ),
         ({"model": {"function": "torch.nn:Lineal"}}, 'spec.recipe.model.function: module "torch.nn" has no "Lineal"'),
         (
-            {"collate": {"function": "author_functions:collate_text"}},
+            {"collate": {"function": "author_hooks:collate_text"}},
             "spec.recipe.collate.parameters: collate_text(table",
         ),
         ({"scheduler": {"function": "no_such_package:f"}}, "spec.recipe.scheduler.function: there is no module"),
@@ -143,11 +143,11 @@ def test_a_plan_has_the_transform_of_the_data_group(dataset: Path) -> None:
             "spec.recipe.loss.parameters: MSELoss(",
         ),
         (
-            {"metrics": [{"function": "author_functions:difference"}, {"function": "author_functions:notebook_row"}]},
+            {"metrics": [{"function": "author_hooks:difference"}, {"function": "author_functions:notebook_row"}]},
             "spec.recipe.metrics[1].parameters: notebook_row(row",
         ),
         ({"trainStep": {"function": "author_functions:halve"}}, "spec.recipe.trainStep.parameters: halve(batch"),
-        ({"evalStep": {"function": "author_functions:Model"}}, "spec.recipe.evalStep.parameters: Model(classes"),
+        ({"evalStep": {"function": "author_hooks:Model"}}, "spec.recipe.evalStep.parameters: Model(classes"),
         ({"loop": {"function": "author_functions:NOT_A_FUNCTION"}}, "is of type int, not a function"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_wrong_hook_is_refused_before_anything_starts(dataset: Path, fields: d
 
 
 def test_a_hook_that_a_loop_may_never_use_stops_nothing(dataset: Path) -> None:
-    own = {"loop": {"function": "author_functions:any_arguments"}, "model": {"function": "nowhere:model"}}
+    own = {"loop": {"function": "author_hooks:any_arguments"}, "model": {"function": "nowhere:model"}}
     run = run_of(recipe=recipe(dataset, **own))
     assert plan_of(run, workers_of(run)).recipe.loop is not None
 

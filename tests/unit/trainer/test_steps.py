@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import author_functions
+import author_classes
 import pytest
 import torch
+from author_modules import author
 from run_samples import run_of
 
 from trainingrun.spec.recipe import Recipe
@@ -28,7 +29,7 @@ def recipe(*steps: dict[str, Any], **fields: Any) -> Recipe:
 
 
 def named(function: str, kind: str, **fields: Any) -> dict[str, Any]:
-    return {"function": f"author_functions:{function}", "kind": kind, **fields}
+    return {"function": author(function), "kind": kind, **fields}
 
 
 def paths(steps: tuple[Step, ...]) -> list[str]:
@@ -51,7 +52,7 @@ def test_a_step_is_as_the_recipe_describes_it() -> None:
     assert made is not None
     assert data_steps(made) == (
         Step(
-            "author_functions:Counter",
+            "author_classes:Counter",
             "Class",
             "Torch",
             batch_size=7,
@@ -102,16 +103,16 @@ def test_what_steps_look_at_follows_from_where_they_run(
         ),
         ([{**NORMALIZE, "kind": "Row"}], "spec.recipe.transforms[0].kind: found Row, but"),
         ([{**NORMALIZE, "batchSize": 3}], "spec.recipe.transforms[0].batchSize: trainingrun_trainer.vision:normalize"),
-        ([named("wants_one_seed", "Batch")], "spec.recipe.transforms[0].function: author_functions:wants_one_seed has"),
+        ([named("wants_one_seed", "Batch")], "spec.recipe.transforms[0].function: author_draws:wants_one_seed has"),
         ([named("WantsOneSeed", "Class")], "has a parameter seed, which a function of one row is told"),
-        ([named("TakesNoBatch", "Class")], "instances of author_functions:TakesNoBatch cannot be called with a batch"),
-        ([named("NotCallable", "Class")], "instances of author_functions:NotCallable cannot be called with a batch"),
+        ([named("TakesNoBatch", "Class")], "instances of author_classes:TakesNoBatch cannot be called with a batch"),
+        ([named("NotCallable", "Class")], "instances of author_classes:NotCallable cannot be called with a batch"),
         (
             [named("Counter", "Class", parameters={"stat": 1})],
             "spec.recipe.transforms[0].parameters: Counter(start: 'int' = 0) cannot be called as configured: "
             "got an unexpected keyword argument 'stat'",
         ),
-        ([named("Counters", "Class")], 'has no "Counters"; did you mean "Counter"?'),
+        ([{"function": "author_classes:Counters", "kind": "Class"}], 'has no "Counters"; did you mean "Counter"?'),
     ],
 )
 def test_a_step_that_cannot_work_is_refused(steps: list[dict[str, Any]], said: str) -> None:
@@ -141,7 +142,7 @@ def test_what_makes_no_callable_is_refused_when_it_is_built() -> None:
 
 def test_steps_on_the_trainer_follow_each_other_on_whole_batches() -> None:
     steps = [{**ADD, "runOn": "Trainer"}, NORMALIZE, named("on_class", "Class", runOn="Trainer")]
-    author_functions.OnTrainer.built = 0
+    author_classes.OnTrainer.built = 0
     made = recipe(*steps)
     batch = {"label": torch.zeros(2), "image": torch.full((2, 4, 4), 255, dtype=torch.uint8)}
     for training in (True, False):
@@ -150,7 +151,7 @@ def test_steps_on_the_trainer_follow_each_other_on_whole_batches() -> None:
         assert result["label"].tolist() == [1.0, 1.0]
         assert result["image"].shape == (2, 1, 4, 4) and float(result["image"].max()) == 1.0
         assert result["told"] is training
-    assert author_functions.OnTrainer.built == 1
+    assert author_classes.OnTrainer.built == 1
 
 
 def test_a_step_on_the_trainer_that_fails_is_named() -> None:

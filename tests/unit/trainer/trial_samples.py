@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import trial_losses
 from run_samples import run_of
 
 from trainingrun.spec.recipe import Recipe
@@ -18,8 +19,9 @@ ROWS = 32
 
 
 def call(function: str, **parameters: Any) -> dict[str, Any]:
-    """A hook of a recipe; a function without a module is one of author_functions or trial_functions."""
-    return {"function": function if ":" in function else f"trial_functions:{function}", "parameters": parameters}
+    """A hook of a recipe; a function without a module is one of trial_losses or trial_functions."""
+    module = "trial_losses" if hasattr(trial_losses, function) else "trial_functions"
+    return {"function": function if ":" in function else f"{module}:{function}", "parameters": parameters}
 
 
 def linear(outputs: int, inputs: int = 4) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def read(storage: RunStorage) -> tuple[Owner | None, str]:
     text = storage.read_text(OWNER_FILE)
     try:
         owner = Owner(**json.loads(text))
-        return dataclasses.replace(owner, number=int(owner.number), attempt=int(owner.attempt)), text
+        numbers = {name: int(getattr(owner, name)) for name in ("number", "attempt", "grace_seconds")}
+        return dataclasses.replace(owner, **numbers), text  # type: ignore[arg-type]
     except (ValueError, TypeError):
         return None, text
 
