@@ -28,13 +28,14 @@ def check_trainingrun(words: list[str], *, is_whole: bool) -> None:
     context = click.Context(main)
     command = main.get_command(context, words[0])
     assert command is not None, f"no subcommand {words[0]}"
-    if words[1:] == ["--help"]:
+    if words[1:] == ["--help"] or words == ["local", "--stop"]:
         return
     with command.make_context(words[0], list(words[1:]), parent=context, resilient_parsing=True) as parsed:
         values, _, _ = command.make_parser(parsed).parse_args(list(words[1:]))
         for parameter in command.params:
             given = values.get(parameter.name or "")
-            if isinstance(parameter.type, click.Choice | click.IntRange | click.FloatRange) and given is not None:
+            is_limited = isinstance(parameter.type, click.Choice | click.IntRange | click.FloatRange)
+            if is_limited and isinstance(given, str | list | tuple):  # neither left out nor without its value
                 parameter.type_cast_value(parsed, given)
             if is_whole and parameter.required:
                 assert given, f"{parameter.name} is missing"
