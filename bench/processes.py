@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
+_IDLE_SECONDS = 2.0
 
 
 def environment() -> dict[str, str]:
@@ -30,6 +32,25 @@ def descendants(pid: int) -> list[int]:
         found += below
         waiting += below
     return found
+
+
+def wait_until_idle(pid: int) -> None:
+    """Wait until a process and all below it have used less than a tenth of a core for two seconds."""
+    used = _ticks(pid)
+    while True:
+        time.sleep(_IDLE_SECONDS)
+        before, used = used, _ticks(pid)
+        if used - before < 0.1 * _IDLE_SECONDS * os.sysconf("SC_CLK_TCK"):
+            return
+
+
+def _ticks(pid: int) -> int:
+    total = 0
+    for each in [pid, *descendants(pid)]:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total
 
 
 def command_line(pid: int) -> str:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Process:
-    """A process. Times are seconds since the command; `samples` are (time, CPU seconds used by then)."""
+    """A process. Times are seconds since the command; `samples` are (time, CPU seconds used since the command)."""
 
     name: str
     began: float
+    used_before: float = 0.0
     samples: list[tuple[float, float]] = field(default_factory=list)
 
     @property
@@ -40,11 +41,14 @@ class Process:
 
 
 class Sampler:
-    """Samples a process and all below it from a thread, until `stop`."""
+    """Samples a process, and all below it and below `others`, from a thread, until `stop`.
 
-    def __init__(self, process: subprocess.Popen[Any], commanded: float):
+    Of those that were there before the command, only what they use after it counts.
+    """
+
+    def __init__(self, process: subprocess.Popen[Any], commanded: float, others: Iterable[int] = ()):
         self.processes: dict[int, Process] = {}
-        self._root = process.pid
+        self._roots = {process.pid, *others}
         self._commanded = commanded
         self._booted = time.time() - float(Path("/proc/uptime").read_text().split()[0])
         self._ended = threading.Event()
@@ -61,7 +65,7 @@ class Sampler:
     def _watch(self) -> None:
         while not self._ended.wait(_PERIOD_SECONDS):
             # Those whose parent has gone are still ours.
-            for pid in {self._root, *self.processes, *descendants(self._root)}:
+            for pid in self._roots | self.processes.keys() | {pid for root in self._roots for pid in descendants(root)}:
                 with contextlib.suppress(OSError):  # it has just ended
                     self._sample(pid)
 
@@ -70,12 +74,13 @@ class Sampler:
         if fields[0] == "Z":
             return
         cpu, began = (int(fields[11]) + int(fields[12])) / _TICKS, self._booted + int(fields[19]) / _TICKS
-        process = self.processes.setdefault(pid, Process("", began - self._commanded))
+        since = began - self._commanded
+        process = self.processes.setdefault(pid, Process("", max(since, 0.0), cpu if since < 0 else 0.0))
         name = name_of(command_line(pid))
         # A worker of Ray is called by what it becomes, not by what it was while it waited for that.
         if name and (name != "ray::IDLE" or not process.name):
             process.name = name
-        process.samples.append((time.time() - self._commanded, cpu))
+        process.samples.append((time.time() - self._commanded, cpu - process.used_before))
 
 
 def name_of(command: str) -> str:

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.02
 class LocalRun:
     """A run that is under way. `records` grows while it trains; `process` is the command's."""
 
-    def __init__(self, document: dict[str, Any], folder: Path, cpus: int):
+    def __init__(self, document: dict[str, Any], folder: Path, cpus: int, options: tuple[str, ...] = ()):
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "run.yaml"
         file.write_text(yaml.safe_dump(document))
@@ -36,7 +36,7 @@ class LocalRun:
         chosen = set(usable_cpus()[:cpus])
         with self._log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "trainingrun", "local", "-f", str(file), "--json"],
+                [sys.executable, "-m", "trainingrun", "local", "-f", str(file), "--json", *options],
                 cwd=folder,
                 env=environment(),
                 stdout=subprocess.PIPE,
@@ -97,9 +97,11 @@ def _is_driver(pid: int) -> bool:
 
 
 @contextmanager
-def local_run(document: dict[str, Any], folder: Path, cpus: int = 2) -> Iterator[LocalRun]:
-    """A run on so many CPUs, ended when the block ends."""
-    run = LocalRun(document, folder, cpus)
+def local_run(
+    document: dict[str, Any], folder: Path, cpus: int = 2, options: tuple[str, ...] = ()
+) -> Iterator[LocalRun]:
+    """A run on so many CPUs, with more options of the command, ended when the block ends."""
+    run = LocalRun(document, folder, cpus, options)
     try:
         yield run
     finally:

@@ -18,23 +18,27 @@ from trainingrun.errors import InvalidSpec
 LINES = command_lines()
 
 
-def make_targets() -> set[str]:
-    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+def check_make(words: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
-    return set(phony.group(1).split())
+    variables = set(re.findall(r"^([A-Z]+) \?=", makefile, re.MULTILINE))
+    assert {word.partition("=")[0] for word in words if "=" in word} <= variables
+    assert {word for word in words if "=" not in word} <= set(phony.group(1).split())
 
 
 def check_trainingrun(words: list[str], *, is_whole: bool) -> None:
     context = click.Context(main)
     command = main.get_command(context, words[0])
     assert command is not None, f"no subcommand {words[0]}"
-    if words[1:] == ["--help"]:
+    if words[1:] == ["--help"] or words == ["local", "--stop"]:
         return
     with command.make_context(words[0], list(words[1:]), parent=context, resilient_parsing=True) as parsed:
         values, _, _ = command.make_parser(parsed).parse_args(list(words[1:]))
         for parameter in command.params:
             given = values.get(parameter.name or "")
-            if isinstance(parameter.type, click.Choice | click.IntRange | click.FloatRange) and given is not None:
+            is_limited = isinstance(parameter.type, click.Choice | click.IntRange | click.FloatRange)
+            if is_limited and isinstance(given, str | list | tuple):  # neither left out nor without its value
                 parameter.type_cast_value(parsed, given)
             if is_whole and parameter.required:
                 assert given, f"{parameter.name} is missing"
@@ -76,7 +80,7 @@ def test_command_lines(where: str, words: list[str]) -> None:
     if program == "trainingrun":
         check_trainingrun(arguments, is_whole=True)
     elif program == "make":
-        assert set(arguments) <= make_targets()
+        check_make(arguments)
     else:
         assert program in CHECKS, f"{where}: no test knows {program}"
         CHECKS[program](arguments)
@@ -87,7 +91,7 @@ def test_commands_in_the_text(document: Path) -> None:
     for code in inline_code(document):
         program, *words = shlex.split(code) if re.match(r"(trainingrun|make|kubectl(?! trainingrun)) ", code) else [""]
         if program == "make":
-            assert set(words) <= make_targets()
+            check_make(words)
         elif program == "kubectl":
             # One that ends in an option is only the beginning of a line.
             if not re.fullmatch("-[^=]*", words[-1]):

@@ -22,7 +22,7 @@ import yaml
 
 from trainingrun.contract.records import AttemptStarted, CheckpointSaved, EpochEnded, Notice, Placement, Record
 from trainingrun.spec import parse
-from trainingrun_trainer.driver.plan import storage_of
+from trainingrun_trainer.driver.shape import storage_of
 from trainingrun_trainer.local import __main__ as program
 from trainingrun_trainer.local.debug import debug
 from trainingrun_trainer.local.machine import Size

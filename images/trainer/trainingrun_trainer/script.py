@@ -46,7 +46,7 @@ def main(
     from trainingrun_trainer.driver.attempt import Job
     from trainingrun_trainer.driver.launch import launch
     from trainingrun_trainer.driver.own_data import ExactDataConfig, on_data_group
-    from trainingrun_trainer.driver.plan import storage_of
+    from trainingrun_trainer.driver.shape import storage_of
     from trainingrun_trainer.driver.torch_trainer import trainer_options
 
     chosen = options.parse([])

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from trainingrun.cli.trainer_program import become
+from trainingrun.cli.trainer_program import become, become_module
+
+_KEEP_MINUTES = 30
+_MOST_KEEP_MINUTES = 24 * 60
 
 
 def _the_only(files: tuple[Path, ...]) -> Path:
@@ -18,6 +22,15 @@ def _the_only(files: tuple[Path, ...]) -> Path:
     if len(files) > 1:
         raise click.BadParameter("one file at a time, since its run uses the whole machine")
     return files[0]
+
+
+def _check_keep(options: Mapping[str, object], flags: Collection[str]) -> None:
+    """Refuse to keep a cluster where none is started."""
+    for name in ("--explain", "--debug"):
+        if name in flags:
+            raise click.UsageError(f"{name} starts no Ray cluster that could be kept: leave --keep out.")
+    if options["--address"] is not None:
+        raise click.UsageError("--address trains on a cluster that stays anyway: leave --keep out.")
 
 
 def _check_debug(options: Mapping[str, object], flags: Collection[str]) -> None:
@@ -30,6 +43,10 @@ def _check_debug(options: Mapping[str, object], flags: Collection[str]) -> None:
             raise click.UsageError(f"--debug starts no Ray and no data workers: leave {name} out.")
     if "--explain" in flags:
         raise click.UsageError("--debug trains and --explain does not: choose one of them.")
+
+
+def _stop() -> NoReturn:
+    become_module("local.kept", doing="training", needs="ray")
 
 
 @click.command("local")
@@ -66,6 +83,23 @@ def _check_debug(options: Mapping[str, object], flags: Collection[str]) -> None:
     is_flag=True,
     help="Train in one process without Ray, with one trainer: breakpoint() works in the run's own functions.",
 )
+@click.option(
+    "--keep",
+    is_flag=False,
+    flag_value=_KEEP_MINUTES,
+    metavar="[MINUTES]",
+    type=click.IntRange(1, _MOST_KEEP_MINUTES),
+    help="After the run, keep a Ray cluster ready for the next one for so many minutes (30 if no number is given): "
+    "a run that fits it starts in seconds.",
+)
+@click.option(
+    "--stop",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda _context, _option, is_set: _stop() if is_set else None,
+    help="End the cluster that an earlier --keep has left, and exit; with code 1 if there is none.",
+)
 def command(
     file: Path,
     trainers: int | None,
@@ -76,15 +110,24 @@ def command(
     verbose: bool,
     explain: bool,
     debug: bool,
+    keep: int | None,
 ) -> None:
     """Train a run on this machine, with virtual nodes instead of the cluster's two groups.
 
     Ends with 0 when the run is complete, 10 or 11 when it was stopped and can be continued by the same command, 12
     when the file cannot work, 13 when training failed, 14 when this machine or the storage did, even when tried again.
     """
-    options = {"--trainers": trainers, "--data-cpus": data_cpus, "--volume": volume, "--address": address}
+    options = {
+        "--trainers": trainers,
+        "--data-cpus": data_cpus,
+        "--volume": volume,
+        "--address": address,
+        "--keep": keep,
+    }
     switches = {"--json": as_json, "--verbose": verbose, "--explain": explain, "--debug": debug}
     flags = [name for name, is_set in switches.items() if is_set]
     if debug:
         _check_debug(options, flags)
+    if keep is not None:
+        _check_keep(options, flags)
     become("local", file, options, flags, doing="training", needs="ray")

@@ -34,8 +34,13 @@ def become(
     except InvalidSpec as error:
         click.echo(str(error), err=True)
         sys.exit(Exit.INVALID_CONFIG)
+    chosen = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
+    become_module(module, str(file), *chosen, *flags, doing=doing, needs=needs)
+
+
+def become_module(module: str, *arguments: str, doing: str, needs: str) -> NoReturn:
+    """Run `module` of the training package in place of this program."""
     if importlib.util.find_spec(_PACKAGE) is None or importlib.util.find_spec(needs) is None:
         raise click.ClickException(f"{doing} needs more packages: pip install 'trainingrun[trainer]'")
-    chosen = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
-    program = [sys.executable, "-m", f"{_PACKAGE}.{module}", str(file), *chosen, *flags]
+    program = [sys.executable, "-m", f"{_PACKAGE}.{module}", *arguments]
     os.execv(sys.executable, program)  # noqa: S606 - no shell is wanted

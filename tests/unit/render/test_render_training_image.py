@@ -13,7 +13,7 @@ from rendered_runs import SETTINGS, cluster_spec, ray_container, run_object, tem
 
 from trainingrun.render import ray_job
 from trainingrun_trainer.driver import options
-from trainingrun_trainer.driver.plan import workers_of
+from trainingrun_trainer.driver.shape import workers_of
 from trainingrun_trainer.placement import Node, data_slots
 from trainingrun_trainer.placement import check as check_placement
 

@@ -16,7 +16,8 @@ from trial_samples import call, linear
 
 from trainingrun.contract.exits import Exit
 from trainingrun_trainer.driver.decisions import decisions, stored_columns
-from trainingrun_trainer.driver.plan import plan_of, workers_of
+from trainingrun_trainer.driver.plan import plan_of
+from trainingrun_trainer.driver.shape import workers_of
 from trainingrun_trainer.explanation import Explanation, StepShown, data_sentence, sentence
 from trainingrun_trainer.local.explain import explain, explanation
 from trainingrun_trainer.placement import Workers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from trainingrun.cli import main
 from trainingrun.contract.records import AttemptEnded, parse_line
 from trainingrun_trainer.failures.errors import InvalidConfiguration, NodesLost
 from trainingrun_trainer.local import __main__ as program
+from trainingrun_trainer.local import place
+from trainingrun_trainer.local.kept.__main__ import main as stop_kept
 from trainingrun_trainer.local.lock import only_one
 
 
@@ -58,7 +61,8 @@ def test_a_cluster_that_does_not_start_is_an_outage_with_a_record(
         raise NodesLost("Ray's node head did not start")
         yield
 
-    monkeypatch.setattr(program, "virtual_cluster", none)
+    monkeypatch.setattr(place, "virtual_cluster", none)
+    monkeypatch.setattr(place, "settle_environment", lambda: None)  # it would be that of this process
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     file = in_a_file(tmp_path, storage={"uri": f"file://{tmp_path}"})
     assert program.main([file, "--json"]) == 14
@@ -81,9 +85,33 @@ def test_a_second_file_is_refused(tmp_path: Path) -> None:
         (["--address", "here:6379"], "leave --address out."),
         (["--data-cpus", "1"], "leave --data-cpus out."),
         (["--explain"], "--debug trains and --explain does not: choose one of them."),
+        (["--keep"], "--debug starts no Ray cluster that could be kept: leave --keep out."),
     ],
 )
 def test_what_one_process_cannot_do_is_refused(tmp_path: Path, options: list[str], said: str) -> None:
     result = CliRunner().invoke(main, ["local", "-f", in_a_file(tmp_path), "--debug", *options])
     assert result.exit_code == 2
     assert said in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--keep", "0"], "0 is not in the range 1<=x<=1440."),
+        (["--keep", "5", "--address", "here:6379"], "--address trains on a cluster that stays anyway"),
+        (["--keep", "--explain"], "--explain starts no Ray cluster that could be kept: leave --keep out."),
+    ],
+)
+def test_keeping_what_is_not_there_is_refused(tmp_path: Path, options: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, ["local", "-f", in_a_file(tmp_path), *options])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_there_may_be_nothing_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert stop_kept() == 1
+    assert capsys.readouterr().err == "no cluster is kept: there is nothing to stop\n"
+    assert not list(tmp_path.iterdir())

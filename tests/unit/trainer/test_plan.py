@@ -14,7 +14,8 @@ from run_samples import run_of, trainer
 
 from trainingrun.redaction import redacted
 from trainingrun_trainer.data.layout import from_numpy
-from trainingrun_trainer.driver.plan import plan_of, shown_configuration, storage_of, versions, workers_of
+from trainingrun_trainer.driver.plan import plan_of, shown_configuration, versions
+from trainingrun_trainer.driver.shape import storage_of, workers_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.placement import DATA_SELECTOR, TRAINER_SELECTOR, Node, Workers, check
 

@@ -33,6 +33,7 @@ def test_rays_nodes_know_their_settings() -> None:
     rendered = common_variables(drain_seconds=50) | driver_variables(attempt=0, drain_seconds=50)
     settings = {name for name in virtual_cluster._RAY_SETTINGS | rendered if re.fullmatch("RAY_[a-z_]+", name)}
     assert len(settings) == 4
+    settings.add(virtual_cluster._PRELOAD)
     for name in settings:
         assert name.removeprefix("RAY_").encode() in program, name
 

@@ -29,8 +29,8 @@ from trainingrun_trainer.driver.attempt_records import ended
 from trainingrun_trainer.driver.event_log import EventLog
 from trainingrun_trainer.driver.folder_hold import Waiting, folder_held
 from trainingrun_trainer.driver.options import Options
-from trainingrun_trainer.driver.plan import storage_of
 from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
+from trainingrun_trainer.driver.shape import storage_of
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure, InvalidConfiguration, NodesLost
 
@@ -170,14 +170,23 @@ def _fan_out(sinks: list[Sink]) -> Callable[[Record], None]:
 
 @contextlib.contextmanager
 def connected(address: str | None, environment: dict[str, str]) -> Iterator[None]:
-    """A connection to Ray at `address` (None: whatever the environment says), closed at the end."""
+    """A connection to Ray at `address` (None: whatever the environment says), closed at the end.
+
+    A process that is connected already, having waited for its run, stays so.
+    """
+    if not ray.is_initialized():
+        connect(address, environment)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def connect(address: str | None, environment: dict[str, str]) -> None:
+    """Connect to Ray; its processes get the variables of `environment`."""
     ray.init(
         address=address or "auto",
         log_to_driver=True,
         logging_level=logging.ERROR,
         runtime_env={"env_vars": environment} if environment else None,
     )
-    try:
-        yield
-    finally:
-        ray.shutdown()

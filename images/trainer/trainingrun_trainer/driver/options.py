@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trainingrun.contract.variables import ATTEMPT, CONFIG, JSON, NUM_WORKERS, WORKER_CPUS, WORKER_GPUS
 from trainingrun.spec import Run
-from trainingrun_trainer.driver.plan import workers_of
+from trainingrun_trainer.driver.shape import workers_of
 from trainingrun_trainer.placement import Workers
 
 _ADDRESS = "Ray cluster to use, or - to read it from standard input; default: the one that this process is part of"

@@ -18,6 +18,7 @@ from trainingrun_trainer.data.listing import Listing, list_dataset
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.steps import all_steps, data_steps, looks_at_inputs_only, trainer_steps
 from trainingrun_trainer.data.transform import Chain
+from trainingrun_trainer.driver.shape import storage_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.hooks import hooks_of
 from trainingrun_trainer.placement import Workers
@@ -82,23 +83,6 @@ def plan_of(run: Run, workers: Workers) -> Plan:
         listings=listings_of(recipe, is_transformed=transform is not None),
         transform=transform,
     )
-
-
-def workers_of(run: Run) -> Workers:
-    """The workers that the run's trainer group holds: one per process, the node's resources shared out."""
-    trainer = run.spec.trainer
-    each = trainer.processes_per_node
-    cpus = trainer.resources_per_node.limits["cpu"].cores / each
-    gpus = trainer.resources_per_node.gpus
-    return Workers(count=trainer.num_processes, gpus=gpus // each, cpus=float(int(cpus)) if cpus >= 1 else cpus)
-
-
-def storage_of(run: Run) -> RunStorage:
-    """The run's folder: named by the author, or by uid where Kubernetes gave one, so that a reused name starts over."""
-    storage = run.spec.storage
-    claim = storage.persistent_volume_claim
-    root = storage.uri if storage.uri is not None else claim.mount_path if claim is not None else ""
-    return RunStorage(root=root, name=storage.folder(run.metadata.uid or run.metadata.name))
 
 
 def listings_of(recipe: Recipe, *, is_transformed: bool) -> dict[str, Listing]:

@@ -16,15 +16,15 @@ from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import LOG_DIRECTORY, Record
 from trainingrun.display import JsonDisplay, PlainDisplay, display_for
 from trainingrun.errors import InvalidSpec
-from trainingrun.report import write_report
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
-from trainingrun_trainer.driver.plan import storage_of, workers_of
+from trainingrun_trainer.driver.shape import storage_of, workers_of
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration, NodesLost
 from trainingrun_trainer.local.adapt import Adapted, adapt
 from trainingrun_trainer.local.lock import only_one
 from trainingrun_trainer.local.machine import Size, size
+from trainingrun_trainer.local.place import Place
 from trainingrun_trainer.local.supervisor import (
     Display,
     Launch,
@@ -33,7 +33,6 @@ from trainingrun_trainer.local.supervisor import (
     notice,
     python_path,
 )
-from trainingrun_trainer.local.virtual_cluster import virtual_cluster
 from trainingrun_trainer.machine import CUDA_VISIBLE_DEVICES, this_machine
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
@@ -55,6 +54,7 @@ class LocalOptions:
     verbose: bool
     explain: bool
     debug: bool
+    keep: int | None
 
 
 def parse(arguments: list[str]) -> LocalOptions:
@@ -69,6 +69,7 @@ def parse(arguments: list[str]) -> LocalOptions:
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--explain", action="store_true")
     parser.add_argument("--debug", action="store_true")
+    parser.add_argument("--keep", type=int)
     return LocalOptions(**vars(parser.parse_args(arguments)))
 
 
@@ -190,10 +191,15 @@ def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Di
         work_directory=_folder(storage) / WORK_DIRECTORY,
         is_verbose=options.verbose,
     )
-    with contextlib.closing(Supervisor(launch, display, lambda line: _show(line, options))) as supervisor:
-        supervisor.prepare()
-        with _cluster(shape, options) as address:
-            return supervisor.run(address)
+    place = Place(shape, options.address, options.keep, lambda line: display.emit(notice(line, attempt)))
+    supervisor = Supervisor(launch, display, lambda line: _show(line, options), place.start_driver)
+    with contextlib.closing(place):
+        with contextlib.closing(supervisor):
+            supervisor.prepare()
+            with place.cluster() as address:
+                code = supervisor.run(address)
+        place.keep()
+    return code
 
 
 def _folder(storage: RunStorage) -> Path:
@@ -204,17 +210,9 @@ def _folder(storage: RunStorage) -> Path:
 def _report(storage: RunStorage, folder: Path) -> None:
     if storage.local_directory is None:
         storage.download(LOG_DIRECTORY, folder / LOG_DIRECTORY)
+    from trainingrun.report import write_report  # only now: nobody has to wait for its templates before training
+
     write_report(folder)
-
-
-@contextlib.contextmanager
-def _cluster(shape: Size | None, options: LocalOptions) -> Iterator[str]:
-    """The address of the cluster to use: one that runs already, or a virtual one that lives as long as the run."""
-    if shape is None:
-        yield options.address or ""
-        return
-    with virtual_cluster(shape) as address:
-        yield address
 
 
 def _driver_variables(shape: Size | None, adapted: Adapted, options: LocalOptions) -> dict[str, str]:

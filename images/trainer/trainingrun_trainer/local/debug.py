@@ -24,7 +24,8 @@ from trainingrun_trainer.driver.datasets import datasets_of
 from trainingrun_trainer.driver.decisions import decisions, stored_columns
 from trainingrun_trainer.driver.devices import devices_here, use_of, used_gpus
 from trainingrun_trainer.driver.folder_hold import Waiting, folder_held
-from trainingrun_trainer.driver.plan import Plan, plan_of, storage_of
+from trainingrun_trainer.driver.plan import Plan, plan_of
+from trainingrun_trainer.driver.shape import storage_of
 from trainingrun_trainer.explanation import data_sentence
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure

@@ -38,6 +38,11 @@ class Size:
             + (f"; {plural(self.idle_gpus, 'GPU')} of this machine not used" if self.idle_gpus else "")
         )
 
+    def cpus_of_data_nodes(self) -> list[int]:
+        """The CPUs of each virtual data node, shared out as evenly as they can be."""
+        each, more = divmod(self.data_cpus, self.data_nodes)
+        return [each + (index < more) for index in range(self.data_nodes)]
+
     def gpus_of_node(self, index: int) -> tuple[str, ...]:
         """The ids of the GPUs of a virtual trainer node, the first of which is 0; no other node has them."""
         each = self.trainers // self.trainer_nodes * self.gpus_per_trainer

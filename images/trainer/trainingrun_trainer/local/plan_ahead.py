@@ -18,7 +18,8 @@ from trainingrun.errors import InvalidSpec
 from trainingrun.spec import Run
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer.data.transform import worker_options
-from trainingrun_trainer.driver.plan import Plan, plan_of, workers_of
+from trainingrun_trainer.driver.plan import Plan, plan_of
+from trainingrun_trainer.driver.shape import workers_of
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.forecast.model import Shape, forecast

@@ -10,8 +10,32 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 _PR_SET_PDEATHSIG = 1
+
+
+class AnyDriver(Protocol):
+    """A running driver, whoever has started it; see Driver."""
+
+    def connect(self, address: str) -> None:
+        """See Driver."""
+
+    def lines(self) -> Iterator[str]:
+        """See Driver."""
+
+    def signal(self, number: int) -> None:
+        """See Driver."""
+
+    def end(self) -> int:
+        """See Driver."""
+
+
+class StartDriver(Protocol):
+    """Starts a driver; see Driver."""
+
+    def __call__(self, command: list[str], environment: dict[str, str], log: Path | None, *, waits: bool) -> AnyDriver:
+        """See Driver."""
 
 
 class Driver:
@@ -30,7 +54,7 @@ class Driver:
             stderr=self._log,
             # Of its own session: a Ctrl-C in the terminal is ours to pass on, once.
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
 
     def connect(self, address: str) -> None:
@@ -59,6 +83,6 @@ class Driver:
         return code
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Have the kernel end this process when its parent is gone, even if that was killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -25,7 +25,7 @@ from trainingrun.contract.records import AttemptEnded, Notice, Record, parse_lin
 from trainingrun.failures.policy import backoff
 from trainingrun.spec import Run
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
-from trainingrun_trainer.local.process import Driver
+from trainingrun_trainer.local.process import AnyDriver, Driver, StartDriver
 from trainingrun_trainer.storage import RunStorage
 
 
@@ -51,19 +51,26 @@ class Launch:
 class _Started:
     """A driver of the attempt `number`; `began` is in seconds since 1970."""
 
-    driver: Driver
+    driver: AnyDriver
     number: int
     began: float
 
 
 class Supervisor:
-    """Runs the attempts of one run."""
+    """Runs the attempts of one run. `start_driver` starts drivers, as `Driver` does unless another is given."""
 
-    def __init__(self, launch: Launch, display: Display, show_output: Callable[[str], None]):
+    def __init__(
+        self,
+        launch: Launch,
+        display: Display,
+        show_output: Callable[[str], None],
+        start_driver: StartDriver | None = None,
+    ):
         self._launch = launch
         self._display = display
         self._show_output = show_output
-        self._driver: Driver | None = None
+        self._start_driver = start_driver
+        self._driver: AnyDriver | None = None
         self._prepared: _Started | None = None
         self._stop: Exit | None = None
         self._interrupts = 0
@@ -115,7 +122,7 @@ class Supervisor:
         ours = {variables.ATTEMPT: str(number), variables.CONFIG: str(config), "PYTHONUNBUFFERED": "1"}
         if address is not None and not self._waits:
             ours["RAY_ADDRESS"] = address
-        driver = Driver(
+        driver = (self._start_driver or Driver)(
             _command(launch),
             {**launch.variables, **ours},
             None if launch.is_verbose else launch.work_directory / f"driver-{number:04d}.log",

@@ -7,8 +7,9 @@ other programs could take for a cluster of theirs, as Ray's own cluster for test
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from trainingrun_trainer.failures.errors import NodesLost
@@ -33,31 +34,65 @@ _TRIES = 2
 _NODE_SECONDS = 60
 
 
+# What a process of Ray's loads before it is given anything to do, by module names.
+_PRELOAD = "RAY_preload_python_modules"
+_THREADS = "OMP_NUM_THREADS"
+
+
 @contextmanager
 def virtual_cluster(size: Size) -> Iterator[str]:
-    """Data nodes, of which the first is Ray's head too, then trainer nodes, one after the other; yields the address.
+    """The address of a cluster for one run; see `nodes_of`."""
+    with nodes_of(size) as nodes:
+        yield nodes.address
+
+
+@contextmanager
+def nodes_of(size: Size, preloaded: Mapping[str, Sequence[str]] = MappingProxyType({})) -> Iterator[Nodes]:
+    """Data nodes, of which the first is Ray's head too, then trainer nodes, one after the other.
 
     Each node costs three processes and seconds, and a head of its own would do nothing: what runs on it, the driver and
-    actors without a CPU, runs beside data workers as well. Everything is shut down at the end. Raises NodesLost where a
-    node does not start.
+    actors without a CPU, runs beside data workers as well. Everything is shut down at the end. `preloaded` are modules
+    that the processes of a group, "data" or "trainer", load as they start. Raises NodesLost where a node does not.
     """
-    for name, value in _RAY_SETTINGS.items():
-        os.environ.setdefault(name, value)
-    nodes = _Nodes()
+    settle_environment()
+    nodes = Nodes()
     try:
-        for index in range(size.data_nodes):
-            share = size.data_cpus // size.data_nodes + (index < size.data_cpus % size.data_nodes)
-            nodes.add(f"data-{index}", DATA_SELECTOR, cpus=share, store_bytes=size.object_store_bytes)
+        for index, share in enumerate(size.cpus_of_data_nodes()):
+            extra = _variables(1, preloaded.get("data", ()))
+            nodes.add(f"data-{index}", DATA_SELECTOR, cpus=share, store_bytes=size.object_store_bytes, variables=extra)
         cpus = size.trainers // size.trainer_nodes * size.cpus_per_trainer
+        extra = _variables(size.cpus_per_trainer, preloaded.get("trainer", ()))
         for index in range(size.trainer_nodes):
-            gpus = size.gpus_of_node(index)
-            nodes.add(f"trainer-{index}", TRAINER_SELECTOR, cpus=cpus, store_bytes=size.object_store_bytes, gpus=gpus)
-        yield nodes.address
+            nodes.add(
+                f"trainer-{index}",
+                TRAINER_SELECTOR,
+                cpus=cpus,
+                store_bytes=size.object_store_bytes,
+                gpus=size.gpus_of_node(index),
+                variables=extra,
+            )
+        yield nodes
     finally:
         nodes.end()
 
 
-class _Nodes:
+def settle_environment() -> None:
+    """Set what Ray's processes read; what the environment sets already stays."""
+    for name, value in _RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def _variables(cpus: int, preloaded: Sequence[str]) -> dict[str, str]:
+    """Of a group's processes, which have `cpus` each.
+
+    Ray gives each as many threads as it has CPUs, but only once it has a task, when torch is loaded already.
+    """
+    if not preloaded:
+        return {}
+    return {_PRELOAD: ",".join(preloaded), _THREADS: os.environ.get(_THREADS, str(cpus))}
+
+
+class Nodes:
     """The cluster's nodes, the head first."""
 
     def __init__(self) -> None:
@@ -76,6 +111,7 @@ class _Nodes:
         cpus: float,
         store_bytes: int,
         gpus: tuple[str, ...] = (),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Start a node and wait until it is part of the cluster. It sees no GPUs but these, and counts them from 0."""
         options = {
@@ -84,7 +120,7 @@ class _Nodes:
             "num_cpus": cpus,
             "num_gpus": len(gpus),
             "object_store_memory": store_bytes,
-            "env_vars": {CUDA_VISIBLE_DEVICES: ",".join(gpus)},
+            "env_vars": {CUDA_VISIBLE_DEVICES: ",".join(gpus), **variables},
         }
         if self._nodes:
             options |= {"gcs_address": self.address, "redis_address": self.address, "include_log_monitor": False}
@@ -105,6 +141,10 @@ class _Nodes:
             f"Ray's node {name} did not start on this machine in {_TRIES} tries ({reason}), usually because the "
             "machine is busy; run the same command again"
         )
+
+    def is_whole(self) -> bool:
+        """Whether no process of any node has ended."""
+        return all(node.remaining_processes_alive() for node in self._nodes)
 
     def end(self) -> None:
         """Stop all, the head last."""
