@@ -20,8 +20,8 @@ from raw_client import Object
 
 # What it takes to run it.
 PROGRAMS = ("kueue", "kustomize")
-# Namespaces with this label are those in which Kueue holds back what names no queue.
-STRICT = {"example.com/queues": "required"}
+# In namespaces with this label Kueue admits nothing, and lets be what names no queue; elsewhere it holds that back.
+FREE = {"example.com/queues": "none"}
 _NAMESPACE, _ACCOUNT = "kueue-system", "kueue-controller-manager"
 _SERVICE, _SECRET = "kueue-webhook-service", "kueue-webhook-server-cert"
 _WEBHOOKS = {
@@ -42,7 +42,7 @@ _PLURALS = {
 
 
 class KueueManager(ChildProcess):
-    """Kueue, with its default settings but for addresses, and `manageJobsWithoutQueueName` in STRICT namespaces."""
+    """Kueue, with its default settings but for addresses, and `manageJobsWithoutQueueName` but in FREE namespaces."""
 
     def __init__(self, plane: ControlPlane, programs: Mapping[str, Path]):
         self._plane = plane
@@ -116,7 +116,12 @@ class KueueManager(ChildProcess):
             "webhook": {"host": "127.0.0.1", "port": self._port, "certDir": str(self._certificates)},
             "leaderElection": {"leaderElect": False},
             "manageJobsWithoutQueueName": True,
-            "managedJobsNamespaceSelector": {"matchLabels": STRICT},
+            "managedJobsNamespaceSelector": {
+                "matchExpressions": [
+                    {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", _NAMESPACE]},
+                    *({"key": key, "operator": "NotIn", "values": [value]} for key, value in FREE.items()),
+                ]
+            },
         }
 
 

@@ -9,7 +9,7 @@ import pytest
 from control_plane import ControlPlane
 from go_binaries import Programs
 from kubelet_double import KubeletDouble
-from kueue_manager import STRICT, KueueManager
+from kueue_manager import FREE, KueueManager
 from lifetimes import Lifetimes
 from queues import open_queue, set_priority
 from raw_client import Object, RawClient
@@ -50,6 +50,8 @@ def test_every_sample_is_taken_by_all_webhooks_and_trains(runs: TrainingRuns, ad
     name, labels = sample["metadata"]["name"], sample["metadata"].get("labels", {})
     if QUEUE in labels:
         open_queue(admin, runs.namespace, "1000", labels[QUEUE])
+    else:
+        _free(runs)
     if PRIORITY in labels:
         set_priority(admin, labels[PRIORITY], 100)
     _provide_what_pods_name(admin, sample)
@@ -62,6 +64,11 @@ def test_every_sample_is_taken_by_all_webhooks_and_trains(runs: TrainingRuns, ad
     runs.until(name, "PodsReady")
     job.finish()
     runs.until(name, "Complete")
+
+
+def _free(runs: TrainingRuns) -> None:
+    """Let runs without a queue be."""
+    runs.admin.patch("namespaces", runs.namespace, {"metadata": {"labels": FREE}})
 
 
 def _provide_what_pods_name(admin: RawClient, sample: Object) -> None:
@@ -180,6 +187,7 @@ def _gated(pods: list[Object]) -> list[Object]:
 
 
 def test_a_run_without_a_queue_trains_where_queues_are_not_required(runs: TrainingRuns) -> None:
+    _free(runs)
     apply(runs, "free", queue=None)
     job = runs.job("free")
     assert runs.until("free", "Admitted")["reason"] == "NotQueued"
@@ -190,7 +198,6 @@ def test_a_run_without_a_queue_trains_where_queues_are_not_required(runs: Traini
 def test_a_run_without_a_queue_says_so_where_one_is_required_and_trains_with_one(
     runs: TrainingRuns, admin: RawClient
 ) -> None:
-    admin.patch("namespaces", runs.namespace, {"metadata": {"labels": STRICT}})
     open_queue(admin, runs.namespace, ONE_RUN)
     apply(runs, "unlabelled", queue=None)
     held = runs.until("unlabelled", "Admitted", "False", "Queued")

@@ -18,12 +18,13 @@ _JOB_UID_KEY = "kueue.x-k8s.io/job-uid"
 
 async def ask_queue(api: Api, cache: Cache, run: RunObject, ray_job_uid: str, now: datetime) -> None:
     """Have the cache know what Kueue says of a run's RayJob."""
+    is_unknown = False
     try:
         workloads = await api.list(WORKLOADS, run.namespace, selector=f"{_JOB_UID_KEY}={ray_job_uid}")
-        message = queue_message_of(workloads)
+        message, is_unknown = queue_message_of(workloads), not workloads
     except Transient:
         before = cache.observed(run.uid).queue
         message = before.message if before is not None and before.ray_job_uid == ray_job_uid else None
     except ApiError:
         message = None
-    cache.note_queue(run.uid, QueueAnswer(ray_job_uid, message, now))
+    cache.note_queue(run.uid, QueueAnswer(ray_job_uid, message, now, is_unknown))

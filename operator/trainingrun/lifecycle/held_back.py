@@ -39,5 +39,10 @@ def asked_again(view: View, attempt_list: AttemptList) -> datetime | None:
 
 
 def queue_message(view: View, job: RayJob) -> str | None:
-    """What the queue last said of this RayJob."""
-    return view.queue.message if view.queue is not None and view.queue.ray_job_uid == job.uid else None
+    """What the queue last said of this RayJob, or that it has long had nothing to say."""
+    answer = view.queue
+    if answer is None or answer.ray_job_uid != job.uid:
+        return None
+    if answer.is_unknown and answer.asked - job.created >= _LATEST:
+        return "Kueue has made no Workload of it; does it manage the jobs of this namespace?"
+    return answer.message

@@ -169,11 +169,15 @@ class Sharer:
 
 @dataclass(frozen=True, slots=True)
 class QueueAnswer:
-    """Why the queue holds this RayJob back, in its own words if it has any, and when it was asked."""
+    """Why the queue holds this RayJob back, in its own words if it has any, and when it was asked.
+
+    `is_unknown`: the queue knows nothing of the RayJob.
+    """
 
     ray_job_uid: str
     message: str | None
     asked: datetime
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

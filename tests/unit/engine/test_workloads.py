@@ -59,7 +59,7 @@ class Bench:
         body = child_body(ray_job_name("mnist", uid, 0), owner=uid)
         body["metadata"]["labels"]["trainingrun.dev/run-uid"] = uid
         job = server.create("rayjobs", NAMESPACE, {**body, "spec": {"suspend": True}})
-        self.job_uid = job["metadata"]["uid"]
+        self.job_uid, self.created = job["metadata"]["uid"], job["metadata"]["creationTimestamp"]
         metadata = {**run["metadata"], "labels": {"kueue.x-k8s.io/queue-name": "ml"}}
         self.cache.put("TrainingRun", server.update("trainingruns", run, metadata=metadata))
         self.cache.put("RayJob", job)
@@ -110,6 +110,17 @@ def test_the_message_is_kueues_and_is_asked_for_once_in_a_while() -> None:
     virtual_time.run(main())
 
 
+def test_a_rayjob_that_kueue_never_heard_of_is_told_when_it_should_have() -> None:
+    async def main() -> None:
+        bench = Bench(listed())
+        created = datetime.fromisoformat(bench.created)
+        for age, words in ((0, 'queue "ml".'), (61, "does it manage the jobs of this namespace?")):
+            bench.now = created + timedelta(seconds=age)
+            assert (await bench.message()).endswith(words)
+
+    virtual_time.run(main())
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -118,7 +129,6 @@ def test_the_message_is_kueues_and_is_asked_for_once_in_a_while() -> None:
         Response(500, {}, b"{}"),
         Response(200, {}, b"<html>"),
         Transient("the connection was lost"),
-        listed(),
     ],
     ids=str,
 )
