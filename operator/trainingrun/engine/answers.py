@@ -1,4 +1,7 @@
-"""What was last answered for a run: the API server's refusal of what it needs, and why its queue holds it back. No I/O."""
+"""What was last answered for a run: the API server's refusal of what it needs, and why its queue holds it back.
+
+Without input and output, and without a judgement.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from trainingrun.engine.folders import Folders
 from trainingrun.engine.hearing import Hearing
 from trainingrun.engine.readings import READERS, Body, Child, Reading, read, version_of
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
-from trainingrun.observed import Observed, Pod, QueueAnswer, RayCluster, RayJob, RunObject, Sharer
+from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, Sharer
 
 # Enough for every deletion whose late events may still be on their way.
 _REMEMBERED_DELETIONS = 4096
@@ -54,7 +54,7 @@ class Cache:
     """The newest projection of every watched object. `reports_since` is what `Observed` says of reports.
 
     `is_trusted` says whether pods that were given these certificates accept the endpoint's: others cannot report.
-    `folders` says which runs share one in storage.
+    `folders` says which runs share one in storage, `answers` what was answered for a run when something was asked.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Cache:
         self._gone: OrderedDict[str, float] = OrderedDict()
         self._newest: dict[str, int] = defaultdict(int)
         self._hearing = Hearing()
-        self._answers = Answers()
+        self.answers = Answers()
         self.folders = Folders()
 
     def read(self, kind: str, body: Body) -> Reading:
@@ -156,12 +156,12 @@ class Cache:
             ray_jobs=tuple(child for child in children if isinstance(child, RayJob)),
             ray_clusters=tuple(child for child in children if isinstance(child, RayCluster)),
             pods=tuple(child for child in children if isinstance(child, Pod)),
-            refusal=self._answers.refusal(run_uid),
+            refusal=self.answers.refusal(run_uid),
             reports_since=self._reports_since(children),
             others_heard=self._hearing.others(run_uid),
             sharers=tuple(map(self._sharer, self.folders.others(run_uid))),
             is_chosen=self.folders.is_chosen(run_uid),
-            queue=self._answers.of_queue(run_uid),
+            queue=self.answers.of_queue(run_uid),
         )
 
     def _sharer(self, run_uid: str) -> Sharer:
@@ -178,12 +178,7 @@ class Cache:
     def refuse(self, run_uid: str, refusal: tuple[str, str] | None) -> Key | None:
         """Note that the API server refused what a run needs, or that it no longer does."""
         key = self._keys.get(run_uid)
-        return key if key is not None and self._answers.refuse(run_uid, refusal) else None
-
-    def note_queue(self, run_uid: str, answer: QueueAnswer) -> None:
-        """Note what the queue has answered."""
-        if run_uid in self._keys:
-            self._answers.note_queue(run_uid, answer)
+        return key if key is not None and self.answers.refuse(run_uid, refusal) else None
 
     def keys(self) -> Iterator[Key]:
         """The keys of all runs."""
@@ -223,7 +218,7 @@ class Cache:
 
     def _forget_run(self, uid: str) -> Key | None:
         key = self._keys.pop(uid)
-        self._answers.forget(uid)
+        self.answers.forget(uid)
         self._hearing.forget(uid)
         self.folders.forget(uid)
         if self._runs[key].uid == uid:

@@ -27,4 +27,5 @@ async def ask_queue(api: Api, cache: Cache, run: RunObject, ray_job_uid: str, no
         message = before.message if before is not None and before.ray_job_uid == ray_job_uid else None
     except ApiError:
         message = None
-    cache.note_queue(run.uid, QueueAnswer(ray_job_uid, message, now, is_unknown))
+    if cache.run_by_uid(run.uid) is not None:
+        cache.answers.note_queue(run.uid, QueueAnswer(ray_job_uid, message, now, is_unknown))
