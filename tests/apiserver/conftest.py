@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from child_process import ChildProcess
 from control_plane import ControlPlane
-from go_binaries import Programs, Unbuildable, binaries, kuberay_files
+from go_binaries import CONTROL_PLANE, Programs, Unbuildable, binaries, kuberay_files
 from kubelet_double import KubeletDouble
 from kuberay_operator import definitions, kuberay_process
+from kueue_manager import PROGRAMS as KUEUE
 from lifetimes import Lifetimes
 from operator_process import OperatorProcess, grant
 from our_manifests import DEFINITION, RIGHTS
@@ -31,16 +32,17 @@ _BUILT = pytest.StashKey[Programs | Unbuildable]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the programs before the first test: that may take minutes, which no test's time limit should count."""
-    wanted = any("programs" in getattr(item, "fixturenames", ()) for item in session.items)
+    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     capture = session.config.pluginmanager.getplugin("capturemanager")
-    if wanted and not session.config.option.collectonly:
+    if "programs" in fixtures and not session.config.option.collectonly:
+        names = (*CONTROL_PLANE, *(KUEUE if "kueue" in fixtures else ()))
         with capture.global_and_fixture_disabled():
-            session.config.stash[_BUILT] = _built()
+            session.config.stash[_BUILT] = _built(names)
 
 
-def _built() -> Programs | Unbuildable:
+def _built(names: tuple[str, ...]) -> Programs | Unbuildable:
     try:
-        return Programs(binaries(), kuberay_files())
+        return Programs(binaries(names), kuberay_files())
     except Unbuildable as error:
         return error
 

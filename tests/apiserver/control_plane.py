@@ -136,8 +136,11 @@ class ControlPlane:
         return file
 
     def install(self, file: Path) -> None:
+        """Apply the CustomResourceDefinition of a file and wait until its objects are served."""
+        self.define(yaml.load(file.read_text(), Loader=yaml.CSafeLoader))
+
+    def define(self, definition: Object) -> None:
         """Apply a CustomResourceDefinition and wait until its objects are served."""
-        definition = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
         self.admin.apply("customresourcedefinitions", definition)
         spec = definition["spec"]
         path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"

@@ -29,6 +29,7 @@ _TOOLS = Path(__file__).parent / "tools"
 _OLDEST_GO = (1, 26)
 _KUBERNETES = "k8s.io/kubernetes"
 _KUBERAY = "github.com/ray-project/kuberay/ray-operator"
+_KUEUE = "sigs.k8s.io/kueue"
 _KIND = "sigs.k8s.io/kind"
 
 
@@ -56,6 +57,7 @@ _KUBERNETES_PROGRAMS = (
 PROGRAMS = {
     "etcd": Program("etcd", "kubernetes", "go.etcd.io/etcd/server/v3"),
     "ray-operator": Program("ray-operator", "kuberay", _KUBERAY),
+    "kueue": Program("kueue", "kueue", _KUEUE, "/cmd/kueue"),
     "kind": Program("kind", "kind", _KIND),
     "coredns": Program("coredns", "coredns", "github.com/coredns/coredns", own_main=True),
     "helm": Program("helm", "charts", "helm.sh/helm/v3", "/cmd/helm"),

@@ -26,7 +26,13 @@ _PREFIXES = {
     "apis/apiextensions.k8s.io/v1": "customresourcedefinitions",
     "apis/coordination.k8s.io/v1": "leases",
     "apis/authentication.k8s.io/v1": "tokenreviews",
-    "apis/admissionregistration.k8s.io/v1": "validatingadmissionpolicies validatingadmissionpolicybindings",
+    "apis/admissionregistration.k8s.io/v1": (
+        "validatingadmissionpolicies validatingadmissionpolicybindings "
+        "mutatingwebhookconfigurations validatingwebhookconfigurations"
+    ),
+    "apis/scheduling.k8s.io/v1": "priorityclasses",
+    "apis/node.k8s.io/v1": "runtimeclasses",
+    "apis/kueue.x-k8s.io/v1beta2": "clusterqueues localqueues resourceflavors workloadpriorityclasses workloads",
 }
 _PREFIX_OF = {plural: prefix for prefix, plurals in _PREFIXES.items() for plural in plurals.split()}
 _MERGE_PATCH = "application/merge-patch+json"

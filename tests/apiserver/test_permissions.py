@@ -21,8 +21,9 @@ from training_runs import TrainingRuns
 
 _STRANGER: Object = yaml.safe_load((Path(__file__).parent / "rayjob.yaml").read_text())
 _STRANGER["spec"]["suspend"] = True
-# Only a run that trains needs it.
+# Only a run that trains needs it, and only one that a queue holds back.
 _REPORTS = {("tokenreviews", "create")}
+_QUEUES = {("workloads", "list")}
 
 
 def head_token(plane: ControlPlane, runs: TrainingRuns, name: str) -> str:
@@ -44,12 +45,15 @@ def test_every_permission_is_used_and_none_is_missing(
     earlier = len(list(requests(control_plane.audit_log, USER)))
     leader, standby = (operators(name, lease_namespace=NAMESPACE) for name in ("leader", "standby"))
     runs.apply("whole")
+    runs.apply("held")
+    hold(runs, "held")
     with leader.paused():
         runs.apply("namesake")
         admin.create("rayjobs", {**_STRANGER, "metadata": {"name": runs.ray_job("namesake")}}, runs.namespace)
     job = runs.job("whole")
     assert report(standby.progress_url, runs.namespace, "whole", head_token(control_plane, runs, "whole"), 5) == 200
     runs.until("namesake", "PodsReady", "False", "NameConflict")
+    runs.until("held", "Admitted", "False", "Preempted")
     job.fail(14, "the node went away")
     runs.job("whole", 1).finish()
     runs.until("whole", "Complete")
@@ -90,7 +94,7 @@ def test_each_rule_that_is_taken_away_is_missed_and_all_is_well_when_it_is_given
     limited: dict[str, tuple[Rule, OperatorProcess]],
 ) -> None:
     for namespace, (rule, _) in limited.items():
-        if rule.allows != _REPORTS:
+        if rule.allows not in (_REPORTS, _QUEUES):
             ray_dashboard.scripts[namespace] = lambda job: job.finish()
         TrainingRuns(admin, ray_dashboard, namespace).apply("subject")
     for namespace, (rule, process) in limited.items():
@@ -100,13 +104,26 @@ def test_each_rule_that_is_taken_away_is_missed_and_all_is_well_when_it_is_given
             token = head_token(control_plane, runs, "subject")
             assert report(process.progress_url, namespace, "subject", token, 5) == 503
             job.finish()
+        elif rule.allows == _QUEUES:
+            hold(runs, "subject")
         missed = partial(refused, control_plane, namespace)
         admin.until(missed, f"the operator misses {rule}")
         assert missed() <= rule.allows
         give_rights(control_plane, namespace)
+        if rule.allows == _QUEUES:
+            hold(runs, "subject", suspend=False)
+            ray_dashboard.scripts[namespace] = lambda job: job.finish()
     for namespace, (_, process) in limited.items():
         TrainingRuns(admin, ray_dashboard, namespace).until("subject", "Complete")
         assert process.running
+
+
+def hold(runs: TrainingRuns, name: str, *, suspend: bool = True) -> None:
+    """Suspend the run's RayJob once it has its pods, as a queue does, or let it go on."""
+    if suspend:
+        runs.job(name)
+        runs.until(name, "Admitted")
+    runs.admin.patch("rayjobs", runs.ray_job(name), {"spec": {"suspend": suspend}}, runs.namespace)
 
 
 def refused(plane: ControlPlane, namespace: str) -> set[tuple[str, str]]:

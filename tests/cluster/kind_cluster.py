@@ -38,7 +38,7 @@ _PUBLISHED_NODE_IMAGE = "kindest/node:v1.34.3"
 
 def create() -> None:
     """Make what is missing: the cluster, its images, KubeRay."""
-    has_registry = _registry_answers()
+    has_registry = registry_answers()
     tool = find_tool(FOLDER, also=() if has_registry else PROGRAMS)
     _check_firewall(tool)
     base = None if has_registry else base_image(tool)
@@ -130,7 +130,7 @@ def _exists(tool: ContainerTool, kind: Path) -> bool:
     return NAME in run([str(kind), "get", "clusters"], tool.environment).split()
 
 
-def _registry_answers() -> bool:
+def registry_answers() -> bool:
     """Whether images can be pulled. TRAININGRUN_IMAGES=built says that they are not to be."""
     if os.environ.get("TRAININGRUN_IMAGES") == "built":
         return False

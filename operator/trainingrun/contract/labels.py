@@ -26,6 +26,9 @@ PROGRESS_FIELD_MANAGER = "trainingrun-progress"
 # Kueue's labels that a run hands on to its RayJob.
 QUEUE_KEY = "kueue.x-k8s.io/queue-name"
 KUEUE_KEYS = (QUEUE_KEY, "kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/max-exec-time-seconds")
+# Kueue's annotation of a RayJob that its autoscaler may enlarge. KubeRay copies it to the RayCluster, whose pods Kueue
+# then holds back until it has room for each: without a queue nothing would ever release them.
+ELASTIC_KEY = "kueue.x-k8s.io/elastic-job"
 
 # Ray's own key: Ray Data counts and uses only the nodes whose value is the one it was given. It must never be
 # on trainer nodes, or an elastic run waits forever for nodes that Ray Data has reserved.

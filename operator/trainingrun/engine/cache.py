@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from trainingrun.engine.answers import Answers
 from trainingrun.engine.folders import Folders
 from trainingrun.engine.hearing import Hearing
 from trainingrun.engine.readings import READERS, Body, Child, Reading, read, version_of
@@ -53,7 +54,7 @@ class Cache:
     """The newest projection of every watched object. `reports_since` is what `Observed` says of reports.
 
     `is_trusted` says whether pods that were given these certificates accept the endpoint's: others cannot report.
-    `folders` says which runs share one in storage.
+    `folders` says which runs share one in storage, `answers` what was answered for a run when something was asked.
     """
 
     def __init__(self) -> None:
@@ -63,10 +64,10 @@ class Cache:
         self._runs: dict[Key, RunObject] = {}
         self._keys: dict[str, Key] = {}
         self._children: dict[_Owner, dict[str, Child]] = defaultdict(dict)
-        self._refusals: dict[str, tuple[str, str]] = {}
         self._gone: OrderedDict[str, float] = OrderedDict()
         self._newest: dict[str, int] = defaultdict(int)
         self._hearing = Hearing()
+        self.answers = Answers()
         self.folders = Folders()
 
     def read(self, kind: str, body: Body) -> Reading:
@@ -155,11 +156,12 @@ class Cache:
             ray_jobs=tuple(child for child in children if isinstance(child, RayJob)),
             ray_clusters=tuple(child for child in children if isinstance(child, RayCluster)),
             pods=tuple(child for child in children if isinstance(child, Pod)),
-            refusal=self._refusals.get(run_uid),
+            refusal=self.answers.refusal(run_uid),
             reports_since=self._reports_since(children),
             others_heard=self._hearing.others(run_uid),
             sharers=tuple(map(self._sharer, self.folders.others(run_uid))),
             is_chosen=self.folders.is_chosen(run_uid),
+            queue=self.answers.of_queue(run_uid),
         )
 
     def _sharer(self, run_uid: str) -> Sharer:
@@ -175,13 +177,8 @@ class Cache:
 
     def refuse(self, run_uid: str, refusal: tuple[str, str] | None) -> Key | None:
         """Note that the API server refused what a run needs, or that it no longer does."""
-        if self._refusals.get(run_uid) == refusal or run_uid not in self._keys:
-            return None
-        if refusal is None:
-            del self._refusals[run_uid]
-        else:
-            self._refusals[run_uid] = refusal
-        return self._keys.get(run_uid)
+        key = self._keys.get(run_uid)
+        return key if key is not None and self.answers.refuse(run_uid, refusal) else None
 
     def keys(self) -> Iterator[Key]:
         """The keys of all runs."""
@@ -221,7 +218,7 @@ class Cache:
 
     def _forget_run(self, uid: str) -> Key | None:
         key = self._keys.pop(uid)
-        self._refusals.pop(uid, None)
+        self.answers.forget(uid)
         self._hearing.forget(uid)
         self.folders.forget(uid)
         if self._runs[key].uid == uid:

@@ -17,6 +17,7 @@ from trainingrun.engine.cache import Cache, Key
 from trainingrun.engine.create_attempt import AttemptCreator, confirm_current
 from trainingrun.engine.events import EventPoster
 from trainingrun.engine.fresh_read import read_afresh
+from trainingrun.engine.workloads import ask_queue
 from trainingrun.kube import Api, Conflict, NotFound, Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
 from trainingrun.lifecycle import Decision, decide
@@ -69,6 +70,10 @@ class Reconciler:
     async def _reconcile(self, key: Key, run: RunObject) -> Outcome:
         now, began = self._now(), self._clock()
         decision = decide(run, self._cache.observed(run.uid), now)
+        if decision.ask_queue is not None:
+            await ask_queue(self._api, self._cache, run, decision.ask_queue, now)
+            now, began = self._now(), self._clock()
+            decision = decide(run, self._cache.observed(run.uid), now)
         if decision.read is not None:
             await read_afresh(self._api, self._cache, run, decision.read)
             now, began = self._now(), self._clock()

@@ -39,6 +39,7 @@ class Resource:
 TRAINING_RUNS = Resource(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND)
 RAY_JOBS = Resource("ray.io", "v1", "rayjobs", "RayJob")
 RAY_CLUSTERS = Resource("ray.io", "v1", "rayclusters", "RayCluster")
+WORKLOADS = Resource("kueue.x-k8s.io", "v1beta2", "workloads", "Workload")
 PODS = Resource("", "v1", "pods", "Pod")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 EVENTS = Resource("", "v1", "events", "Event")

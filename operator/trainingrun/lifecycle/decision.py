@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from trainingrun.lifecycle.attempt_list import attempts_of
+from trainingrun.lifecycle.attempt_list import AttemptList, attempts_of
 from trainingrun.lifecycle.deletions import ObjectReference, deletions
 from trainingrun.lifecycle.events import Event, events_of
+from trainingrun.lifecycle.held_back import asked_again, held_job
 from trainingrun.lifecycle.new_status import new_status, written_part
 from trainingrun.lifecycle.next_look import next_look
 from trainingrun.lifecycle.permission import Creation, creation
 from trainingrun.lifecycle.shared_folder import holder_of
-from trainingrun.lifecycle.view import view_of
+from trainingrun.lifecycle.view import View, view_of
 from trainingrun.observed import Observed, RunObject
 from trainingrun.status.fields import Status
 from trainingrun.status.recorded import Recorded
@@ -31,7 +32,8 @@ class Decision:
     what is worth a Kubernetes event once it is written. `create` is the one RayJob that may be created. `look_again`
     is when time alone may change the decision. With `read`, the name of a RayJob, none of it may be carried out before
     that RayJob and its pods are read afresh and a decision about what they are now says so too. `waits_for` is the
-    (namespace, name) of a run whose end may let this one begin.
+    (namespace, name) of a run whose end may let this one begin. `ask_queue` is the uid of a RayJob of which the
+    queue's own words are wanted first; without an answer, the decision stands.
     """
 
     status: dict[str, Any] | None = None
@@ -41,6 +43,7 @@ class Decision:
     look_again: datetime | None = None
     read: str | None = None
     waits_for: tuple[str, str] | None = None
+    ask_queue: str | None = None
 
 
 def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
@@ -62,7 +65,13 @@ def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
         look_again=next_look(view, attempt_list, status.usage, now),
         read=attempt_list.newest.ray_job_name if attempt_list.newest and attempt_list.read else None,
         waits_for=(holder.namespace, holder.name) if holder is not None else None,
+        ask_queue=_asked_about(view, attempt_list),
     )
+
+
+def _asked_about(view: View, attempt_list: AttemptList) -> str | None:
+    held, due = held_job(view, attempt_list), asked_again(view, attempt_list)
+    return held.uid if held is not None and due is not None and due <= view.now else None
 
 
 def _with_status(run: RunObject, recorded: Recorded, status: Status) -> Decision:

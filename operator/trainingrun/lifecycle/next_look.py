@@ -10,6 +10,7 @@ from trainingrun.lifecycle.attempt import job_of
 from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.deadlines import KUBERAY_GRACE, active_deadline, progress_deadline
 from trainingrun.lifecycle.deletions import cluster_due
+from trainingrun.lifecycle.held_back import asked_again
 from trainingrun.lifecycle.permission import SLOWEST_RETRY
 from trainingrun.lifecycle.stalls import stall_times
 from trainingrun.lifecycle.view import View
@@ -39,6 +40,9 @@ def _times(view: View, attempt_list: AttemptList, usage: Usage | None) -> Iterat
     if deadline is not None:
         yield deadline
     yield from stall_times(view, attempt_list)
+    asking = asked_again(view, attempt_list)
+    if asking is not None:
+        yield asking
     if attempt_list.suspected is not None:
         yield attempt_list.suspected.until
     if attempt_list.newest is not None:

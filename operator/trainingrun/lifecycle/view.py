@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from trainingrun.contract.labels import RAY_HEAD_VALUE
 from trainingrun.naming import ray_job_name
-from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, Sharer, belongs_to
+from trainingrun.observed import Observed, Pod, QueueAnswer, RayCluster, RayJob, RunObject, Sharer, belongs_to
 from trainingrun.spec.run import RunSpec
 from trainingrun.status.fields import MAX_INDEX
 from trainingrun.status.recorded import Recorded, recorded_of
@@ -29,6 +29,7 @@ class View:
     others_heard: datetime | None
     sharers: tuple[Sharer, ...]
     is_chosen: bool
+    queue: QueueAnswer | None
     now: datetime
 
     def name_of(self, attempt: int) -> str:
@@ -66,6 +67,7 @@ def view_of(run: RunObject, observed: Observed, now: datetime) -> View:
         others_heard=observed.others_heard,
         sharers=observed.sharers,
         is_chosen=observed.is_chosen,
+        queue=observed.queue,
         now=now,
     )
 

@@ -8,6 +8,7 @@ from trainingrun.contract.labels import QUEUE_KEY, RAY_DATA_VALUE, RAY_HEAD_VALU
 from trainingrun.failures import image_wait
 from trainingrun.failures.last_words import joined, last_words
 from trainingrun.lifecycle.deadlines import KUBERAY_GRACE
+from trainingrun.lifecycle.held_back import queue_message
 from trainingrun.lifecycle.permission import is_paused
 from trainingrun.lifecycle.shared_folder import folder_words, holder_of
 from trainingrun.lifecycle.view import View
@@ -87,7 +88,9 @@ def queue_words(view: View, entry: Attempt, job: RayJob) -> Words:
         hint = f"the run has no label {QUEUE_KEY}, which may be required here"
         return Words(reason, f"RayJob {job.name} is suspended, but not by the operator; {hint}.")
     again = "again " if entry.preemptions else ""
-    return Words(reason, f'RayJob {job.name} is waiting to be admitted {again}by queue "{queue}".')
+    words = f'RayJob {job.name} is waiting to be admitted {again}by queue "{queue}"'
+    message = queue_message(view, job)
+    return Words(reason, f"{words}: {message}" if message else f"{words}.")
 
 
 def pod_words(view: View, entry: Attempt, job: RayJob) -> Words:

@@ -3,6 +3,7 @@
 from trainingrun.observed.objects import (
     Observed,
     Pod,
+    QueueAnswer,
     RayCluster,
     RayJob,
     RunObject,
@@ -11,11 +12,12 @@ from trainingrun.observed.objects import (
     Waiting,
     belongs_to,
 )
-from trainingrun.observed.reading import pod_of, ray_cluster_of, ray_job_of, run_object_of
+from trainingrun.observed.reading import pod_of, queue_message_of, ray_cluster_of, ray_job_of, run_object_of
 
 __all__ = [
     "Observed",
     "Pod",
+    "QueueAnswer",
     "RayCluster",
     "RayJob",
     "RunObject",
@@ -24,6 +26,7 @@ __all__ = [
     "Waiting",
     "belongs_to",
     "pod_of",
+    "queue_message_of",
     "ray_cluster_of",
     "ray_job_of",
     "run_object_of",

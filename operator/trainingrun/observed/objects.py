@@ -168,6 +168,19 @@ class Sharer:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueAnswer:
+    """Why the queue holds this RayJob back, in its own words if it has any, and when it was asked.
+
+    `is_unknown`: the queue knows nothing of the RayJob.
+    """
+
+    ray_job_uid: str
+    message: str | None
+    asked: datetime
+    is_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything of one run that exists in the cluster, as far as has been seen.
 
@@ -175,6 +188,7 @@ class Observed:
     `reports_since` is since when reports of training could arrive without a gap; None when nobody takes any.
     `others_heard` is when another run that is training last reported; None when no other that reports is.
     `sharers` are all other runs with the same folder in storage; `is_chosen` is as in Sharer.
+    `queue` is what the queue last answered when it was asked; None when it never was.
     """
 
     ray_jobs: tuple[RayJob, ...] = ()
@@ -185,3 +199,4 @@ class Observed:
     others_heard: datetime | None = None
     sharers: tuple[Sharer, ...] = ()
     is_chosen: bool = False
+    queue: QueueAnswer | None = None

@@ -151,6 +151,17 @@ def pod_of(body: Body) -> Pod:
     )
 
 
+def queue_message_of(workloads: Iterable[Body]) -> str | None:
+    """Why Kueue holds a job back, by the job's Workloads: by the newest, since one that grows may have two."""
+    newest = max(workloads, key=lambda body: body["metadata"].get("creationTimestamp") or "", default={})
+    conditions = {entry.get("type"): entry for entry in (newest.get("status") or {}).get("conditions") or ()}
+    for kind in ("QuotaReserved", "Admitted"):
+        words = _words_when(conditions.get(kind), "False")
+        if words is not None and words[1]:
+            return words[1][:MAX_MESSAGE]
+    return None
+
+
 def _waiting(containers: Iterable[Body]) -> Iterable[Waiting]:
     for container in containers:
         waiting = (container.get("state") or {}).get("waiting") or {}

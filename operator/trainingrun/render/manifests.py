@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 
 from trainingrun.contract import pods as contract_pods
-from trainingrun.contract.labels import API_VERSION, KIND, KUEUE_KEYS, QUEUE_KEY, RAY_API_VERSION
+from trainingrun.contract.labels import API_VERSION, ELASTIC_KEY, KIND, KUEUE_KEYS, QUEUE_KEY, RAY_API_VERSION
 from trainingrun.naming import object_labels, ray_job_name
 from trainingrun.observed import RunObject
 from trainingrun.render.cluster import cluster_of
@@ -56,15 +56,17 @@ def _attempt(run: RunObject, number: int, settings: RenderSettings) -> RenderedA
 def _common_values(attempt: RenderedAttempt) -> dict[str, Any]:
     run = attempt.owner
     queue = {key: run.labels[key] for key in KUEUE_KEYS if key in run.labels}
+    cluster = cluster_of(attempt)
     return {
         "api_version": RAY_API_VERSION,
         "metadata": {
             "name": ray_job_name(run.name, run.uid, attempt.number),
             "namespace": run.namespace,
             "labels": {**queue, **object_labels(run, attempt.number)},
+            "annotations": {ELASTIC_KEY: "true"} if cluster.is_elastic and QUEUE_KEY in queue else {},
             "owner": {"api_version": API_VERSION, "kind": KIND, "name": run.name, "uid": run.uid},
         },
-        "cluster": cluster_of(attempt),
+        "cluster": cluster,
     }
 
 

@@ -72,6 +72,22 @@ def test_the_object_belongs_to_the_run_and_can_be_found():
     }
 
 
+@pytest.mark.parametrize(
+    ("labels", "data", "annotations"),
+    [
+        (QUEUE, {"numNodes": 2, "maxNodes": 4}, {"kueue.x-k8s.io/elastic-job": "true"}),
+        (QUEUE, {"numNodes": 2, "maxNodes": 2}, None),
+        (QUEUE, {"numNodes": 2}, None),
+        # Kueue would hold back its pods, and release none.
+        ({}, {"numNodes": 2, "maxNodes": 4}, None),
+    ],
+)
+def test_kueue_is_told_what_may_grow_but_only_in_a_queue(labels, data, annotations):
+    for render in (ray_job, ray_cluster):
+        metadata = render(run_object(labels=labels, data=data), 0, SETTINGS)["metadata"]
+        assert metadata.get("annotations") == annotations
+
+
 def test_a_cluster_by_itself_is_the_jobs():
     run = run_object(data={"numNodes": 2, "maxNodes": 4})
     job, cluster = ray_job(run, 3, SETTINGS), ray_cluster(run, 3, SETTINGS)

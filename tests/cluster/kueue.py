@@ -1,0 +1,102 @@
+"""Kueue in the cluster, for the tests that need it: its published image where there is a registry, else one of its
+Go module. Its manifests are the module's own, as its maintainers release them.
+
+    python tests/cluster/kueue.py install     # into the cluster that kind_cluster.py has made
+    python tests/cluster/kueue.py remove      # with its queues; its webhooks would hold up what others test
+
+`make cluster` leaves it out: whatever its webhooks cover waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from base_image import PROGRAMS
+from cluster_folder import FOLDER, KUBECONFIG, KUBECTL
+from container_tool import ClusterError, ContainerTool, find_tool, run, step
+from go_binaries import Unbuildable, binaries, module_files, version_of
+from kind_cluster import registry_answers
+from node_image import program_image
+from nodes import DATA_NODE, TRAINER_NODE, LoadedImage, load
+
+_NAMESPACE = "kueue-system"
+_DEPLOYMENT = "kueue-controller-manager"
+_IMAGE = "registry.k8s.io/kueue/kueue"
+# What the module's manifests name: what its developers have built last.
+_UNRELEASED = "us-central1-docker.pkg.dev/k8s-staging-images/kueue/kueue"
+# An image that nobody can pull must not be asked for again.
+_PRESENT = [
+    {"op": "replace", "path": "/spec/template/spec/containers/0/imagePullPolicy", "value": "IfNotPresent"},
+]
+_QUEUES = "clusterqueues,resourceflavors,workloadpriorityclasses"
+
+
+def install() -> None:
+    """Bring Kueue into the cluster and wait until its webhooks work."""
+    with step("Kueue"):
+        if not registry_answers():
+            _load_image(find_tool(FOLDER, also=PROGRAMS))
+        with _manifests() as folder:
+            _kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", folder)
+        ready = ["rollout", "status", f"deployment/{_DEPLOYMENT}", f"--namespace={_NAMESPACE}", "--timeout=180s"]
+        _kubectl(*ready)
+
+
+def remove() -> None:
+    """Remove its queues, while it can still let go of them, and then itself."""
+    with step("Kueue removed"):
+        _kubectl("delete", _QUEUES, "--all", "--timeout=60s")
+        with _manifests() as folder:
+            _kubectl("delete", "--ignore-not-found", "--timeout=120s", "--kustomize", folder)
+
+
+@contextmanager
+def _manifests() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="trainingrun-kueue-") as folder:
+        # kustomize takes no absolute path.
+        module = os.path.relpath(module_files("kueue") / "config" / "default", folder)
+        customized = {
+            "resources": [module],
+            "images": [{"name": _UNRELEASED, "newName": _IMAGE, "newTag": version_of("kueue")}],
+            "patches": [{"target": {"kind": "Deployment", "name": _DEPLOYMENT}, "patch": yaml.safe_dump(_PRESENT)}],
+        }
+        Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(customized))
+        yield folder
+
+
+def _load_image(tool: ContainerTool) -> None:
+    program = binaries(("kueue",))["kueue"]
+    version = version_of("kueue")
+    image = f"localhost/trainingrun/kueue:{version}-{program.parent.name.rpartition('-')[2]}"
+    if not tool.has_image(image):
+        program_image(tool, image, program, path="/manager", user="65532:65532")
+    load(tool, {LoadedImage(image, f"{_IMAGE}:{version}"): (DATA_NODE, TRAINER_NODE)})
+
+
+def _kubectl(*arguments: str) -> None:
+    run([str(KUBECTL), "--kubeconfig", str(KUBECONFIG), *arguments])
+
+
+def main(arguments: list[str]) -> int:
+    """Do what is asked. Exit status 1 with a sentence when it cannot be done, 2 for a wrong argument."""
+    actions = {"install": install, "remove": remove}
+    if len(arguments) != 1 or arguments[0] not in actions:
+        print(f"usage: kueue.py {'|'.join(actions)}", file=sys.stderr)
+        return 2
+    try:
+        actions[arguments[0]]()
+    except (ClusterError, Unbuildable, subprocess.TimeoutExpired) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
