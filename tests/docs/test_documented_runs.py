@@ -38,10 +38,13 @@ def merged(base: Any, part: Any) -> Any:
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
-def test_yaml_is_a_run_or_fields_of_a_spec(block: Block) -> None:
+def test_yaml_is_a_run_or_a_part_of_one_or_fields_of_a_spec(block: Block) -> None:
     for document in yaml.safe_load_all(block.text):
-        run = parse(document if "kind" in document else merged(BASE, {"spec": document}))
-        assert set(document.get("spec", document)) <= set(run.to_document()["spec"])
+        is_of_run = document.keys() <= BASE.keys()
+        run = parse(document if "kind" in document else merged(BASE, document if is_of_run else {"spec": document}))
+        found = run.to_document()
+        for name, fields in (document if is_of_run else {"spec": document}).items():
+            assert not isinstance(fields, dict) or set(fields) <= set(found[name])
 
 
 def test_the_run_of_the_readme_is_the_one_that_the_demo_trains() -> None:
