@@ -62,7 +62,14 @@ def _parts_of(body: Body, before: RunObject | None) -> tuple[Run | None, RunSpec
         run = parse(document)
     except InvalidSpec as error:
         return None, manageable_spec(document), error.problems
+    except Exception as error:  # a fault of ours, met on somebody's spec: that run says so, and all others go on
+        return None, manageable_spec(document), (_unreadable(error),)
     return run, run.spec, ()
+
+
+def _unreadable(error: Exception) -> Problem:
+    found = f"what this version of the operator fails to read ({type(error).__name__}: {error})"
+    return Problem("spec", found, "all that the schema admits; please report this as a bug")
 
 
 def ray_job_of(body: Body) -> RayJob:

@@ -6,11 +6,10 @@ or clear away. Nothing may be rendered of such a spec.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from pydantic import ValidationError
-
-from trainingrun.spec.plain import PlainCopy, TooLarge
+from trainingrun.spec.plain import PlainCopy
 from trainingrun.spec.run import RunSpec
 from trainingrun.spec.storage import Storage
 
@@ -24,10 +23,8 @@ def manageable_spec(document: object) -> RunSpec:
     spec = document.get("spec") if isinstance(document, dict) else None
     readable = dict(_LEAST)
     for name, value in spec.items() if isinstance(spec, dict) else ():
-        try:
+        with contextlib.suppress(Exception):  # also of a fault of ours: the run has to be managed all the same
             plain = PlainCopy().copy(value)
             RunSpec.model_validate({**_LEAST, name: plain})
-        except (ValidationError, TooLarge):
-            continue
-        readable[name] = plain
+            readable[name] = plain
     return RunSpec.model_validate(readable)

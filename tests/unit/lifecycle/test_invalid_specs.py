@@ -115,3 +115,19 @@ def test_labels_and_annotations_make_no_run_invalid() -> None:
     again = run_object_of({**document, "metadata": {**document["metadata"], "labels": {}}}, run)
     assert again.run is run.run and not again.labels
     assert replace(again, labels=run.labels) == run
+
+
+def test_a_spec_that_the_operator_fails_to_read_is_told_and_managed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a fault of the operator, which no spec is known for."""
+
+    def parse(document: object) -> None:
+        raise KeyError("numNodes")
+
+    monkeypatch.setattr("trainingrun.observed.reading.parse", parse)
+    run = invalid(RUNNING, suspend=True, trainer={"numNodes": 1})
+    assert run.spec.suspend
+    (problem,) = run.problems
+    assert str(problem) == (
+        "spec: found what this version of the operator fails to read (KeyError: 'numNodes'), allowed: all that the "
+        "schema admits; please report this as a bug"
+    )
