@@ -5,6 +5,7 @@ Training happens in a program of the training package, which this one becomes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -25,7 +26,9 @@ def _the_only(files: tuple[Path, ...]) -> Path:
 
 
 def _check_keep(options: Mapping[str, object], flags: Collection[str]) -> None:
-    """Refuse to keep a cluster where none is started."""
+    """Refuse to keep a cluster where none is started, or where nothing can watch over it."""
+    if sys.platform != "linux":
+        raise click.UsageError(f"--keep needs Linux, and this is {sys.platform}: leave it out.")
     for name in ("--explain", "--debug"):
         if name in flags:
             raise click.UsageError(f"{name} starts no Ray cluster that could be kept: leave --keep out.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +107,13 @@ def test_keeping_what_is_not_there_is_refused(tmp_path: Path, options: list[str]
     result = CliRunner().invoke(main, ["local", "-f", in_a_file(tmp_path), *options])
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_keeping_is_refused_where_it_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    result = CliRunner().invoke(main, ["local", "-f", in_a_file(tmp_path), "--keep"])
+    assert result.exit_code == 2
+    assert "--keep needs Linux, and this is darwin: leave it out." in result.output
 
 
 def test_there_may_be_nothing_to_stop(
