@@ -21,7 +21,8 @@ pytestmark = pytest.mark.timeout(600)
 def test_the_summary_tells_where_things_ran(uneven: Path, tmp_path: Path) -> None:
     # Slow enough that the node whose processes are up last still finds rows to make.
     slow = {"function": "training_hooks:slow_rows", "kind": "Batch", "parameters": {"seconds_per_row": 0.005}}
-    recipe = {"epochs": 1, "globalBatchSize": 64, "transform": slow}
+    transforms = [slow, {"function": "trainingrun_trainer.vision:normalize", "kind": "Batch"}]
+    recipe = {"epochs": 1, "globalBatchSize": 64, "transforms": transforms}
     run = document(uneven, tmp_path, recipe, data={"numNodes": 2}, trainer={"numNodes": 2}, suspend=False)
     del run["spec"]["storage"]["uri"]
     run["spec"]["storage"]["persistentVolumeClaim"] = {"claimName": "data", "mountPath": "/mnt/does-not-exist"}
