@@ -35,6 +35,14 @@ _UNRELEASED = "us-central1-docker.pkg.dev/k8s-staging-images/kueue/kueue"
 _PRESENT = [
     {"op": "replace", "path": "/spec/template/spec/containers/0/imagePullPolicy", "value": "IfNotPresent"},
 ]
+# The server of places in a queue, which nothing here asks, answers discovery with 404. As long as it does, the API
+# server deletes no namespace.
+_NO_VISIBILITY = {
+    "$patch": "delete",
+    "apiVersion": "apiregistration.k8s.io/v1",
+    "kind": "APIService",
+    "metadata": {"name": "any"},
+}
 _QUEUES = "clusterqueues,resourceflavors,workloadpriorityclasses"
 
 
@@ -65,7 +73,10 @@ def _manifests() -> Iterator[str]:
         customized = {
             "resources": [module],
             "images": [{"name": _UNRELEASED, "newName": _IMAGE, "newTag": version_of("kueue")}],
-            "patches": [{"target": {"kind": "Deployment", "name": _DEPLOYMENT}, "patch": yaml.safe_dump(_PRESENT)}],
+            "patches": [
+                {"target": {"kind": "Deployment", "name": _DEPLOYMENT}, "patch": yaml.safe_dump(_PRESENT)},
+                {"target": {"kind": "APIService"}, "patch": yaml.safe_dump(_NO_VISIBILITY)},
+            ],
         }
         Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(customized))
         yield folder
