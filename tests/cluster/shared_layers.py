@@ -21,9 +21,11 @@ from container_tool import ContainerTool
 _CTR = "ctr --namespace k8s.io"
 _OCI = "application/vnd.oci.image"
 # Reads lines of a layer's name and folder, the lowest first. Containerd calls what it makes for a layer a snapshot; it
-# says where that lies only in the command that would mount it.
+# says where that lies only in the command that would mount it. One image at a time: others may have the same layers.
 _TELL = f"""
 set -eu
+exec 9> /run/trainingrun-layers.lock
+flock 9
 below=
 while read -r name folder; do
   if ! {_CTR} snapshots info "$name" > /dev/null 2>&1; then
