@@ -15,6 +15,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -152,11 +153,11 @@ def _check_firewall(tool: ContainerTool) -> None:
         )
 
 
-def main(arguments: list[str]) -> int:
-    """Do what is asked. Exit status 1 with a sentence when it cannot be done, 2 for a wrong argument."""
-    actions = {"create": create, "delete": delete}
+def act(actions: Mapping[str, Callable[[], None]]) -> int:
+    """Do what the command line asks. Exit status 1 with a sentence when it cannot be done, 2 for a wrong argument."""
+    program, *arguments = sys.argv
     if len(arguments) != 1 or arguments[0] not in actions:
-        print(f"usage: kind_cluster.py {'|'.join(actions)}", file=sys.stderr)
+        print(f"usage: {Path(program).name} {'|'.join(actions)}", file=sys.stderr)
         return 2
     try:
         actions[arguments[0]]()
@@ -167,4 +168,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(act({"create": create, "delete": delete}))

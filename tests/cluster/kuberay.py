@@ -10,16 +10,16 @@ import tempfile
 from pathlib import Path
 
 from container_tool import ContainerTool, run, step
-from go_binaries import binaries, module_files, version_of
-from node_image import program_image
-from nodes import DATA_NODE, KUBERAY_NAMESPACE, TRAINER_NODE, LoadedImage, load
+from controller_image import load_controller
+from go_binaries import module_files
+from nodes import KUBERAY_NAMESPACE
 
 
 def install_kuberay(tool: ContainerTool, kubectl: Path, kubeconfig: Path, base: str | None) -> None:
     """Bring KubeRay into the cluster and wait until it works. `base` says that its image is built here."""
     with step("KubeRay"):
         if base:
-            _load_image(tool)
+            load_controller(tool, "ray-operator", "kuberay", "quay.io/kuberay/operator")
         _apply([str(kubectl), "--kubeconfig", str(kubeconfig)])
 
 
@@ -36,12 +36,3 @@ def _apply(client: list[str]) -> None:
         run([*client, "apply", "--server-side", "--kustomize", folder])
     ready = ["rollout", "status", "deployment/kuberay-operator", f"--namespace={KUBERAY_NAMESPACE}", "--timeout=180s"]
     run([*client, *ready])
-
-
-def _load_image(tool: ContainerTool) -> None:
-    program = binaries(("ray-operator",))["ray-operator"]
-    version = version_of("ray-operator")
-    image = f"localhost/trainingrun/kuberay:{version}-{program.parent.name.rpartition('-')[2]}"
-    if not tool.has_image(image):
-        program_image(tool, image, program, path="/manager", user="65532:65532")
-    load(tool, {LoadedImage(image, f"quay.io/kuberay/operator:{version}"): (DATA_NODE, TRAINER_NODE)})

@@ -10,7 +10,6 @@ Go module. Its manifests are the module's own, as its maintainers release them.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,11 +19,10 @@ from pathlib import Path
 import yaml
 from base_image import PROGRAMS
 from cluster_folder import FOLDER, KUBECONFIG, KUBECTL
-from container_tool import ClusterError, ContainerTool, find_tool, run, step
-from go_binaries import Unbuildable, binaries, module_files, version_of
-from kind_cluster import registry_answers
-from node_image import program_image
-from nodes import DATA_NODE, TRAINER_NODE, LoadedImage, load
+from container_tool import find_tool, run, step
+from controller_image import load_controller
+from go_binaries import module_files, version_of
+from kind_cluster import act, registry_answers
 
 _NAMESPACE = "kueue-system"
 _DEPLOYMENT = "kueue-controller-manager"
@@ -50,7 +48,7 @@ def install() -> None:
     """Bring Kueue into the cluster and wait until its webhooks work."""
     with step("Kueue"):
         if not registry_answers():
-            _load_image(find_tool(FOLDER, also=PROGRAMS))
+            load_controller(find_tool(FOLDER, also=PROGRAMS), "kueue", "kueue", _IMAGE)
         with _manifests() as folder:
             _kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", folder)
         ready = ["rollout", "status", f"deployment/{_DEPLOYMENT}", f"--namespace={_NAMESPACE}", "--timeout=180s"]
@@ -82,32 +80,9 @@ def _manifests() -> Iterator[str]:
         yield folder
 
 
-def _load_image(tool: ContainerTool) -> None:
-    program = binaries(("kueue",))["kueue"]
-    version = version_of("kueue")
-    image = f"localhost/trainingrun/kueue:{version}-{program.parent.name.rpartition('-')[2]}"
-    if not tool.has_image(image):
-        program_image(tool, image, program, path="/manager", user="65532:65532")
-    load(tool, {LoadedImage(image, f"{_IMAGE}:{version}"): (DATA_NODE, TRAINER_NODE)})
-
-
 def _kubectl(*arguments: str) -> None:
     run([str(KUBECTL), "--kubeconfig", str(KUBECONFIG), *arguments])
 
 
-def main(arguments: list[str]) -> int:
-    """Do what is asked. Exit status 1 with a sentence when it cannot be done, 2 for a wrong argument."""
-    actions = {"install": install, "remove": remove}
-    if len(arguments) != 1 or arguments[0] not in actions:
-        print(f"usage: kueue.py {'|'.join(actions)}", file=sys.stderr)
-        return 2
-    try:
-        actions[arguments[0]]()
-    except (ClusterError, Unbuildable, subprocess.TimeoutExpired) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(act({"install": install, "remove": remove}))

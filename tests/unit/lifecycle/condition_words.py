@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seen_objects import (
-    NOW,
-    status_of,
-)
+from seen_objects import NOW, status_of
 
 from trainingrun.observed import Observed, RunObject
 

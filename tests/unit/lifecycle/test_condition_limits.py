@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from condition_words import condition, said
 from seen_objects import (
     NOTHING,
     NOW,
@@ -26,17 +26,8 @@ from seen_objects import (
 )
 
 from trainingrun.errors import Problem
-from trainingrun.observed import Observed, RunObject
+from trainingrun.observed import Observed
 from trainingrun.status.conditions import ConditionType
-
-
-def condition(written: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next(entry for entry in written["conditions"] if entry["type"] == kind)
-
-
-def said(run: RunObject, observed: Observed, kind: str) -> tuple[str, str, str]:
-    found = condition(status_of(run, observed, NOW), kind)
-    return found["status"], found["reason"], found["message"]
 
 
 def test_an_invalid_spec_is_told_with_every_field_that_is_wrong() -> None:
