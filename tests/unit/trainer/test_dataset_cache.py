@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import s3fs
 from cache_samples import BUNDLE, KEY, SLAB_BYTES, cache_at, entry, slab_files
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,13 +72,18 @@ def test_a_writer_may_be_killed_at_any_moment(tmp_path: Path, kills: int) -> Non
     found = 0
     for kill in range(kills):
         folder = tmp_path / str(kill // 10)
+        # Every fourth one is still writing when it is killed, however quick the disk is.
+        never_renames = kill % 4 == 3
+        left = len(list(folder.rglob("*.part")))
         child = os.fork()
         if not child:
+            if never_renames:
+                LocalFileSystem.mv = lambda *_: signal.pause()
             cache = cache_at(folder)
             while True:
                 for number, one in enumerate(large):
                     cache.store(BUNDLE, number, SLAB_BYTES, one)
-        while not any(folder.rglob("*.*")):
+        while not (len(list(folder.rglob("*.part"))) > left if never_renames else any(folder.rglob("*.*"))):
             time.sleep(0.0005)
         time.sleep(chance.uniform(0, 0.003))
         os.kill(child, signal.SIGKILL)
@@ -88,8 +94,7 @@ def test_a_writer_may_be_killed_at_any_moment(tmp_path: Path, kills: int) -> Non
             assert kept is None or kept == one
             found += kept is not None
         assert cache.take_notices() == ()
-    # Some were killed in the middle of a file.
-    assert found and any(tmp_path.rglob("*.part"))
+    assert found and len(list(tmp_path.rglob("*.part"))) >= kills // 4
 
 
 def test_what_killed_writers_left_is_removed_hours_later(tmp_path: Path) -> None:
