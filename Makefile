@@ -58,8 +58,8 @@ test: setup ## Run the tests that need no cluster
 	$(BIN)/pytest -m "not extended" --ignore tests/training --numprocesses 2 --dist loadfile
 	$(BIN)/pytest -m "not extended" tests/training
 
-test-all: setup ## Run the same tests plus larger crowds and more trainings
-	$(BIN)/pytest --timeout 900
+test-all: setup ## Run the same tests plus larger crowds and more trainings, and properties on new examples each time
+	TRAININGRUN_SEARCH=1 $(BIN)/pytest --timeout 900
 
 cluster: setup ## Create a real cluster on this machine with kind, with KubeRay and this project's images in it
 	PYTHONPATH=tests/apiserver $(BIN)/python tests/cluster/kind_cluster.py create
@@ -79,7 +79,7 @@ lint: setup ## Check style, types, layers, YAML, shell scripts and spelling
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
-	$(BIN)/shellcheck .ci/run
+	$(BIN)/shellcheck .ci/run images/trainer/bin/ray
 	$(BIN)/codespell
 
 format: setup ## Rewrite the code in the project's format

@@ -1,14 +1,26 @@
-"""A real object store for tests: a server that speaks S3 in a thread of the test process."""
+"""For all tests: which examples properties are tried on, and a server in this process that speaks S3."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     import s3fs
+
+# The same examples each time, so that a change is judged by what it changes; with TRAININGRUN_SEARCH, new ones.
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile(
+    "trainingrun",
+    derandomize="TRAININGRUN_SEARCH" not in os.environ,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("trainingrun")
 
 
 @pytest.fixture(scope="session")

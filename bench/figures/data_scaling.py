@@ -23,7 +23,7 @@ _BATCH_ROWS = 64
 _EPOCH_SECONDS, _QUICK_SECONDS = 6, 2
 # Nobody waits for a first epoch's first second again and again: what counts of it is what comes after that.
 _STARTED_SECONDS = 1.0
-_CHAIN = Chain((Step(TRANSFORM, "Row"),))
+_CHAIN = Chain((Step(TRANSFORM, "Batch"),))
 
 
 def measure(rounds: int, workspace: Workspace) -> Result:
@@ -78,7 +78,8 @@ def _plain(path: Path, rows: int, cpus: int) -> Shares:
     ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
-        batches = ray.data.read_parquet(str(path)).map(sleep).iter_batches(batch_size=_BATCH_ROWS, prefetch_batches=2)
+        slept = ray.data.read_parquet(str(path)).map_batches(sleep, batch_size=_BATCH_ROWS)
+        batches = slept.iter_batches(batch_size=_BATCH_ROWS, prefetch_batches=2)
         return _shares((batches for _ in range(2)), rows, cpus)
     finally:
         ray.shutdown()

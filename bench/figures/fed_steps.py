@@ -22,7 +22,7 @@ def step_seconds(data_cpus: int) -> float:
 
 def waits(path: Path, epochs: int, data_cpus: int) -> list[list[float]]:
     """Seconds that each step has waited for its batch, epoch by epoch, and at the end of each for the news of it."""
-    chain = Chain((Step(TRANSFORM, "Row"),))
+    chain = Chain((Step(TRANSFORM, "Batch"),))
     waited = []
     with passes_over(path, chain, data_cpus=data_cpus, batch_rows=BATCH_ROWS) as passes:
         for number in range(epochs):
