@@ -21,6 +21,8 @@ Object = dict[str, Any]
 _FILE = Path(__file__).with_name("rayjob.yaml")
 # Where the command of that file looks for the training's own file: in the volume.
 CONFIGURATION = "mnist.yaml"
+# Of other images, whose `ray` is Ray's own alone.
+_PATH = "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def written_text() -> str:
@@ -41,6 +43,7 @@ def ray_job_by_hand(run: Object) -> Object:
         theirs["containers"][0]["resources"] = ours["containers"][0]["resources"]
         if "nodeSelector" in ours:
             theirs["nodeSelector"] = ours["nodeSelector"]
+        theirs["containers"][0]["env"] = [{"name": "PATH", "value": _PATH}]
     return job
 
 

@@ -36,3 +36,35 @@ PROGRESS_DIRECTORY = f"/var/run/secrets/{GROUP}/progress"
 # Of the time that a pod has which must go, Ray needs this much to stop. All before it is the hook's, which waits for
 # the checkpoint.
 STOP_SECONDS = 10
+
+_RAYS_OWN = (
+    "pydantic.v1.fields",
+    "ray.dag.compiled_dag_node",
+    "ray.data._internal.issue_detection.issue_detector_configuration",
+)
+# By the group of a pod, what its processes load of what is nobody's own, for seconds: they may do so before there is a
+# run. None of it may ask for GPUs, since a process is given its own only later.
+PRELOADED_MODULES = {
+    "data": (
+        *_RAYS_OWN,
+        "trainingrun_trainer.data.formats.parquet",
+        "trainingrun_trainer.data.formats.text",
+        "trainingrun_trainer.data.formats.images",
+        "trainingrun_trainer.pool.worker",
+    ),
+    "trainer": (
+        *_RAYS_OWN,
+        "ray.train.torch.config",
+        "ray.tune.trainable.trainable_fn_utils",
+        "torch",
+        "torch._dynamo",
+        "torchvision",
+        "trainingrun_trainer.driver.backend",
+        "trainingrun_trainer.pool.client",
+        "trainingrun_trainer.train.hub_link",
+        "trainingrun_trainer.train.lockstep",
+        "trainingrun_trainer.train.loop",
+        "trainingrun_trainer.train.opening",
+        "trainingrun_trainer.train.worker",
+    ),
+}

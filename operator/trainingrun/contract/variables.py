@@ -19,3 +19,8 @@ NODES_HAVE_PATH = "TRAININGRUN_NODES_HAVE_PATH"
 TRAIN_ON_CPU = "TRAININGRUN_TRAIN_ON_CPU"
 # Of the preStop hook: how long it may hold a pod.
 DRAIN_SECONDS = "TRAININGRUN_DRAIN_SECONDS"
+# Of the postStart hook of worker pods: how many processes Ray is to start there before there is a driver.
+PRESTART = "TRAININGRUN_PRESTART"
+# Ray's: what its processes load before they are given anything to do, and how many threads their computing has.
+RAY_PRELOAD = "RAY_preload_python_modules"
+THREADS = "OMP_NUM_THREADS"

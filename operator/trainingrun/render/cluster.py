@@ -71,7 +71,7 @@ def cluster_of(attempt: RenderedAttempt) -> Cluster:
                 num_cpus=str(_data_cpus(data)),
                 num_gpus=str(data.resources_per_node.gpus),
                 ray_labels={RAY_DATA_KEY: RAY_DATA_VALUE},
-                pod=data_pod(attempt),
+                pod=data_pod(attempt, _data_cpus(data)),
             ),
             WorkerGroup(
                 name=RAY_TRAINER_VALUE,

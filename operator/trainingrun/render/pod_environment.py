@@ -6,6 +6,7 @@ cluster find and trust each other: what has such a name is left out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,29 @@ def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
         variables.CONFIG: f"{contract_pods.CONFIGURATION_DIRECTORY}/{contract_pods.CONFIGURATION_FILE}",
         variables.ATTEMPT: str(attempt),
         variables.JSON: "1",
+        variables.NODES_HAVE_PATH: "1",
     }
+
+
+def prestart_variables(run: Run, group: str, processes: int) -> dict[str, str]:
+    """What pods of a worker group need to start so many processes early; none where the program is the author's own."""
+    if run.spec.trainer.command:
+        return {}
+    return {
+        variables.PRESTART: str(processes),
+        variables.RAY_PRELOAD: ",".join(contract_pods.PRELOADED_MODULES[group]),
+        # Ray's own early processes, one for each CPU as soon as there is a driver, would come too late.
+        "RAY_prestart_worker_first_driver": "0",
+    }
+
+
+def thread_variables(run: Run) -> dict[str, str]:
+    """As many threads for each training process as Ray would set, were torch not loaded by then."""
+    trainer = run.spec.trainer
+    if trainer.command or any(given.name == variables.THREADS for given in (*run.spec.env, *trainer.env)):
+        return {}
+    cores = trainer.resources_per_node.limits["cpu"].value
+    return {variables.THREADS: str(max(1, math.floor(cores / trainer.processes_per_node)))}
 
 
 def progress_variables(run: RunObject, settings: RenderSettings) -> dict[str, str]:

@@ -45,6 +45,7 @@ class CommonParts:
     mount_path: str | None
     progress_audience: str
     has_progress_ca: bool
+    prestarts: bool
 
     @property
     def has_pull_policy(self) -> bool:
@@ -88,6 +89,7 @@ def common_parts(attempt: RenderedAttempt) -> CommonParts:
         mount_path=claim.mount_path if claim else None,
         progress_audience=settings.progress_audience,
         has_progress_ca=settings.progress_ca is not None,
+        prestarts=not spec.trainer.command,
     )
 
 
@@ -110,10 +112,16 @@ def head_pod(attempt: RenderedAttempt, *, has_autoscaler: bool) -> PodTemplate:
     )
 
 
-def data_pod(attempt: RenderedAttempt) -> PodTemplate:
-    """A pod that preprocesses. Nothing is lost with it: another pod runs its tasks again."""
+def data_pod(attempt: RenderedAttempt, processes: int) -> PodTemplate:
+    """A pod that preprocesses, in so many processes. Nothing is lost with it: another pod runs its tasks again."""
     data = attempt.run.spec.data
-    return _pod(attempt, RAY_DATA_VALUE, data.resources_per_node, authors=data.env)
+    return _pod(
+        attempt,
+        RAY_DATA_VALUE,
+        data.resources_per_node,
+        ours=pod_environment.prestart_variables(attempt.run, "data", processes),
+        authors=data.env,
+    )
 
 
 def trainer_pod(attempt: RenderedAttempt) -> PodTemplate:
@@ -124,7 +132,11 @@ def trainer_pod(attempt: RenderedAttempt) -> PodTemplate:
         RAY_TRAINER_VALUE,
         trainer.resources_per_node,
         annotations={**_PINNED, **_progress_ca(attempt)},
-        ours=_progress_variables(attempt),
+        ours={
+            **pod_environment.prestart_variables(attempt.run, "trainer", trainer.processes_per_node),
+            **pod_environment.thread_variables(attempt.run),
+            **_progress_variables(attempt),
+        },
         authors=trainer.env,
     )
 

@@ -43,7 +43,7 @@ def test_the_cluster_is_locked_and_says_its_version():
 
 def test_no_task_is_placed_on_the_head():
     head = cluster(head={"resources": {"limits": {"cpu": 16}}})["headGroupSpec"]
-    assert head["rayStartParams"] == {"num-cpus": "0", "num-gpus": "0"}
+    assert head["rayStartParams"] == {"num-cpus": "0", "num-gpus": "0", "no-monitor": "true"}
 
 
 @pytest.mark.parametrize("name", ["nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-1g.5gb.me", "amd.com/gpu"])

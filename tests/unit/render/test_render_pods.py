@@ -42,6 +42,31 @@ def test_a_driver_that_is_stopped_has_as_long_as_the_hook_waits_for_it():
     assert variables["RAY_JOB_STOP_WAIT_TIME_S"] == variables["TRAININGRUN_DRAIN_SECONDS"] == "290"
 
 
+def test_processes_start_before_there_is_a_driver():
+    trainer = {"numProcPerNode": 2, "resourcesPerNode": {"limits": {"cpu": 7, "memory": "8Gi"}}}
+    rendered = pods(trainer=trainer, data={"resourcesPerNode": {"limits": {"cpu": 5, "memory": "8Gi"}}})
+    variables = {group: variables_of(pod) for group, pod in rendered.items()}
+    # How many there are beside the driver, the image knows.
+    counts = {group: found.get("TRAININGRUN_PRESTART") for group, found in variables.items()}
+    assert counts == {"head": None, "data": "5", "trainer": "2"}
+    assert variables["trainer"]["OMP_NUM_THREADS"] == "3"
+    loaded = {group: variables[group]["RAY_preload_python_modules"].split(",") for group in ("data", "trainer")}
+    assert ["torch" in modules for modules in loaded.values()] == [False, True]
+    for pod in rendered.values():
+        *_, script = ray_container(pod)["lifecycle"]["postStart"]["exec"]["command"]
+        # A hook that fails, or takes its time, would hold up its container.
+        assert script == "python -m trainingrun_trainer.driver.prestart > /dev/null 2>&1 &"
+
+
+def test_an_authors_threads_stay_and_an_authors_program_starts_by_itself():
+    threads = [{"name": "OMP_NUM_THREADS", "value": "9"}]
+    for env in ({"env": threads}, {"trainer": {"env": threads}}):
+        assert variables_of(pods(**env)["trainer"])["OMP_NUM_THREADS"] == "9"
+    own = pods(recipe=None, trainer={"command": ["python", "train.py"]})
+    assert "OMP_NUM_THREADS" not in variables_of(own["trainer"])
+    assert [group for group, pod in own.items() if "postStart" in ray_container(pod)["lifecycle"]] == []
+
+
 def test_nodes_with_head_or_trainers_are_not_taken_away_to_save_money():
     evictable = {group: pod["metadata"]["annotations"].get(SAFE_TO_EVICT) for group, pod in pods().items()}
     assert evictable == {"head": "false", "data": None, "trainer": "false"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rendered_runs import SETTINGS, cluster_spec, ray_container, run_object, templates, variables_of
 
 from trainingrun.render import ray_job
-from trainingrun_trainer.driver import options
+from trainingrun_trainer.driver import options, prestart
 from trainingrun_trainer.driver.shape import workers_of
 from trainingrun_trainer.placement import Node, data_slots
 from trainingrun_trainer.placement import check as check_placement
@@ -37,7 +37,8 @@ def test_the_driver_finds_its_options(monkeypatch):
 def test_the_image_has_the_modules_that_pods_start():
     head = templates(ray_job(run_object(), 0, SETTINGS))["head"]
     hook = ray_container(head)["lifecycle"]["preStop"]["exec"]["command"]
-    for module in (hook[-1], ray_job(run_object(), 0, SETTINGS)["spec"]["entrypoint"].split()[-1]):
+    entrypoint = ray_job(run_object(), 0, SETTINGS)["spec"]["entrypoint"]
+    for module in (hook[-1], entrypoint.split()[-1], prestart.__name__):
         assert importlib.util.find_spec(module), module
 
 

@@ -7,8 +7,9 @@ import importlib.util
 
 import pytest
 
+from trainingrun_trainer.driver.prestart import Wanted
 from trainingrun_trainer.local.kept.offer import difference, offer_of
-from trainingrun_trainer.local.kept.warming import DRIVER, PRELOADED, Wanted, wanted
+from trainingrun_trainer.local.kept.warming import DRIVER, PRELOADED, wanted
 from trainingrun_trainer.local.machine import Size
 
 SIZE = Size(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+from trainingrun.contract.variables import RAY_PRELOAD, THREADS
 from trainingrun_trainer.failures.errors import NodesLost
 from trainingrun_trainer.local.machine import Size
 from trainingrun_trainer.machine import CUDA_VISIBLE_DEVICES
@@ -35,8 +36,6 @@ _NODE_SECONDS = 60
 
 
 # What a process of Ray's loads before it is given anything to do, by module names.
-_PRELOAD = "RAY_preload_python_modules"
-_THREADS = "OMP_NUM_THREADS"
 
 
 @contextmanager
@@ -89,7 +88,7 @@ def _variables(cpus: int, preloaded: Sequence[str]) -> dict[str, str]:
     """
     if not preloaded:
         return {}
-    return {_PRELOAD: ",".join(preloaded), _THREADS: os.environ.get(_THREADS, str(cpus))}
+    return {RAY_PRELOAD: ",".join(preloaded), THREADS: os.environ.get(THREADS, str(cpus))}
 
 
 class Nodes:
