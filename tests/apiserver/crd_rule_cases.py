@@ -19,6 +19,11 @@ _STOPPED_BY_VALIDATION = recipe(earlyStopping={"metric": "validation_loss", "pat
 _FP16 = recipe(mixedPrecision="FP16")
 _BEST_VALIDATION = {"uri": "s3://b", "checkpoints": {"best": {"metric": "validation_loss"}}}
 _SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
+_SCRATCH = {"name": "scratch", "emptyDir": {}}
+_AT_SCRATCH = {"volumeMounts": [{"name": "scratch", "mountPath": "/mnt/scratch"}]}
+_AT_STORAGE = {"persistentVolumeClaim": {"claimName": "c", "mountPath": "/mnt/scratch"}}
+_PROJECTED_NOTHING = {"name": "a", "projected": {"sources": [{}]}}
+_LESS_THAN_NOTHING = {"name": "a", "emptyDir": {"sizeLimit": "-1"}}
 
 
 def data(**resources: Any) -> Object:
@@ -39,6 +44,33 @@ def selector(**labels: str) -> Object:
 
 def mounted(path: str) -> Object:
     return document(storage={"persistentVolumeClaim": {"claimName": "c", "mountPath": path}})
+
+
+def volumes(*entries: Object, **spec: Any) -> Object:
+    """A run with these volumes, mounted at paths of their names."""
+    names = [entry["name"] for entry in entries]
+    mounts = [{"name": name, "mountPath": f"/mnt/{name}"} for name in dict.fromkeys(names)]
+    return document(**{"volumes": list(entries), "volumeMounts": mounts, **spec})
+
+
+def twice(group: str) -> Object:
+    return volumes(_SCRATCH, **{group: _AT_SCRATCH})
+
+
+def at_storage(group: str) -> Object:
+    return document(volumes=[_SCRATCH], storage=_AT_STORAGE, **{group: _AT_SCRATCH})
+
+
+def mount(**fields: Any) -> Object:
+    return volumes(_SCRATCH, volumeMounts=[{"name": "scratch", "mountPath": "/mnt/scratch", **fields}])
+
+
+def attribute(key: str) -> Object:
+    return volumes({"name": "keys", "csi": {"driver": "example.com", "volumeAttributes": {key: "x"}}})
+
+
+def metadata(**fields: Any) -> Object:
+    return document(podMetadata=[{"target": "Data", **fields}])
 
 
 def tolerating(**toleration: Any) -> Object:
@@ -91,6 +123,28 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.podTemplatePatches[0].spec.nodeSelector", "keys must be label keys", selector(**{"a b": "c"})),
     ("spec.storage.persistentVolumeClaim.mountPath", "must be a folder of its own", mounted("/usr/local")),
     ("spec.storage.persistentVolumeClaim.mountPath", "must be a folder of its own", mounted("/mnt/../dev/shm")),
+    ("spec.volumes[0]", "exactly one of `persistentVolumeClaim`", volumes({"name": "a"})),
+    ("spec.volumes[0]", "`csi`, `projected` must be set", volumes({**_SCRATCH, "secret": {"secretName": "s"}})),
+    ("spec.volumes[0].name", "must be none of tmp, storage", volumes({**_SCRATCH, "name": "autoscaler-token"})),
+    ("spec.volumes[0].projected.sources[0]", "`secret` and `configMap`", volumes(_PROJECTED_NOTHING)),
+    ("spec.volumes[0].emptyDir.sizeLimit", "must be 0 or more", volumes(_LESS_THAN_NOTHING)),
+    ("spec.volumes[0].csi.volumeAttributes", "keys of `volumeAttributes` must be", attribute("a b")),
+    ("spec.volumeMounts[0].mountPath", "must be a folder of its own", mount(mountPath="/var/run/secrets/x")),
+    ("spec.volumeMounts", "`volumeMounts` must name volumes", mount(name="other")),
+    ("spec.trainer.volumeMounts", "`trainer.volumeMounts` must name volumes", document(trainer=_AT_SCRATCH)),
+    ("spec.data.volumeMounts", "`data.volumeMounts` must name volumes", document(data=_AT_SCRATCH)),
+    ("spec.volumes", "each of `volumes` must be mounted", document(volumes=[_SCRATCH])),
+    ("spec.volumeMounts", "`volumeMounts` must have other paths than `st", volumes(_SCRATCH, storage=_AT_STORAGE)),
+    ("spec.trainer.volumeMounts", "`trainer.volumeMounts` must have other paths than `st", at_storage("trainer")),
+    ("spec.data.volumeMounts", "`data.volumeMounts` must have other paths than `st", at_storage("data")),
+    ("spec.trainer.volumeMounts", "`trainer.volumeMounts` must have other paths than `vol", twice("trainer")),
+    ("spec.data.volumeMounts", "`data.volumeMounts` must have other paths than `vol", twice("data")),
+    ("spec.podMetadata[0].labels", "keys of `labels` must be", metadata(labels={"a b": "c"})),
+    ("spec.podMetadata[0].annotations", "keys of `annotations` must be", metadata(annotations={"-a": "c"})),
+    ("spec.podMetadata[0].labels", "`labels` must have no prefix", metadata(labels={"ray.io/cluster": "c"})),
+    ("spec.podMetadata[0].annotations", "`annotations` must have no prefix", metadata(annotations={"k8s.io/a": "c"})),
+    ("spec.topology", "exactly one of `preferred`", document(topology={})),
+    ("spec.topology", "exactly one of `preferred`", document(topology={"preferred": "a", "required": "a"})),
     (f"{_TOLERATION}.operator", "must be Exists without", tolerating(operator="Equal")),
     (f"{_TOLERATION}.value", "may not be set where", tolerating(key="a", operator="Exists", value="b")),
     (f"{_TOLERATION}.effect", "must be NoExecute where", tolerating(key="a", tolerationSeconds=1)),
@@ -133,12 +187,16 @@ BROKEN: list[tuple[str, str, Object]] = [
 # Refused by the schema itself, in the API server's words.
 BROKEN_LISTS = [
     ("spec.env[1]", "Duplicate value", document(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])),
+    ("spec.volumes[1]", "Duplicate value", volumes(_SCRATCH, _SCRATCH)),
+    ("spec.volumeMounts[1]", "Duplicate value", volumes(_SCRATCH, **{"volumeMounts": _AT_SCRATCH["volumeMounts"] * 2})),
+    ("spec.podMetadata[1]", "Duplicate value", document(podMetadata=[{"target": "Head"}] * 2)),
     (
         "spec.podTemplatePatches[1]",
         "Duplicate value",
         document(podTemplatePatches=[{"target": "Head", "spec": {}}] * 2),
     ),
 ]
+_SAMPLES_VOLUMES = ("labels", "tracking", "classes", "scratch", "vault", "authorities")
 # Another valid value for every field that may not change; None takes it away.
 CHANGES: list[tuple[str, Any]] = [
     ("image", "trainer:2"),
@@ -167,6 +225,10 @@ CHANGES: list[tuple[str, Any]] = [
     ("failurePolicy", {"rules": []}),
     ("clusterTTLSecondsAfterFinished", {"onFailure": 0}),
     ("podTemplatePatches", []),
+    ("serviceAccountName", "other"),
+    ("volumes", [{"name": name, "emptyDir": {}} for name in _SAMPLES_VOLUMES]),
+    ("volumeMounts", [{"name": "labels", "mountPath": "/mnt/other"}, {"name": "authorities", "mountPath": "/mnt/a"}]),
+    ("podMetadata", []),
 ]
 # The other way around, on a run without them.
 ADDITIONS: list[tuple[str, Any]] = [
@@ -175,4 +237,7 @@ ADDITIONS: list[tuple[str, Any]] = [
     ("activeDeadlineSeconds", 60),
     ("head", {"resources": {"limits": {"cpu": 4}}}),
     ("podTemplatePatches", [{"target": "Head", "spec": {}}]),
+    ("serviceAccountName", "training"),
+    ("podMetadata", [{"target": "Head", "labels": {"team": "ml"}}]),
+    ("topology", {"preferred": "topology.kubernetes.io/zone"}),
 ]

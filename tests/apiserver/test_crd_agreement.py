@@ -72,6 +72,15 @@ def with_parameters(**parameters: object) -> Object:
 
 
 _STEP = {"function": "a:b", "kind": "Batch"}
+_SCRATCH = {"volumes": [{"name": "x", "emptyDir": {}}]}
+_MOUNTED = {"volumeMounts": [{"name": "x", "mountPath": "/mnt/x"}]}
+_READ_ONLY = [{"name": "x", "mountPath": "/mnt/x", "readOnly": True}]
+
+
+def rows(path: str = "/data/train", **dataset: object) -> Object:
+    return recipe(dataset={"train": {"format": "Parquet", "path": path}, **dataset})
+
+
 ONLY_THE_MODEL_REFUSES = {
     "model.PARAMETER_KEYS": [with_parameters(**{"learning rate": 1})],
     "recipe._names_differ": [
@@ -83,6 +92,13 @@ ONLY_THE_MODEL_REFUSES = {
     ],
     "rules._room_for_steps": [
         document(recipe=recipe(transforms=[{"function": "a:B", "kind": "Class", "resources": {"memory": "100Ti"}}])),
+    ],
+    "pod_rules._rows_in_mounts": [
+        document(**_SCRATCH, trainer=_MOUNTED, recipe=rows(path="/mnt/x/rows")),
+        document(**_SCRATCH, volumeMounts=_READ_ONLY, recipe=rows(cache={"path": "/mnt/x"})),
+    ],
+    "pod_rules.topology_alone": [
+        document(topology={"required": "a"}, podTemplatePatches=[{"target": "Trainer", "spec": {"affinity": {}}}]),
     ],
     "plain.PlainCopy": [
         with_parameters(deep=nested(40)),

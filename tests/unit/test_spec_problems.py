@@ -22,7 +22,7 @@ SPEC = "a mapping with at least image and storage"
 DOCUMENT = "a mapping with at least apiVersion, kind, metadata and spec"
 IMAGE = "text of 1 to 500 characters: a container image without spaces"
 NODES = "a whole number from 1 to 1000"
-DATA = "a mapping with any of env, numNodes, maxNodes, targetStallPercentage and resourcesPerNode"
+DATA = "a mapping with any of env, volumeMounts, numNodes, maxNodes, targetStallPercentage and resourcesPerNode"
 
 SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
@@ -41,17 +41,17 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"trainer": {"numNode": 2}},
         "spec.trainer.numNode: found an unknown field, allowed: numNodes (the closest match), "
-        "or one of args, command, env, numNodes, numProcPerNode or resourcesPerNode",
+        "or one of args, command, env, numNodes, numProcPerNode, resourcesPerNode or volumeMounts",
     ),
     (
         {"trainer": {"num_nodes": 2}},
         "spec.trainer.num_nodes: found an unknown field, allowed: numNodes (the closest match), "
-        "or one of args, command, env, numNodes, numProcPerNode or resourcesPerNode",
+        "or one of args, command, env, numNodes, numProcPerNode, resourcesPerNode or volumeMounts",
     ),
     (
         {"data": {"zzz": None}},
         "spec.data.zzz: found an unknown field, allowed: env, maxNodes, numNodes, "
-        "resourcesPerNode or targetStallPercentage",
+        "resourcesPerNode, targetStallPercentage or volumeMounts",
     ),
     ({"suspend": "yes"}, 'spec.suspend: found "yes", allowed: true or false'),
     ({"suspend": 1}, "spec.suspend: found 1, allowed: true or false"),

@@ -30,6 +30,10 @@ KUEUE_KEYS = (QUEUE_KEY, "kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/max-ex
 # then holds back until it has room for each: without a queue nothing would ever release them.
 ELASTIC_KEY = "kueue.x-k8s.io/elastic-job"
 
+# Kueue's annotations of pods that are to share a domain of its topology: if they can, or else wait.
+PREFERRED_TOPOLOGY_KEY = "kueue.x-k8s.io/podset-preferred-topology"
+REQUIRED_TOPOLOGY_KEY = "kueue.x-k8s.io/podset-required-topology"
+
 # Ray's own key: Ray Data counts and uses only the nodes whose value is the one it was given. It must never be
 # on trainer nodes, or an elastic run waits forever for nodes that Ray Data has reserved.
 RAY_DATA_KEY = "ray-subcluster"

@@ -16,7 +16,14 @@ from trainingrun.crd.rules import Rule
 Schema = dict[str, Any]
 
 # Lists whose entries are found by a key, which the API server holds unique. All others are replaced as a whole.
-LIST_KEYS = {"EnvironmentVariable": "name", "PodTemplatePatch": "target", "Condition": "type"}
+LIST_KEYS = {
+    "EnvironmentVariable": "name",
+    "Volume": "name",
+    "VolumeMount": "mountPath",
+    "PodMetadata": "target",
+    "PodTemplatePatch": "target",
+    "Condition": "type",
+}
 _COPIED = (
     "type", "format", "description", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems",
     "minProperties", "maxProperties", "minimum", "maximum", "x-kubernetes-int-or-string",

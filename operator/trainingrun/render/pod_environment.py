@@ -106,18 +106,31 @@ class RenderSettings:
 
     `progress_url` is the endpoint's base (`https://trainingrun-progress.trainingrun-system.svc`), `progress_audience`
     the audience of the token that pods send, `progress_ca` the PEM certificates that the endpoint's own is checked
-    against; None leaves that to the certificates in the training image.
+    against; None leaves that to the certificates in the training image. Without `fixed_ids` pods ask for no user and
+    group, which the cluster then chooses, as OpenShift does.
     """
 
     progress_url: str | None = None
     progress_audience: str = PROGRESS_AUDIENCE
     progress_ca: str | None = None
+    fixed_ids: bool = True
 
 
 _METADATA = ("name", "namespace", "uid")
 
 
-_NOT_THE_DRIVERS = ("env", "imagePullSecrets", "podTemplatePatches", "terminationGracePeriodSeconds")
+# What only pods are made of; the first two also of a group's.
+_OF_GROUPS = ("env", "volumeMounts")
+_NOT_THE_DRIVERS = (
+    *_OF_GROUPS,
+    "volumes",
+    "imagePullSecrets",
+    "serviceAccountName",
+    "topology",
+    "podMetadata",
+    "podTemplatePatches",
+    "terminationGracePeriodSeconds",
+)
 
 
 def configuration(run: Run) -> str:
@@ -127,5 +140,5 @@ def configuration(run: Run) -> str:
     spec = {key: value for key, value in document["spec"].items() if key not in _NOT_THE_DRIVERS}
     for group in ("trainer", "data"):
         if group in spec:
-            spec[group] = {key: value for key, value in spec[group].items() if key != "env"}
+            spec[group] = {key: value for key, value in spec[group].items() if key not in _OF_GROUPS}
     return json_text({**document, "spec": spec})

@@ -13,6 +13,7 @@ from trainingrun.contract.labels import RAY_DATA_VALUE, RAY_GROUP_KEY, RAY_HEAD_
 from trainingrun.naming import object_labels
 from trainingrun.observed import RunObject
 from trainingrun.render import pod_environment
+from trainingrun.render.authors import authors_parts
 from trainingrun.render.pod_environment import RenderSettings, configuration
 from trainingrun.spec import Run
 from trainingrun.spec.environment import EnvironmentVariable
@@ -40,6 +41,8 @@ class CommonParts:
     pull_policy: str | None
     pull_secrets: list[dict[str, str]]
     env_from: list[dict[str, Any]]
+    service_account: str | None
+    fixed_ids: bool
     grace_seconds: int
     claim_name: str | None
     mount_path: str | None
@@ -57,6 +60,11 @@ class CommonParts:
         """Whether the run's storage is a volume."""
         return self.claim_name is not None
 
+    @property
+    def has_service_account(self) -> bool:
+        """Whether the author named one; without it pods have the namespace's own."""
+        return self.service_account is not None
+
 
 @dataclass(frozen=True)
 class PodTemplate:
@@ -66,6 +74,9 @@ class PodTemplate:
     labels: dict[str, str]
     annotations: dict[str, str]
     env: list[dict[str, Any]]
+    volumes: list[dict[str, Any]]
+    mounts: list[dict[str, Any]]
+    affinity: dict[str, Any] | None
     limits: dict[str, str]
     requests: dict[str, str]
     is_head: bool
@@ -84,6 +95,8 @@ def common_parts(attempt: RenderedAttempt) -> CommonParts:
         # Each once: the API server refuses a list of them that repeats one.
         pull_secrets=[{"name": name} for name in dict.fromkeys(secret.name for secret in spec.image_pull_secrets)],
         env_from=[{"secretRef": {"name": storage.secret_ref.name}}] if storage.secret_ref else [],
+        service_account=spec.service_account_name,
+        fixed_ids=settings.fixed_ids,
         grace_seconds=spec.termination_grace_period_seconds,
         claim_name=claim.claim_name if claim else None,
         mount_path=claim.mount_path if claim else None,
@@ -153,13 +166,17 @@ def _pod(
 ) -> PodTemplate:
     is_head = group == RAY_HEAD_VALUE
     limits = {name: str(amount) for name, amount in resources.limits.items()}
+    given = authors_parts(attempt.owner, attempt.run.spec, group)
     return PodTemplate(
         container=contract_pods.HEAD_CONTAINER if is_head else contract_pods.WORKER_CONTAINER,
-        labels={**object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
-        annotations=annotations or {},
+        labels={**given.labels, **object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
+        annotations={**given.annotations, **(annotations or {})},
         env=pod_environment.merged(
             {**pod_environment.common_variables(_drain_seconds(attempt)), **(ours or {})}, attempt.run.spec.env, authors
         ),
+        volumes=given.volumes,
+        mounts=given.mounts,
+        affinity=given.affinity,
         limits=limits,
         # What the author does not reserve is reserved whole: memory that is only a limit gets pods killed.
         requests={**limits, **{name: str(amount) for name, amount in resources.requests.items()}},

@@ -17,6 +17,7 @@ from trainingrun.spec.environment import Environment
 from trainingrun.spec.model import RESOURCE_KEYS, Model, text
 from trainingrun.spec.paths import join_path
 from trainingrun.spec.quantity import Quantity
+from trainingrun.spec.volumes import VolumeMounts
 
 MAX_NODES = 1000
 MAX_PROCESSES = 64
@@ -155,6 +156,9 @@ class Trainer(Model):
     env: Environment = Field(
         default=(), description="Environment variables of the group's pods, at most 256; they override spec.env."
     )
+    volume_mounts: VolumeMounts = Field(
+        default=(), description="Mounts of the group's pods, at most 32, in addition to spec.volumeMounts."
+    )
     num_nodes: int = Field(default=1, ge=1, le=MAX_NODES, description="Pods in the group, 1 to 1000.")
     num_proc_per_node: int | None = Field(
         default=None,
@@ -191,6 +195,9 @@ class Data(Model):
 
     env: Environment = Field(
         default=(), description="Environment variables of the group's pods, at most 256; they override spec.env."
+    )
+    volume_mounts: VolumeMounts = Field(
+        default=(), description="Mounts of the group's pods, at most 32, in addition to spec.volumeMounts."
     )
     num_nodes: int = Field(default=1, ge=1, le=MAX_NODES, description="Pods at the start, and the minimum, 1 to 1000.")
     max_nodes: int | None = Field(

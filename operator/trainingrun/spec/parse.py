@@ -5,26 +5,36 @@ It must do no I/O and raise nothing but InvalidSpec, whatever object it gets.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from trainingrun.errors import InvalidSpec, Problem
 from trainingrun.spec.groups import Data, Trainer
 from trainingrun.spec.model import BROKEN_RULES, Model
+from trainingrun.spec.patches import PodTemplatePatch, PodTemplatePatches
 from trainingrun.spec.paths import join_path, nested_path
 from trainingrun.spec.plain import PlainCopy, Steps, TooLarge
+from trainingrun.spec.pod_rules import Mounting, rules_of_mounting, topology_alone
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.rules import broken_rules, one_entrypoint
 from trainingrun.spec.run import Metadata, Run
 from trainingrun.spec.storage import Storage
+from trainingrun.spec.topology import Topology
+from trainingrun.spec.volumes import VolumeMounts, Volumes
 from trainingrun.spec.words import KEY_STEP, allowed_words, found_words, unknown_field_words
 
 ROOT = "document"
 MAX_PROBLEMS = 100
 
 Part = TypeVar("Part", bound=Model)
+Entries = TypeVar("Entries")
+
+_VOLUMES: TypeAdapter[Volumes] = TypeAdapter(Volumes)
+_MOUNTS: TypeAdapter[VolumeMounts] = TypeAdapter(VolumeMounts)
+_PATCHES: TypeAdapter[tuple[PodTemplatePatch, ...]] = TypeAdapter(PodTemplatePatches)
 
 
 def parse(document: object) -> Run:
@@ -99,9 +109,30 @@ def _rules_between_parts(plain: Any) -> list[Problem]:
     data = _part(Data, spec.get("data") or {})
     storage = _part(Storage, spec.get("storage"))
     problems = list(broken_rules(recipe, trainer, data, storage))
+    problems += _rules_of_pods(spec, (recipe, trainer, data, storage))
     raw_trainer = spec.get("trainer")
     command = raw_trainer.get("command") if isinstance(raw_trainer, dict) else None
     return problems + list(one_entrypoint(spec.get("recipe") is not None, bool(command)))
+
+
+def _rules_of_pods(
+    spec: dict[str, Any], parts: tuple[Recipe | None, Trainer | None, Data | None, Storage | None]
+) -> Iterator[Problem]:
+    recipe, trainer, data, storage = parts
+    volumes = _entries(_VOLUMES, spec.get("volumes"))
+    mounts = _entries(_MOUNTS, spec.get("volumeMounts"))
+    if volumes is not None and mounts is not None and trainer and data and storage:
+        mounting = Mounting(volumes, mounts, trainer, data, storage)
+        yield from rules_of_mounting(mounting, recipe.dataset if recipe else None)
+    patches = _entries(_PATCHES, spec.get("podTemplatePatches"))
+    yield from topology_alone(_part(Topology, spec.get("topology")), patches or ())
+
+
+def _entries(kind: TypeAdapter[Entries], value: object) -> Entries | None:
+    try:
+        return kind.validate_python(value or ())
+    except ValidationError:
+        return None
 
 
 def _part(kind: type[Part], value: object) -> Part | None:

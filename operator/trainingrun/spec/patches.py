@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, JsonValue, Strict
 
@@ -70,3 +70,6 @@ class PodTemplatePatch(Model):
 
     target: Target = Field(description="The pods to patch.")
     spec: PodPatch = Field(description="The fields to set.")
+
+
+PodTemplatePatches = Annotated[tuple[PodTemplatePatch, ...], Strict(False), Field(max_length=len(get_args(Target)))]

@@ -10,12 +10,15 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict
 from trainingrun.errors import Problem
 from trainingrun.spec.environment import Environment
 from trainingrun.spec.groups import Data, Head, Trainer
-from trainingrun.spec.model import LABEL_KEYS, LabelName, LabelValue, Model, keys_match, text
-from trainingrun.spec.patches import PodTemplatePatch
+from trainingrun.spec.model import LABEL_KEYS, LabelName, LabelValue, Model, ObjectName, keys_match, text
+from trainingrun.spec.patches import PodTemplatePatches
 from trainingrun.spec.plain import MAX_ENTRIES
+from trainingrun.spec.pod_metadata import PodMetadata
 from trainingrun.spec.policy import MAX_SECONDS, ClusterTTL, FailurePolicy
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import NameReference, Storage
+from trainingrun.spec.topology import Topology
+from trainingrun.spec.volumes import VolumeMounts, Volumes
 
 MetadataLabels = Annotated[dict[str, LabelValue], Field(max_length=MAX_ENTRIES), AfterValidator(LABEL_KEYS)]
 Annotations = Annotated[
@@ -58,7 +61,18 @@ class RunSpec(Model):
     image_pull_secrets: Annotated[tuple[NameReference, ...], Strict(False)] = Field(
         default=(), max_length=10, description="Secrets to pull the image with, at most 10."
     )
+    service_account_name: ObjectName | None = Field(
+        default=None,
+        description="Service account of all pods, at most 253 characters: their identity for a cloud. None of them "
+        "gets its token for the Kubernetes API. Default: the namespace's own.",
+    )
     env: Environment = Field(default=(), description="Environment variables of all pods, at most 256.")
+    volumes: Volumes = Field(
+        default=(), description="Volumes beside the one of storage, at most 16, each mounted somewhere."
+    )
+    volume_mounts: VolumeMounts = Field(
+        default=(), description="Mounts of all pods, at most 32; those of only one group are in trainer and data."
+    )
     recipe: Recipe | None = Field(
         default=None,
         description="What the built-in entrypoint trains; exactly one of this and trainer.command.",
@@ -104,16 +118,27 @@ class RunSpec(Model):
         alias="clusterTTLSecondsAfterFinished",
         description="How long the Ray cluster of a finished attempt is kept.",
     )
-    pod_template_patches: Annotated[tuple[PodTemplatePatch, ...], Strict(False)] = Field(
-        default=(), max_length=3, description="Scheduling fields of pods, at most one entry per target."
+    topology: Topology | None = Field(
+        default=None,
+        description="How near to each other trainers are placed: a pod affinity, or Kueue's topology in a queue.",
+    )
+    pod_metadata: Annotated[tuple[PodMetadata, ...], Strict(False)] = Field(
+        default=(), max_length=3, description="Labels and annotations of pods, at most one entry per target."
+    )
+    pod_template_patches: PodTemplatePatches = Field(
+        default=(), description="Scheduling fields of pods, at most one entry per target."
     )
 
     def broken_rules(self) -> Iterable[Problem]:
-        """At most one patch per target."""
-        targets = [patch.target for patch in self.pod_template_patches]
-        for index, target in enumerate(targets):
-            if target in targets[:index]:
-                yield Problem(f"podTemplatePatches[{index}].target", f"{target} again", "each target once")
+        """At most one entry per target."""
+        for field, entries in (
+            ("podMetadata", self.pod_metadata),
+            ("podTemplatePatches", self.pod_template_patches),
+        ):
+            targets = [entry.target for entry in entries]
+            for index, target in enumerate(targets):
+                if target in targets[:index]:
+                    yield Problem(f"{field}[{index}].target", f"{target} again", "each target once")
 
 
 class Run(Model):

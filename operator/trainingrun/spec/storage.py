@@ -48,6 +48,17 @@ FolderName = Annotated[
 ]
 
 
+OWN_FOLDER_WORDS = (
+    "a folder of its own, as in /mnt/data: none of the system's or the pods', such as /usr and /tmp, "
+    "and without '//', '.' and '..'"
+)
+
+
+def is_folder_of_its_own(mount_path: str) -> bool:
+    """Whether a volume that is mounted there hides nothing that pods need."""
+    return not (_UNUSUAL_PATH.search(mount_path) or _SYSTEM_FOLDER.match(mount_path))
+
+
 class NameReference(Model):
     """An object in the run's namespace, by name."""
 
@@ -64,9 +75,8 @@ class PersistentVolumeClaim(Model):
 
     def broken_rules(self) -> Iterable[Problem]:
         """The volume hides nothing that the pods need."""
-        if _UNUSUAL_PATH.search(self.mount_path) or _SYSTEM_FOLDER.match(self.mount_path):
-            allowed = "a folder of its own, as in /mnt/data: none of the system's or the pods', such as /usr and /tmp"
-            yield Problem("mountPath", self.mount_path, f"{allowed}, and without '//', '.' and '..'")
+        if not is_folder_of_its_own(self.mount_path):
+            yield Problem("mountPath", self.mount_path, OWN_FOLDER_WORDS)
 
 
 class BestCheckpoint(Model):
@@ -123,8 +133,10 @@ class Storage(Model):
     def broken_rules(self) -> Iterable[Problem]:
         """Exactly one place."""
         if (self.uri is None) == (self.persistent_volume_claim is None):
-            found = "neither" if self.uri is None else "both"
-            yield Problem("", f"{found} of uri and persistentVolumeClaim", "exactly one of them")
+            found, hint = "neither", ""
+            if self.uri is not None:
+                found, hint = "both", "; spec.volumes and spec.volumeMounts mount further claims, such as one of data"
+            yield Problem("", f"{found} of uri and persistentVolumeClaim", f"exactly one of them{hint}")
 
     def place(self, namespace: str) -> str:
         """Where folders lie, for comparison: the same for two runs, the second in `namespace` too, that share it."""

@@ -135,6 +135,8 @@ def unknown_field_words(steps: tuple[str | int, ...]) -> str:
     known = list(schema.get("properties", {}))
     wanted = str(steps[-1])[:MAX_SHOWN].lower()
     by_lower = {name.lower(): name for name in known}
+    if len(steps) > 2 and steps[-1] in (schema_at(("spec",)) or {}).get("properties", {}):
+        return f"it as spec.{steps[-1]}, or here one of {join_words(sorted(known))}"
     near = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)
     if near:
         return f"{by_lower[near[0]]} (the closest match), or one of {join_words(sorted(known))}"

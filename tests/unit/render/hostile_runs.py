@@ -71,6 +71,9 @@ def hostile_documents(draw: st.DrawFn) -> dict[str, Any]:
     spec["imagePullSecrets"] = [{"name": name} for name in draw(st.lists(names, max_size=3))]
     targets = draw(st.lists(st.sampled_from(["Head", "Data", "Trainer"]), unique=True))
     spec["podTemplatePatches"] = [{"target": target, "spec": draw(pod_patches)} for target in targets]
+    spec["podMetadata"] = [{"target": "Trainer", "annotations": {"example.com/note": draw(hostile_texts)}}]
+    spec["volumes"] = [{"name": "x", "csi": {"driver": "x", "volumeAttributes": {"x": draw(hostile_texts)}}}]
+    spec["volumeMounts"] = [{"name": "x", "mountPath": f"{draw(hostile_paths)}/x"}]
     document["metadata"]["annotations"] = {"note": draw(hostile_texts)}
     if draw(st.booleans()):
         del document["metadata"]["labels"]

@@ -77,6 +77,9 @@ def test_every_text_arrives_unchanged_where_it_belongs(document):
         mounts = {mount["name"]: mount["mountPath"] for mount in ray_container(pod)["volumeMounts"]}
         claim = spec["storage"].get("persistentVolumeClaim")
         assert mounts.get("storage") == (claim["mountPath"] if claim else None)
+        assert mounts["x"] == spec["volumeMounts"][0]["mountPath"]
+        assert pod["spec"]["volumes"][-1] == spec["volumes"][0]
+    assert spec["podMetadata"][0]["annotations"].items() <= pods["trainer"]["metadata"]["annotations"].items()
     for patch in spec["podTemplatePatches"]:
         pod_spec = pods[patch["target"].lower()]["spec"]
         assert {name: pod_spec[name] for name in patch["spec"]} == patch["spec"]
@@ -133,4 +136,7 @@ def harmless(document: dict[str, Any]) -> dict[str, Any]:
             spec["trainer"][words] = ["plain"] * len(spec["trainer"][words])
     if "persistentVolumeClaim" in spec["storage"]:
         spec["storage"]["persistentVolumeClaim"]["mountPath"] = "/mnt/plain"
+    spec["podMetadata"][0]["annotations"] = {"example.com/note": "plain"}
+    spec["volumes"][0]["csi"]["volumeAttributes"] = {"x": "plain"}
+    spec["volumeMounts"][0]["mountPath"] = "/mnt/plain/x"
     return {**document, "spec": spec, "metadata": {**document["metadata"], "annotations": {}}}

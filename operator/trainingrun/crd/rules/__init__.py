@@ -17,7 +17,12 @@ __all__ = ["BY_LIST_KEYS", "MUTABLE", "PARSE_ONLY", "RULES", "Rule", "rules_by_m
 
 RULES = (*FIELD_RULES, *resource_rules(), *immutability_rules())
 # Repeated by the API server without a rule: keys of lists are unique.
-BY_LIST_KEYS = ("environment._names_are_unique", "run.RunSpec.broken_rules")
+BY_LIST_KEYS = (
+    "environment._names_are_unique",
+    "volumes._names_are_unique",
+    "volumes._paths_are_unique",
+    "run.RunSpec.broken_rules",
+)
 # What only trainingrun.spec checks, and why.
 PARSE_ONLY = {
     "model.PARAMETER_KEYS": (
@@ -31,6 +36,14 @@ PARSE_ONLY = {
     "rules._room_for_steps": (
         "`resources` of a step must be at most what a data node has by `data.resourcesPerNode.limits`."
     ),
+    # Of a path, CEL has no parts to compare.
+    "pod_rules._rows_in_mounts": (
+        "Rows of `recipe.dataset` below a mount must be below one of `volumeMounts`, as the head has to find them; and "
+        "a cache with mode `ReadWrite` below one that pods can write to. Paths of mounts that differ only in a `/` at "
+        "the end count as the same."
+    ),
+    # CEL does not see fields of any shape.
+    "pod_rules.topology_alone": "A patch for the target `Trainer` may have no `affinity` together with `topology`.",
     "plain.PlainCopy": (
         f"Values in `parameters`, `affinity` and `topologySpreadConstraints` must nest at most {MAX_DEPTH} levels "
         f"deep (from the top of the document), lists and mappings hold at most {MAX_ENTRIES:,} entries, the whole "

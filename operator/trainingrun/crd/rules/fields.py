@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainingrun.crd.rules.pods import POD_RULES
 from trainingrun.crd.rules.recipe import RECIPE_RULES
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
 from trainingrun.crd.rules.transforms import SOME_STEP_WANTS_GPU, TRANSFORM_RULES
@@ -13,13 +14,7 @@ from trainingrun.spec.model import LABEL_PATTERN
 from trainingrun.spec.patches import PodPatch, Toleration
 from trainingrun.spec.policy import FailureRule
 from trainingrun.spec.run import Run, RunSpec
-from trainingrun.spec.storage import (
-    SYSTEM_FOLDER_PATTERN,
-    UNUSUAL_PATH_PATTERN,
-    VALIDATION_PREFIX,
-    PersistentVolumeClaim,
-    Storage,
-)
+from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 
 # As seen from `trainer`, and from `spec`.
 _LIMITS = "self.resourcesPerNode.limits"
@@ -74,15 +69,6 @@ _PARTS = (
         "policy.FailureRule.broken_rules",
         exactly_one("onClasses", "onExitCodes"),
         "exactly one of `onClasses` and `onExitCodes` must be set",
-    ),
-    Rule(
-        PersistentVolumeClaim,
-        "storage.PersistentVolumeClaim.broken_rules",
-        f"""!self.mountPath.matches(r'{UNUSUAL_PATH_PATTERN}')
-            && !self.mountPath.matches(r'{SYSTEM_FOLDER_PATTERN}')""",
-        "`mountPath` must be a folder of its own, as in /mnt/data: none of the system's or the pods', "
-        "such as /usr and /tmp, and without '//', '.' and '..'",
-        field="mountPath",
     ),
     Rule(
         Toleration,
@@ -212,7 +198,7 @@ _SPEC = (
         field="storage.checkpoints.best.metric",
     ),
 )
-FIELD_RULES = (*_PARTS, *RECIPE_RULES, *TRANSFORM_RULES, *_GROUPS, *_SPEC)
+FIELD_RULES = (*_PARTS, *POD_RULES, *RECIPE_RULES, *TRANSFORM_RULES, *_GROUPS, *_SPEC)
 
 
 MUTABLE = ("suspend",)
