@@ -187,7 +187,7 @@ def test_roles_of_people_and_metrics_and_policies_can_be_chosen(manifests: Manif
     default = names(manifests.chart())
     values = {
         "rbac": {"aggregate": False},
-        "metrics": {"serviceMonitor": True},
+        "metrics": {"serviceMonitor": {"enabled": True}},
         "networkPolicy": {"enabled": False},
         "serviceAccount": {"annotations": {"a": "b"}},
     }

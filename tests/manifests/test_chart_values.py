@@ -45,6 +45,14 @@ _OUTSIDE = {"kubeconfig", "context", "leader_election"}
         ({"networkPolicy": {"runs": "training"}}, "runs"),
         ({"networkPolicy": {"apiServerPorts": []}}, "apiServerPorts"),
         ({"networkPolicy": {"apiServerAddresses": ["10.0.0.1"]}}, "apiServerAddresses"),
+        ({"extraEnv": [{"name": "TRAININGRUN_OPERATOR_WORKERS", "value": "4"}]}, "extraEnv"),
+        ({"extraVolumes": [{"name": "certificate", "emptyDir": {}}]}, "extraVolumes"),
+        ({"extraVolumeMounts": [{"name": "a", "mountPath": "/etc/trainingrun/certificate"}]}, "extraVolumeMounts"),
+        ({"commonLabels": {"app.kubernetes.io/name": "x"}}, "commonLabels"),
+        ({"nameOverride": "a b"}, "nameOverride"),
+        ({"serviceAccount": {"name": "A"}}, "serviceAccount"),
+        ({"metrics": {"serviceMonitor": True}}, "serviceMonitor"),
+        ({"metrics": {"serviceMonitor": {"interval": "30"}}}, "interval"),
     ],
     ids=str,
 )
@@ -106,4 +114,5 @@ def test_every_value_is_explained_where_it_stands() -> None:
     ]
     # Known to everybody who places pods.
     usual = {"podLabels", "podAnnotations", "priorityClassName", "nodeSelector", "tolerations", "affinity"}
+    usual |= {"runAsNonRoot", "allowPrivilegeEscalation", "readOnlyRootFilesystem"}
     assert set(unexplained) - usual == {"imagePullSecrets", "annotations"}

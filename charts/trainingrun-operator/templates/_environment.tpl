@@ -1,4 +1,4 @@
-{{/* The operator's settings as variables: what the chart decides first, then `settings`. */}}
+{{/* The operator's settings as variables: what the chart decides first, then `settings`; then other variables. */}}
 {{- define "operator.environment" -}}
 {{- if .Values.progress.enabled -}}
 - name: TRAININGRUN_OPERATOR_PROGRESS_URL
@@ -25,5 +25,8 @@
   {{- else }}
   value: {{ $value | quote }}
   {{- end }}
+{{ end -}}
+{{- with .Values.extraEnv -}}
+{{ toYaml . }}
 {{ end -}}
 {{- end }}

@@ -2,20 +2,30 @@
 {{ .Values.fullnameOverride | default "trainingrun-operator" }}
 {{- end }}
 
-{{/* The name tells operators apart, so that no selector finds the pods of another one in the same namespace. */}}
+{{- define "operator.appName" -}}
+{{ .Values.nameOverride | default (include "operator.name" .) }}
+{{- end }}
+
+{{/* Name or release tell operators apart, so that no selector finds the pods of another one in the same namespace. */}}
 {{- define "operator.selector" -}}
-app.kubernetes.io/name: {{ include "operator.name" . }}
+app.kubernetes.io/name: {{ include "operator.appName" . }}
+{{- if .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
 app.kubernetes.io/component: manager
 {{- end }}
 
 {{/* Call with (list context component). */}}
 {{- define "operator.labels" -}}
 {{- with index . 0 -}}
-app.kubernetes.io/name: {{ include "operator.name" . }}
+app.kubernetes.io/name: {{ include "operator.appName" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
@@ -35,10 +45,8 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ if and .Values.progress.enabled (not .Values.progress.existingSecret) }}yes{{ end }}
 {{- end }}
 
-{{- define "operator.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- define "operator.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "operator.name" .) }}
 {{- end }}
 
 {{/* Call with (list context kind suffix): the subject and the role of a binding. */}}
@@ -50,7 +58,7 @@ roleRef:
   name: {{ include "operator.name" $context }}{{ index . 2 }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "operator.name" $context }}
+    name: {{ include "operator.serviceAccount" $context }}
     namespace: {{ $context.Release.Namespace }}
 {{- end }}
 

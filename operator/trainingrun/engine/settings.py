@@ -62,13 +62,19 @@ class Settings:
     progress_certificate: str | None = _setting(None, "File with the endpoint's certificate, for an https URL")
     progress_key: str | None = _setting(None, "File with the certificate's key")
     progress_ca: str | None = _setting(None, "File with the CA certificates that pods verify the endpoint with")
+    fixed_ids: bool = _setting(
+        True, "Whether pods of runs ask for user and group 1000; without it the cluster chooses, as OpenShift has to"
+    )
     log_level: str = _setting("info", "Lowest level that is logged: debug, info, warning or error")
 
     def render_settings(self) -> Callable[[], RenderSettings]:
         """What a rendering needs of these, with the certificates as they are whenever it is called."""
         authority = Authority(self.progress_ca) if self.progress_ca and self.progress_url else None
         return lambda: RenderSettings(
-            self.progress_url, self.progress_audience, authority.text() if authority is not None else None
+            self.progress_url,
+            self.progress_audience,
+            authority.text() if authority is not None else None,
+            self.fixed_ids,
         )
 
     def certificate(self) -> Certificate | None:

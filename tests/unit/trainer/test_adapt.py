@@ -54,6 +54,35 @@ def test_without_a_volume_its_name_is_a_folder_here(tmp_path: Path, monkeypatch:
     assert adapted.volume.is_dir()
 
 
+def test_rows_on_another_claim_are_in_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    volumes = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "datasets"}},
+        {"name": "keys", "secret": {"secretName": "keys"}},
+    ]
+    mounts = [
+        {"name": "data", "mountPath": "/mnt/never-there/data", "subPath": "digits"},
+        {"name": "keys", "mountPath": "/mnt/never-there-3"},
+    ]
+    rows = recipe("/mnt/never-there/data/train", "/mnt/never-there/validation")
+    adapted = adapt(run_of(storage=CLAIM, volumes=volumes, volumeMounts=mounts, recipe=rows), tmp_path / "storage")
+    folder = (tmp_path / ".trainingrun" / "datasets" / "digits").resolve()
+    assert paths(adapted.run) == [f"{folder}/train", f"{tmp_path.resolve()}/storage/validation"]
+    assert folder.is_dir()
+    assert adapted.not_applied == ("image", "volumes[keys]")
+    assert (adapted.run.spec.volumes, adapted.run.spec.volume_mounts) == ((), ())
+
+
+def test_another_claim_that_is_mounted_here_is_used_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    run = run_of(
+        volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "datasets"}}],
+        volumeMounts=[{"name": "data", "mountPath": f"{tmp_path}/data"}],
+        recipe=recipe(f"{tmp_path}/data/train"),
+    )
+    assert paths(adapt(run, None).run) == [f"{tmp_path.resolve()}/data/train"]
+
+
 def test_storage_by_uri_stays() -> None:
     adapted = adapt(run_of(), None)
     assert adapted.volume is None

@@ -20,7 +20,10 @@ _CLUSTER_FIELDS = (
     "image",
     "imagePullPolicy",
     "imagePullSecrets",
+    "serviceAccountName",
     "head",
+    "topology",
+    "podMetadata",
     "podTemplatePatches",
     "startDeadlineSeconds",
     "activeDeadlineSeconds",
@@ -30,6 +33,9 @@ _CLUSTER_FIELDS = (
     "clusterTTLSecondsAfterFinished",
     "suspend",
 )
+
+# By mount path: the folder in .trainingrun that stands in for what is mounted there, unless another one is chosen.
+_Folders = dict[str, tuple[str, Path | None]]
 
 
 @dataclass(frozen=True)
@@ -50,31 +56,59 @@ def adapt(run: Run, volume: Path | None) -> Adapted:
     """
     document = copy.deepcopy(run.to_document())
     spec = document["spec"]
-    stand_in = _move_volume(spec, volume)
-    left_out = [name for name in _CLUSTER_FIELDS if name in spec and name in _given(run)]
+    folders, unmounted = _other_claims(spec)
+    stand_in = _move_storage(spec, folders, volume)
+    _move_rows(spec, folders)
+    left_out = [name for name in _CLUSTER_FIELDS if name in spec and name in _given(run)] + unmounted
     _share_one_machine(spec, left_out)
     variables = _variables(spec, left_out)
     return Adapted(run=parse(document), variables=variables, not_applied=tuple(left_out), volume=stand_in)
 
 
-def _move_volume(spec: dict[str, Any], volume: Path | None) -> Path | None:
-    claim = spec["storage"].get("persistentVolumeClaim")
+def _other_claims(spec: dict[str, Any]) -> tuple[_Folders, list[str]]:
+    """Take the volumes away: the folders of those that are claims, and what else is left out.
+
+    Rows are only below mounts of all pods.
+    """
+    claims = {volume["name"]: volume.get("persistentVolumeClaim") for volume in spec.pop("volumes", ())}
+    folders: _Folders = {
+        mount["mountPath"]: (str(Path(claims[mount["name"]]["claimName"], mount.get("subPath", ""))), None)
+        for mount in spec.pop("volumeMounts", ())
+        if claims[mount["name"]]
+    }
+    for group in ("trainer", "data"):
+        spec.get(group, {}).pop("volumeMounts", None)
+    return folders, [f"volumes[{name}]" for name, claim in claims.items() if not claim]
+
+
+def _move_storage(spec: dict[str, Any], folders: _Folders, volume: Path | None) -> Path | None:
+    """Put the run's own folder where its claim is here, if it is on one, and add that to the folders."""
+    claim = spec["storage"].pop("persistentVolumeClaim", None)
     if not claim:
         return None
-    mounted = Path(claim["mountPath"])
-    stand_in = volume or (mounted if mounted.is_dir() else Path(".trainingrun") / claim["claimName"])
-    stand_in = stand_in.resolve()
+    folders[claim["mountPath"]] = claim["claimName"], volume
+    stand_in = _stand_in(claim["mountPath"], claim["claimName"], volume)
+    spec["storage"]["uri"] = f"file://{stand_in}"
+    return stand_in
+
+
+def _move_rows(spec: dict[str, Any], folders: _Folders) -> None:
+    """Rows, and the cache of what is made of them, to the folders that stand in for what they are below."""
+    for place in spec.get("recipe", {}).get("dataset", {}).values():
+        path = Path(place.get("path") or "") if isinstance(place, dict) else Path()
+        # The innermost: a mount hides what is at its place in another.
+        mounted = max((mounted for mounted in folders if path.is_relative_to(mounted)), key=len, default=None)
+        if mounted is not None:
+            place["path"] = str(_stand_in(mounted, *folders[mounted]) / path.relative_to(mounted))
+
+
+def _stand_in(mounted: str, name: str, chosen: Path | None) -> Path:
+    """The directory that stands in for what is mounted there; made if it is missing."""
+    stand_in = (chosen or (Path(mounted) if Path(mounted).is_dir() else Path(".trainingrun") / name)).resolve()
     try:
         stand_in.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidConfiguration(unwritable(stand_in, error)) from error
-    del spec["storage"]["persistentVolumeClaim"]
-    spec["storage"]["uri"] = f"file://{stand_in}"
-    # The rows, and the cache of what is made of them.
-    for place in spec.get("recipe", {}).get("dataset", {}).values():
-        path = Path(place.get("path") or "") if isinstance(place, dict) else None
-        if path is not None and path.is_relative_to(mounted):
-            place["path"] = str(stand_in / path.relative_to(mounted))
     return stand_in
 
 
