@@ -37,6 +37,11 @@ def common_variables(drain_seconds: int) -> dict[str, str]:
     }
 
 
+def user_variables(fixed_ids: bool) -> dict[str, str]:
+    """A name for the user, which torch looks up: the image has none for one that the cluster chose."""
+    return {} if fixed_ids else {"LOGNAME": "trainer"}
+
+
 def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
     """What the driver of an attempt and its head read; a driver has `drain_seconds` to stop."""
     return {

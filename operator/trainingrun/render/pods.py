@@ -61,6 +61,11 @@ class CommonParts:
         return self.claim_name is not None
 
     @property
+    def ids_are_chosen(self) -> bool:
+        """Whether the cluster gives pods their user."""
+        return not self.fixed_ids
+
+    @property
     def has_service_account(self) -> bool:
         """Whether the author named one; without it pods have the namespace's own."""
         return self.service_account is not None
@@ -172,7 +177,13 @@ def _pod(
         labels={**given.labels, **object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
         annotations={**given.annotations, **(annotations or {})},
         env=pod_environment.merged(
-            {**pod_environment.common_variables(_drain_seconds(attempt)), **(ours or {})}, attempt.run.spec.env, authors
+            {
+                **pod_environment.common_variables(_drain_seconds(attempt)),
+                **pod_environment.user_variables(attempt.settings.fixed_ids),
+                **(ours or {}),
+            },
+            attempt.run.spec.env,
+            authors,
         ),
         volumes=given.volumes,
         mounts=given.mounts,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pod_security import violations
-from rendered_runs import SETTINGS, UID, WITH_ENDPOINT, cluster_spec, ray_container, run_object, templates
+from rendered_runs import SETTINGS, UID, WITH_ENDPOINT, cluster_spec, ray_container, run_object, templates, variables_of
 
 from trainingrun.render import RenderSettings, ray_job
 
@@ -101,7 +101,10 @@ def test_a_cluster_that_chooses_ids_is_asked_for_none() -> None:
         security = template["spec"]["securityContext"]
         assert {"runAsUser", "runAsGroup", "fsGroup"} & security.keys() == set()
         assert list(violations(template["spec"])) == []
-    assert "runAsUser" not in cluster_spec(manifest)["autoscalerOptions"]["securityContext"]
+        assert variables_of(template)["LOGNAME"] == "trainer"
+    autoscaler = cluster_spec(manifest)["autoscalerOptions"]
+    assert "runAsUser" not in autoscaler["securityContext"]
+    assert {"name": "LOGNAME", "value": "autoscaler"} in autoscaler["env"]
 
 
 def test_what_pods_are_made_of_is_no_business_of_the_drivers() -> None:
