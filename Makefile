@@ -113,9 +113,11 @@ league: setup ## Compare loaders: speed, memory, and rows lost and repeated when
 lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
-	$(LOCK) pyproject.toml --extra trainer --extra webdataset -o requirements/trainer.txt
+	$(LOCK) pyproject.toml --extra trainer --extra webdataset --extra gcs --extra azure --extra huggingface \
+	  -o requirements/trainer.txt
 	$(LOCK) pyproject.toml --extra trainer --extra demo --group install -o requirements/demo.txt
-	$(LOCK) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra operator --extra trainer --extra webdataset --extra demo --group dev \
+	  -o requirements/dev.txt
 	$(LOCK) --group sbom -o requirements/sbom.txt
 
 $(SBOM)/bin/cyclonedx-py: requirements/sbom.txt | setup

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from trainingrun_trainer.failures.errors import InvalidConfiguration, StorageUnavailable
 from trainingrun_trainer.stored_file import Writing
+from trainingrun_trainer.stores import file_system_of
 
 _CHECKPOINT = re.compile(r"^step-(\d{8,})-(?=\w)(?:e(\d+))?(?:a(\d+)g(\d+))?\w*$")
 _PROBE = ".can-be-written"
@@ -60,11 +59,11 @@ class RunStorage:
     def filesystem(self) -> tuple[Any, str]:
         """A file system of fsspec and the path of `root` on it. Raises InvalidConfiguration."""
         try:
-            filesystem, path = fsspec.core.url_to_fs(self.root)
+            filesystem, path = file_system_of(self.root)
         except (ValueError, ImportError) as error:  # no such protocol, or what speaks it is not installed
             raise InvalidConfiguration(f'spec.storage.uri: "{self.root}" cannot be used: {error}') from error
         filesystem.invalidate_cache()  # listings are kept by process, and other processes write here too
-        return filesystem, str(path).rstrip("/")
+        return filesystem, path.rstrip("/")
 
     def check(self, *, is_first: bool = True) -> None:
         """Make sure that files can be written and deleted here. Raises InvalidConfiguration on a run's first attempt.

@@ -81,9 +81,13 @@ def test_the_package_that_a_store_needs_is_named(uri: str, package: str) -> None
         RunStorage(uri, "digits").checkpoints()
 
 
-@pytest.mark.parametrize("uri", ["nowhere://bucket/runs", "adl://bucket/runs"], ids=["unknown", "not installed"])
-def test_a_store_that_nothing_here_can_speak_to_is_a_wrong_configuration(uri: str) -> None:
-    with pytest.raises(InvalidConfiguration, match=rf'^spec\.storage\.uri: "{uri}" cannot be used: '):
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [("nowhere://bucket/runs", "nowhere:// is no scheme of a store, allowed: s3://, gs://"), ("adl://bucket/runs", "")],
+    ids=["unknown", "not installed"],
+)
+def test_a_store_that_nothing_here_can_speak_to_is_a_wrong_configuration(uri: str, words: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=rf'^spec\.storage\.uri: "{uri}" cannot be used: {words}'):
         RunStorage(uri, "digits").checkpoints()
 
 

@@ -16,6 +16,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
+from trainingrun_trainer.stores import file_system_of
 
 _MARKERS = (".", "_")
 _GLOB = re.compile(r"[*?\[]")
@@ -46,7 +47,7 @@ def find_files(field: str, path: str, suffixes: tuple[str, ...]) -> list[File]:
     never taken for a glob. Raises InvalidConfiguration when there are none.
     """
     try:
-        filesystem, root = fsspec.core.url_to_fs(path)
+        filesystem, root = file_system_of(path)
         found = _listing(filesystem, root, suffixes)
     except (OSError, ValueError, ImportError) as error:
         raise InvalidConfiguration(f'{field}: cannot list "{path}": {error or type(error).__name__}') from error
