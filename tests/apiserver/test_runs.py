@@ -22,9 +22,17 @@ SAMPLES = [
 ]
 
 
+def account(admin: RawClient, runs: TrainingRuns, name: str) -> None:
+    """Create a service account, which has to be there before the pods."""
+    document = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+    admin.create("serviceaccounts", document, runs.namespace)
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=[run["metadata"]["name"] for run in SAMPLES])
 def test_a_sample_trains_to_its_end(runs: TrainingRuns, admin: RawClient, sample: Object) -> None:
     name = sample["metadata"]["name"]
+    if "serviceAccountName" in sample["spec"]:
+        account(admin, runs, sample["spec"]["serviceAccountName"])
     admin.apply("trainingruns", sample, runs.namespace)
     job = runs.job(name)
     assert job.token, "the cluster's token was not sent"

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from trainingrun import spec
 from trainingrun.crd.rules import BY_LIST_KEYS, PARSE_ONLY, RULES
+from trainingrun.spec import pod_rules as rules_of_pods
 from trainingrun.spec import rules as rules_between_parts
 from trainingrun.spec.model import Model
 from trainingrun.spec.run import Run
@@ -34,9 +35,13 @@ def checks_of_models() -> set[str]:
 
 
 def checks_between_parts() -> set[str]:
-    functions = inspect.getmembers(rules_between_parts, inspect.isfunction)
-    own = {name for name, function in functions if function.__module__ == rules_between_parts.__name__}
-    return {f"rules.{name}" for name in own - {"broken_rules"}}
+    """Every function that finds problems, but for those that only gather what others find."""
+    found = set()
+    for module in (rules_between_parts, rules_of_pods):
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if function.__module__ == module.__name__ and function.__annotations__["return"] == "Iterator[Problem]":
+                found.add(f"{module.__name__.rpartition('.')[2]}.{name}")
+    return found - {"rules.broken_rules", "pod_rules.rules_of_mounting", "pod_rules._repeated_places"}
 
 
 def checks_of_fields() -> set[str]:
