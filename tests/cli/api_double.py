@@ -24,6 +24,7 @@ KINDS = {
     "rayclusters": ("/apis/ray.io/v1", "RayCluster"),
     "pods": ("/api/v1", "Pod"),
     "secrets": ("/api/v1", "Secret"),
+    "persistentvolumeclaims": ("/api/v1", "PersistentVolumeClaim"),
 }
 
 
@@ -103,6 +104,8 @@ class ApiDouble:
                 return fault.status, fault.body
         if "/services/" in request.path:
             return self.dashboard(request)
+        if kinds := _kinds_at(request.path):
+            return 200, {"kind": "APIResourceList", "resources": kinds}
         found = _place(request.path)
         if found is None:
             return 404, "404 page not found"
@@ -161,6 +164,13 @@ def forbidden(verb: str, plural: str) -> Object:
 
 def _resource(plural: str) -> str:
     return "trainingruns.trainingrun.dev" if plural == "trainingruns" else plural
+
+
+def _kinds_at(path: str) -> list[Object]:
+    """What is kept under this very path."""
+    return [
+        {"name": plural, "kind": kind, "namespaced": True} for plural, (prefix, kind) in KINDS.items() if prefix == path
+    ]
 
 
 def _place(path: str) -> tuple[str, str, str, str] | None:

@@ -15,12 +15,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from api_double import KINDS, ApiDouble, Request
 from cluster_objects import attempt, pod, ray_job, run, token_secret
 from command_line import Run
 
 from trainingrun.cli import cluster, problems
+from trainingrun.contract.exits import Exit, exit_of
+from trainingrun.contract.failure_class import FailureClass
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "cli.md"
@@ -128,8 +131,12 @@ def rows(first_heading: str) -> list[list[str]]:
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
     codes = {value for name, value in vars(problems).items() if name.isupper() and isinstance(value, int)}
-    codes |= {0, cluster._INTERRUPTED}
+    codes |= {*Exit, click.UsageError.exit_code, cluster._INTERRUPTED}
     assert {int(code) for code, _ in rows("Code")} == codes
+
+
+def test_every_class_of_failure_is_an_exit_code_that_is_in_the_document() -> None:
+    assert {int(exit_of(failure)) for failure in FailureClass} == set(Exit) - {Exit.COMPLETE, Exit.ABORTED}
 
 
 VERBS = {"GET": "get", "PATCH": "patch", "DELETE": "delete"}

@@ -73,3 +73,11 @@ def test_a_token_that_expires_is_renewed_by_the_plugin_that_gave_it(
     assert first.startswith("Bearer number-")
     assert second.startswith("Bearer number-")
     assert first != second
+
+
+def test_a_login_that_is_not_installed_is_named(cli: Run, double: ApiDouble, kubeconfig: Path) -> None:
+    edit(kubeconfig, {"users": [{"name": "ann", "user": {"exec": {"command": "no-such-login"}}}]})
+    result = cli("get")
+    assert result.exit_code == 4
+    needed = "Error: The kubeconfig's user ann needs the program no-such-login"
+    assert result.stderr.startswith(f"{needed}, which is not installed: install no-such-login.")

@@ -137,6 +137,6 @@ def test_submit_may_follow_its_run_and_ends_with_its_outcome(cli: Run, double: A
 
     double.before = train
     result = cli("submit", "-f", str(sample), "--follow")
-    assert result.exit_code == 1
+    assert result.exit_code == 13
     assert ("driver", "epoch 0") in spoken(result.stdout.removeprefix("mnist submitted\n"))
     assert result.stderr.endswith("mnist Failed (UserError): words of Failed\n")

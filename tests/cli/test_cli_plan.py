@@ -48,6 +48,12 @@ def test_a_file_that_is_not_valid_is_told_before_anything_is_started(program: li
     assert program == []
 
 
+def test_a_second_file_never_takes_the_place_of_the_first(program: list[str]) -> None:
+    result = CliRunner().invoke(main, ["plan", "-f", str(MINIMAL), "-f", str(MINIMAL)])
+    assert (result.exit_code, program) == (2, [])
+    assert "one file at a time" in result.stderr
+
+
 @pytest.mark.parametrize("options", [["--sample", "0"], ["--trainer-rate", "0"], ["-o", "yaml"]])
 def test_an_option_out_of_range_is_refused(program: list[str], options: list[str]) -> None:
     result = CliRunner().invoke(main, ["plan", "-f", str(MINIMAL), *options])

@@ -82,5 +82,11 @@ def test_json_is_json_alone() -> None:
 )
 def test_a_file_that_is_not_valid_is_answered_with_its_problems(stdin: str, words: str) -> None:
     result = render("-f", "-", stdin=stdin)
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (12, "")
     assert words in result.stderr
+
+
+def test_a_name_that_no_namespace_can_have_is_refused() -> None:
+    result = render("-n", "Bad NS", "-f", MINIMAL)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "found Bad NS, allowed: lowercase letters, digits and -, at most 63 of them" in result.stderr

@@ -9,9 +9,15 @@ from command_line import Run
 
 ENDS = [
     (run("mnist", "Complete", "Complete"), 0, "mnist Complete: words of Complete"),
-    (run("mnist", "Failed", "Failed", Failed_reason="UserError"), 1, "mnist Failed (UserError): words of Failed"),
+    (run("mnist", "Failed", "Failed", Failed_reason="UserError"), 13, "mnist Failed (UserError): words of Failed"),
     (run("mnist", "Suspended", "Suspended"), 3, "mnist Suspended: words of Suspended"),
-    (run("mnist", "Invalid"), 1, "mnist Invalid"),
+    (run("mnist", "Failed", "Failed", Failed_reason="HeadLost"), 14, "mnist Failed (HeadLost): words of Failed"),
+    (
+        run("mnist", "Failed", "Failed", Failed_reason="NewerThanThis"),
+        1,
+        "mnist Failed (NewerThanThis): words of Failed",
+    ),
+    (run("mnist", "Invalid"), 12, "mnist Invalid"),
 ]
 
 

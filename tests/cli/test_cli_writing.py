@@ -47,15 +47,55 @@ def test_every_run_of_a_file_is_sent(cli: Run, double: ApiDouble) -> None:
 
 def test_every_file_is_sent(cli: Run, double: ApiDouble) -> None:
     result = cli("submit", "-f", MINIMAL, "-f", str(SAMPLES / "s3.yaml"))
-    assert result.stdout == "mnist submitted\non-s3 submitted\n"
-    assert len(double.named("PATCH")) == 2
+    assert result.stdout == "Secret s3-credentials applied\nmnist submitted\non-s3 submitted\n"
+    assert len(double.named("PATCH")) == 3
     assert "2" in cli("submit", "-f", MINIMAL, "-f", str(SAMPLES / "s3.yaml"), "--wait").stderr
 
 
 def test_nothing_is_sent_if_one_of_the_files_is_invalid(cli: Run, double: ApiDouble, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("kind: TrainingRun\n")
-    assert cli("submit", "-f", MINIMAL, "-f", str(tmp_path / "run.yaml")).exit_code == 2
+    assert cli("submit", "-f", MINIMAL, "-f", str(tmp_path / "run.yaml")).exit_code == 12
     assert double.requests == []
+
+
+def test_a_folder_and_files_without_the_option_are_sent_too(cli: Run, double: ApiDouble, tmp_path: Path) -> None:
+    for name in ("b.yaml", "a.yml", "notes.txt"):
+        (tmp_path / name).write_text(Path(MINIMAL).read_text().replace("name: mnist", f"name: of-{name[0]}"))
+    result = cli("submit", str(tmp_path), MINIMAL)
+    assert result.stdout == "of-a submitted\nof-b submitted\nmnist submitted\n"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_what_a_run_comes_with_is_applied_before_it(cli: Run, double: ApiDouble, dry_run: bool) -> None:
+    text = (SAMPLES / "persistent-volume.yaml").read_text()
+    result = cli("submit", "-f", "-", *(["--dry-run"] if dry_run else []), stdin=text)
+    claim, run_ = double.named("PATCH")
+    document = next(found for found in yaml.safe_load_all(text) if found["kind"] == "PersistentVolumeClaim")
+    name = document["metadata"]["name"]
+    assert claim.path == f"/api/v1/namespaces/training/persistentvolumeclaims/{name}"
+    assert claim.body["spec"] == document["spec"]
+    assert claim.query.get("dryRun") == ("All" if dry_run else None)
+    assert run_.body["kind"] == "TrainingRun"
+    assert result.stdout.startswith(f"PersistentVolumeClaim {name} applied{' (dry run)' if dry_run else ''}\n")
+
+
+@pytest.mark.parametrize(
+    ("other", "code", "words"),
+    [
+        ("apiVersion: v1\nkind: Widget\nmetadata: {name: a}\n", 4, "<stdin>:1: the cluster does not know Widget of"),
+        ("kind: Secret\nmetadata: {name: a}\n", 4, "the cluster does not know Secret of apiVersion none"),
+        ("apiVersion: v1\nkind: Secret\n", 4, "a document of kind Secret without metadata.name cannot be applied"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, name: b}\n", 12, "<stdin>:3:"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: b}\n", 4, "has the namespace b in the file"),
+    ],
+)
+def test_a_document_that_cannot_be_applied_is_never_left_out(
+    cli: Run, double: ApiDouble, other: str, code: int, words: str
+) -> None:
+    result = cli("submit", "-f", "-", "-n", "training", stdin=f"{other}---\n{Path(MINIMAL).read_text()}")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert words in result.stderr
+    assert double.named("PATCH") == []
 
 
 def test_an_invalid_file_is_never_sent(cli: Run, double: ApiDouble, tmp_path: Path) -> None:
@@ -64,7 +104,7 @@ def test_an_invalid_file_is_never_sent(cli: Run, double: ApiDouble, tmp_path: Pa
     path.write_text(text)
     line = text[: text.index("numNodes: two")].count("\n") + 1
     result = cli("submit", "-f", str(path))
-    assert result.exit_code == 2
+    assert result.exit_code == 12
     assert result.stderr.startswith(f'{path}:{line}:5: spec.data.numNodes: found "two", allowed: a whole number')
     assert double.requests == []
 
@@ -72,7 +112,7 @@ def test_an_invalid_file_is_never_sent(cli: Run, double: ApiDouble, tmp_path: Pa
 @pytest.mark.parametrize("text", ["", "kind: ConfigMap\n", "{", "\x00"])
 def test_a_file_without_a_run_is_said_to_have_none(cli: Run, double: ApiDouble, text: str) -> None:
     result = cli("submit", "-f", "-", stdin=text)
-    assert result.exit_code == 2
+    assert result.exit_code == 12
     assert "<stdin>" in result.stderr
     assert double.requests == []
 
@@ -121,7 +161,7 @@ def test_submit_may_wait_for_the_end(cli: Run, double: ApiDouble) -> None:
 
     double.before = train
     result = cli("submit", "-f", MINIMAL, "--wait")
-    assert result.exit_code == 1
+    assert result.exit_code == 13
     assert result.stderr.endswith("mnist Failed (OutOfMemory): words of Failed\n")
     assert cli("submit", "-f", str(SAMPLES / "full.yaml"), "--wait").exit_code == 2
 

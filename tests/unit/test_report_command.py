@@ -38,6 +38,14 @@ def test_a_folder_without_records_is_one_sentence(tmp_path: Path, name: str):
     assert result.stderr.count("\n") == 1
 
 
+def test_a_folder_of_several_runs_is_told_with_them(tmp_path: Path):
+    write_run(tmp_path / "digits", complete_run())
+    (tmp_path / "datasets").mkdir()
+    result = report(tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.endswith(f"; name the run's own folder: {tmp_path / 'digits'}\n")
+
+
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path):
     result = report(write_run(tmp_path, complete_run()), "--output", tmp_path / "missing" / "page.html")
     assert (result.returncode, result.stdout) == (2, "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
 import time
 from pathlib import Path
 
@@ -39,7 +41,7 @@ def test_the_runs_of_a_file_are_loaded_in_order_with_their_lines(tmp_path):
         ("mnist", str(path), 2),
         ("cifar", str(path), 19),
     ]
-    assert read_files([str(path)]).skipped == (
+    assert tuple(map(str, read_files([str(path)]).others)) == (
         f"{path}:16:1: skipped a document of kind Secret; only TrainingRun is checked",
     )
 
@@ -118,11 +120,13 @@ def test_files_without_a_run_or_that_cannot_be_read_are_problems(tmp_path):
         f"{other}: found no TrainingRun, allowed: "
         "a document with apiVersion trainingrun.dev/v1beta1 and kind TrainingRun"
     )
-    allowed = "allowed: a file to read, or - for standard input"
-    said = [str(problem) for problem in read_files([str(tmp_path / "gone"), str(tmp_path), "a\0b"]).problems]
+    allowed = "allowed: a file or folder to read, or - for standard input"
+    (tmp_path / "empty").mkdir()
+    said = [str(problem) for problem in read_files([str(tmp_path / "gone"), str(tmp_path / "empty"), "a\0b"]).problems]
     assert said == [
         f"{tmp_path / 'gone'}: found no such file or directory, {allowed}",
-        f"{tmp_path}: found is a directory, {allowed}",
+        f"{tmp_path / 'empty'}: found a folder without files that end in .yaml, .yml, .json, "
+        "allowed: a folder with such files",
         f"a\0b: found a path that cannot be opened, {allowed}",
     ]
 
@@ -189,3 +193,37 @@ def test_aliases_of_complete_values_are_followed():
     (loaded,) = read_text("run.yaml", text).runs
     assert loaded.run.spec.data.env == loaded.run.spec.trainer.env
     assert Path(loaded.source).name == "run.yaml"
+
+
+def test_a_folder_is_read_file_by_file_and_a_kustomization_is_not(tmp_path):
+    for name in ("b.yaml", "a.json", "notes.txt"):
+        (tmp_path / name).write_text("kind: Secret")
+    (tmp_path / "deeper.yaml").mkdir()
+    assert [other.source for other in read_files([str(tmp_path)]).others] == [
+        str(tmp_path / "a.json"),
+        str(tmp_path / "b.yaml"),
+    ]
+    (tmp_path / "kustomization.yaml").write_text("resources: [b.yaml]")
+    (problem,) = read_files([str(tmp_path)]).problems
+    assert f"`kubectl kustomize {tmp_path}`" in str(problem)
+
+
+def test_an_address_is_read_like_a_file(tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Served) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        (other,) = read_files([f"{address}/there"]).others
+        (problem,) = read_files([f"{address}/gone"]).problems
+        server.shutdown()
+    assert (other.source, other.document) == (f"{address}/there", {"kind": "Secret"})
+    assert "HTTP Error 404: Not Found" in str(problem)
+
+
+class _Served(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/there" else 404)
+        self.end_headers()
+        self.wfile.write(b"kind: Secret")
+
+    def log_message(self, *arguments):
+        """Nothing of interest."""

@@ -114,6 +114,11 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "nothing, n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei or an exponent",
     ),
     (
+        {"trainer": {"resourcesPerNode": {"limits": {"nvidia.com/gpu": 0.5}}}},
+        'spec.trainer.resourcesPerNode.limits["nvidia.com/gpu"]: found 0.5, allowed: a whole number in digits, as '
+        "devices cannot be shared",
+    ),
+    (
         {"data": {"resourcesPerNode": {"limits": {"cpu": 0.5}}}},
         "spec.data.resourcesPerNode.limits.cpu: found 0.5, allowed: a quantity: a number, then "
         "nothing, n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei or an exponent; put it in quotes",

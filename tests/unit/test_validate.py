@@ -38,11 +38,11 @@ def test_valid_files_are_named_and_the_status_is_0():
     assert result.stderr == ""
 
 
-def test_a_problem_is_a_line_that_editors_can_jump_to_and_the_status_is_2(tmp_path):
+def test_a_problem_is_a_line_that_editors_can_jump_to_and_the_status_is_12(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text(BROKEN)
     result = trainingrun("validate", "-f", str(path))
-    assert result.returncode == 2
+    assert result.returncode == 12
     assert result.stdout == (
         f'{path}:9:5: spec.trainer.numNodes: found "two", allowed: a whole number from 1 to 1000\n'
     )
@@ -55,15 +55,15 @@ def test_standard_input_is_read_and_other_kinds_are_noted_on_standard_error():
     assert result.stderr == "<stdin>:1:1: skipped a document of kind ConfigMap; only TrainingRun is checked\n"
 
 
-def test_no_run_at_all_is_status_2():
+def test_no_run_at_all_is_status_12():
     result = trainingrun("validate", "-f", "-", stdin="kind: ConfigMap\n")
-    assert result.returncode == 2
+    assert result.returncode == 12
     assert result.stdout.startswith("<stdin>: found no TrainingRun, allowed: ")
 
 
 def test_json_holds_the_same_for_programs():
     result = trainingrun("validate", "-o", "json", "-f", "-", "-f", str(SAMPLES / "minimal.yaml"), stdin=BROKEN)
-    assert result.returncode == 2
+    assert result.returncode == 12
     said = json.loads(result.stdout)
     assert said["valid"] is False
     assert [run["name"] for run in said["runs"]] == ["mnist"]

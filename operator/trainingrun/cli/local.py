@@ -12,17 +12,11 @@ from typing import NoReturn
 
 import click
 
+from trainingrun.cli.options import file_option
 from trainingrun.cli.trainer_program import become, become_module
 
 _KEEP_MINUTES = 30
 _MOST_KEEP_MINUTES = 24 * 60
-
-
-def _the_only(files: tuple[Path, ...]) -> Path:
-    """Refuse a second file, which would otherwise take the first one's place without a word."""
-    if len(files) > 1:
-        raise click.BadParameter("one file at a time, since its run uses the whole machine")
-    return files[0]
 
 
 def _check_keep(options: Mapping[str, object], flags: Collection[str]) -> None:
@@ -53,16 +47,7 @@ def _stop() -> NoReturn:
 
 
 @click.command("local")
-@click.option(
-    "-f",
-    "--filename",
-    "file",
-    required=True,
-    multiple=True,
-    callback=lambda _context, _option, files: _the_only(files),
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with one TrainingRun, the same that you would apply to a cluster.",
-)
+@file_option
 @click.option(
     "--trainers", type=click.IntRange(1, 1024), help="Training processes; default: as many as fit on this machine."
 )

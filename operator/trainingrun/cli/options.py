@@ -7,10 +7,12 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
@@ -59,8 +61,21 @@ def cluster_options(*, all_namespaces: bool = False) -> Callable[[Callable[..., 
     return add
 
 
+def namespace_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A name that a namespace can have; anything else would be asked for, and not found."""
+    if value is not None and not _NAMESPACE.fullmatch(value):
+        raise click.BadParameter(f"found {value}, allowed: lowercase letters, digits and -, at most 63 of them")
+    return value
+
+
 _OPTIONS = (
-    click.option("-n", "--namespace", metavar="NAME", help="Namespace; default: that of the kubeconfig's context."),
+    click.option(
+        "-n",
+        "--namespace",
+        callback=namespace_name,
+        metavar="NAME",
+        help="Namespace; default: that of the kubeconfig's context.",
+    ),
     click.option("--context", metavar="NAME", help="Context of the kubeconfig; default: its current one."),
     click.option("--kubeconfig", metavar="FILE", help="Kubeconfig; default: $KUBECONFIG, else ~/.kube/config."),
     click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Look in every namespace."),
@@ -81,17 +96,46 @@ def duration(context: click.Context, parameter: click.Parameter, value: str | No
     return total
 
 
-def files_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add `-f FILE`, as often as one likes."""
+def files_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add `-f FILE`, as often as one likes, and the same without -f; the command gets them all as `paths`."""
+
+    @functools.wraps(function)
+    def command(*, named: tuple[str, ...], plain: tuple[str, ...], **values: Any) -> None:
+        if not (named or plain):
+            raise click.UsageError("Missing option '-f' / '--filename'.")
+        function(paths=(*named, *plain), **values)
+
+    option = click.option(
+        "-f",
+        "--filename",
+        "named",
+        multiple=True,
+        metavar="FILE",
+        help="YAML file of TrainingRuns, a folder of them, a URL, or - for standard input; repeatable, and -f may be "
+        "left out.",
+    )
+    return click.argument("plain", metavar="[FILE]...", nargs=-1)(option(command))
+
+
+def file_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add `-f FILE` for a command that works on one run."""
     return click.option(
         "-f",
         "--filename",
-        "paths",
-        multiple=True,
+        "file",
         required=True,
-        metavar="FILE",
-        help="YAML file of TrainingRuns, or - for standard input; repeatable.",
+        multiple=True,
+        callback=lambda _context, _option, files: _the_only(files),
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="File with one TrainingRun, the same that you would apply to a cluster.",
     )(function)
+
+
+def _the_only(files: tuple[Path, ...]) -> Path:
+    """Refuse a second file, which would otherwise take the first one's place without a word."""
+    if len(files) > 1:
+        raise click.BadParameter("one file at a time, since its run uses the whole machine")
+    return files[0]
 
 
 def output_option(words: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trainingrun.cli.problems import OUT_OF_TIME, RUN_FAILED, RUN_SUSPENDED, ClusterError
+from trainingrun.cli.problems import INVALID_FILE, OUT_OF_TIME, RUN_FAILED, RUN_SUSPENDED, ClusterError
+from trainingrun.contract.exits import exit_of
+from trainingrun.contract.failure_class import FailureClass
 
 if TYPE_CHECKING:
     from trainingrun.cli.cluster import Session
@@ -21,10 +23,16 @@ def outcome_of(view: RunView) -> Outcome | None:
     """How the run ended, or that it is suspended; None while it is in progress or its status is stale."""
     if not view.is_seen:
         return None
-    for condition, code in (("Complete", 0), ("Failed", RUN_FAILED), ("Suspended", RUN_SUSPENDED)):
+    for condition, code in (("Complete", 0), ("Failed", _failed(view)), ("Suspended", RUN_SUSPENDED)):
         if view.holds(condition):
             return code, _sentence(view, condition)
-    return (RUN_FAILED, _sentence(view, "Accepted", "Invalid")) if view.state == "Invalid" else None
+    return (INVALID_FILE, _sentence(view, "Accepted", "Invalid")) if view.state == "Invalid" else None
+
+
+def _failed(view: RunView) -> int:
+    failed = view.condition("Failed")
+    failure = FailureClass.of(failed.reason if failed else None)
+    return exit_of(failure) if failure else RUN_FAILED
 
 
 def _sentence(view: RunView, condition: str, word: str = "") -> str:

@@ -9,19 +9,12 @@ from pathlib import Path
 
 import click
 
-from trainingrun.cli.options import output_option
+from trainingrun.cli.options import file_option, output_option
 from trainingrun.cli.trainer_program import become
 
 
 @click.command("plan")
-@click.option(
-    "-f",
-    "--filename",
-    "file",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with one TrainingRun, the same that you would apply to a cluster.",
-)
+@file_option
 @click.option(
     "--sample", type=click.IntRange(1), default=512, show_default=True, help="Rows of the training data to measure."
 )

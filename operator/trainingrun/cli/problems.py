@@ -1,8 +1,8 @@
 """What ends a subcommand: the exit codes, and errors that are one sentence with what to do next.
 
-Every subcommand ends with the same codes: 0 done, 1 the run that was waited for failed, 2 wrong usage or an invalid
-file, 3 the run is suspended, 4 the cluster could not be reached or refused, 124 timed out. This module must stay
-quick to import: help loads it.
+Every subcommand ends with the same codes: 0 done, 1 anything that has no code of its own, 2 wrong usage, 3 the run is
+suspended, 4 the cluster could not be reached or refused, 124 timed out, and what a training process ends with:
+`trainingrun.contract.exits`. This module must stay quick to import: help loads it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import difflib
 
 import click
 
+from trainingrun.contract.exits import Exit
 from trainingrun.contract.labels import KIND
 
-RUN_FAILED, INVALID_FILE, RUN_SUSPENDED, CLUSTER_REFUSED, OUT_OF_TIME = 1, 2, 3, 4, 124
+RUN_FAILED, RUN_SUSPENDED, CLUSTER_REFUSED, OUT_OF_TIME = 1, 3, 4, 124
+INVALID_FILE = int(Exit.INVALID_CONFIG)
 
 
 class ClusterError(click.ClickException):

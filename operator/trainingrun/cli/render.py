@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainingrun.cli.options import files_option
+from trainingrun.cli.options import files_options, namespace_name
 from trainingrun.cli.output import as_yaml, print_document
 from trainingrun.cli.problems import INVALID_FILE
 
@@ -19,8 +19,14 @@ _NAMESPACE = "default"
 
 
 @click.command("render")
-@files_option
-@click.option("-n", "--namespace", metavar="NAME", help="Namespace for runs that name none; default: default.")
+@files_options
+@click.option(
+    "-n",
+    "--namespace",
+    callback=namespace_name,
+    metavar="NAME",
+    help="Namespace for runs that name none; default: default.",
+)
 @click.option("--attempt", type=click.IntRange(min=0), default=0, show_default=True, help="Which attempt to render.")
 @click.option(
     "--progress-url",
@@ -32,7 +38,7 @@ def command(paths: tuple[str, ...], namespace: str | None, attempt: int, progres
     """Print the RayJob of each run in each FILE, exactly as the operator would create it. No cluster is needed.
 
     A file rarely has the uid that Kubernetes gives a run: a placeholder stands in for it, and a comment says so. The
-    exit code is 2 when a run is not valid.
+    exit code is 12 when a run is not valid.
     """
     from trainingrun.spec.documents import read_files
 

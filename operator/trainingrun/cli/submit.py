@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, files_option, program_name
-from trainingrun.cli.problems import INVALID_FILE, ClusterError
+from trainingrun.cli.options import Target, cluster_options, files_options, program_name
+from trainingrun.cli.problems import INVALID_FILE
 
 if TYPE_CHECKING:
     from trainingrun.cli.cluster import Session
+    from trainingrun.spec.documents import Reading
 
 
 @click.command("submit")
-@files_option
+@files_options
 @click.option(
     "--wait", "waits", is_flag=True, help="Return only when the run has ended; the exit code is that of `wait`."
 )
@@ -28,22 +29,27 @@ if TYPE_CHECKING:
 def command(
     target: Target, paths: tuple[str, ...], waits: bool, follows: bool, dry_run: bool, force_conflicts: bool
 ) -> None:
-    """Create the runs in each FILE, after the same check as `validate`. If any is invalid, none is sent.
+    """Create the runs in each FILE, after the same check as `validate`. If any is invalid, nothing is sent.
 
-    Submitting a run again changes nothing but labels, annotations and suspend: the rest of a run cannot be changed.
+    Documents of other kinds, such as a Secret, are applied first. Submitting a run again changes nothing but labels,
+    annotations and suspend: the rest of a run cannot be changed.
     """
     if dry_run and (waits or follows):
         raise click.UsageError("--dry-run cannot be used with --wait or --follow: nothing would be created.")
-    documents = _valid_documents(paths)
-    if (waits or follows) and len(documents) != 1:
-        found = f"{' and '.join(paths)} {'has' if len(paths) == 1 else 'have'} {len(documents)}"
+    reading = _valid(paths)
+    if (waits or follows) and len(reading.runs) != 1:
+        found = f"{' and '.join(paths)} {'has' if len(paths) == 1 else 'have'} {len(reading.runs)}"
         raise click.UsageError(f"--wait and --follow need one run; {found}.")
     from trainingrun.cli.cluster import in_cluster
+    from trainingrun.cli.submission import Submission
     from trainingrun.status_page import run_view_of
 
     async def work(session: Session) -> int:
-        for document in documents:
-            applied = await _submit(session, document, target, dry_run=dry_run, force=force_conflicts)
+        submission = Submission(session, target.namespace, force=force_conflicts, dry_run=dry_run)
+        for said in await submission.others(reading.others):
+            click.echo(said)
+        for loaded in reading.runs:
+            applied = await submission.run(loaded.document)
             click.echo(f"{applied['metadata']['name']} submitted{' (dry run)' if dry_run else ''}")
         if waits or follows:
             return await _attend(replace(session, namespace=applied["metadata"]["namespace"]), applied, follows=follows)
@@ -55,39 +61,16 @@ def command(
     sys.exit(in_cluster(target, program_name(), work))
 
 
-def _valid_documents(paths: tuple[str, ...]) -> list[Mapping[str, Any]]:
-    """The runs as they stand in the files, without defaults: what another tool would send of it."""
+def _valid(paths: tuple[str, ...]) -> Reading:
+    """What is in the files, all of it in order. Otherwise the program ends here."""
     from trainingrun.spec.documents import read_files
 
     reading = read_files(paths)
-    for note in reading.skipped:
-        click.echo(note, err=True)
-    if reading.problems:
-        click.echo("\n".join(map(str, reading.problems)), err=True)
+    problems = [*reading.problems, *(mistake for other in reading.others for mistake in other.mistakes)]
+    if problems:
+        click.echo("\n".join(map(str, problems)), err=True)
         sys.exit(INVALID_FILE)
-    return [loaded.document for loaded in reading.runs]
-
-
-async def _submit(
-    session: Session, document: Mapping[str, Any], target: Target, *, dry_run: bool, force: bool
-) -> Mapping[str, Any]:
-    from trainingrun.cli.change import MANAGER
-    from trainingrun.cli.cluster_errors import refused_change
-    from trainingrun.kube import Conflict, Rejected
-    from trainingrun.kube.resources import TRAINING_RUNS
-
-    metadata = document["metadata"]
-    own = metadata.get("namespace")
-    if own and target.namespace and own != target.namespace:
-        raise ClusterError(f"{metadata['name']} has the namespace {own} in the file, but -n says {target.namespace}.")
-    # What a server has added, such as managedFields, may not be applied again.
-    named = {key: metadata[key] for key in ("name", "labels", "annotations") if key in metadata}
-    body = {key: document[key] for key in ("apiVersion", "kind", "spec")}
-    body["metadata"] = {**named, "namespace": own or session.namespace}
-    try:
-        return await session.api.apply(TRAINING_RUNS, body, manager=MANAGER, force=force, dry_run=dry_run)
-    except (Conflict, Rejected) as error:
-        raise refused_change(error, metadata["name"]) from error
+    return reading
 
 
 async def _attend(session: Session, run: Mapping[str, Any], *, follows: bool) -> int:

@@ -1,6 +1,6 @@
 """`trainingrun validate`: say whether files hold valid TrainingRuns, and where each problem is.
 
-Exit status: 0 when every run is valid, 2 when one is not or there is none.
+Exit status: 0 when every run is valid, 12 when one is not or there is none.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trainingrun.cli.options import files_option, output_option
+from trainingrun.cli.options import files_options, output_option
+from trainingrun.cli.problems import INVALID_FILE
 
 if TYPE_CHECKING:
     from trainingrun.spec.documents import Reading
 
-INVALID = 2
-
 
 @click.command()
-@files_option
+@files_options
 @output_option("How to print the result.")
 def command(paths: tuple[str, ...], output: str) -> None:
     """Check TrainingRun files without a cluster.
@@ -32,10 +31,10 @@ def command(paths: tuple[str, ...], output: str) -> None:
     from trainingrun.spec.documents import read_files
 
     reading = read_files(paths)
-    for note in reading.skipped:
+    for note in reading.others:
         click.echo(note, err=True)
     click.echo(_as_json(reading) if output == "json" else _as_text(reading))
-    sys.exit(INVALID if reading.problems else 0)
+    sys.exit(INVALID_FILE if reading.problems else 0)
 
 
 def _as_text(reading: Reading) -> str:

@@ -45,8 +45,9 @@ def _goal(context: click.Context, parameter: click.Parameter, value: str | None)
 def command(target: Target, name: str, goal: str | None, timeout: float | None, quiet: bool) -> None:
     """Wait until the run NAME has ended. The exit code is the outcome.
 
-    0 complete, or the condition holds; 1 failed, or the condition can no longer become true; 3 suspended; 4 the cluster
-    could not be reached, or the run was deleted; 124 timed out.
+    0 complete, or the condition holds; 12 the run cannot work as it is; 13 the training program failed; 14 nodes or
+    Ray failed; 11 preempted; 1 the condition can no longer become true; 3 suspended; 4 the cluster could not be
+    reached, or the run was deleted; 124 timed out.
     """
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.cli.outcome import wait_for

@@ -28,3 +28,19 @@ class Exit(IntEnum):
     INVALID_CONFIG = 12, FailureClass.INVALID_CONFIG  # nothing was trained; a retry alone will not help
     USER_ERROR = 13, FailureClass.USER_ERROR  # the training code or its data failed
     INFRASTRUCTURE = 14, FailureClass.INFRASTRUCTURE  # Ray or its nodes failed; a retry may help
+
+
+_BY_CLASS = {
+    FailureClass.IMAGE_PULL: Exit.INVALID_CONFIG,
+    FailureClass.OUT_OF_MEMORY: Exit.USER_ERROR,
+    FailureClass.HANG: Exit.USER_ERROR,
+    FailureClass.DEADLINE_EXCEEDED: Exit.USER_ERROR,
+    FailureClass.HEAD_LOST: Exit.INFRASTRUCTURE,
+    FailureClass.ACCELERATOR_FAULT: Exit.INFRASTRUCTURE,
+    **{FailureClass(exit.outcome): exit for exit in Exit if FailureClass.of(exit.outcome)},
+}
+
+
+def exit_of(failure: FailureClass) -> Exit:
+    """The code for a run that has failed by this class: by who has to act, where the class has none of its own."""
+    return _BY_CLASS[failure]

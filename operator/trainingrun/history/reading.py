@@ -27,9 +27,20 @@ def read_records(directory: Path) -> list[Record]:
     if not records:
         raise NoRecords(
             f"{directory}: found no progress records, expected at least one record in "
-            f"{logs / 'attempt-0000.jsonl'}; name the folder that the run was given as its storage"
+            f"{logs / 'attempt-0000.jsonl'}; {_instead(directory)}"
         )
     return records
+
+
+def _instead(directory: Path) -> str:
+    """What to name instead: runs have folders of their own in a storage that several may share."""
+    try:
+        runs = sorted(path for path in directory.iterdir() if _attempt_files(path / LOG_DIRECTORY))
+    except OSError:
+        runs = []
+    if not runs:
+        return "name a run's own folder, which is in its storage"
+    return f"name the run's own folder: {' or '.join(map(str, runs[:3]))}{' or another' if runs[3:] else ''}"
 
 
 def _attempt_files(logs: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.kube.answers import Body, changes_of, json_of
-from trainingrun.kube.errors import ApiError, error_of
+from trainingrun.kube.errors import ApiError, NotFound, error_of
 from trainingrun.kube.resources import PODS, TOKEN_REVIEWS, Resource
 from trainingrun.kube.transport import APPLY, MERGE, Request, Response, Transport
 
@@ -75,6 +75,21 @@ class Api:
     async def list(self, resource: Resource, namespace: str | None = None, *, selector: str = "") -> list[Body]:
         """All objects as they are now, in one list."""
         return [item async for page in self.pages(resource, namespace, selector=selector) for item in page.items]
+
+    async def resource_of(self, api_version: str, kind: str) -> Resource | None:
+        """Where the API server keeps objects of this kind, as it says itself; None if it does not know the kind."""
+        group, _, version = api_version.rpartition("/")
+        if not version:
+            return None
+        kinds = Resource(group, version, "", kind)
+        try:
+            body = await self._send("get", kinds, Request("GET", kinds.root))
+        except NotFound:
+            return None
+        for entry in body.get("resources") or ():
+            if entry["kind"] == kind and "/" not in entry["name"]:
+                return Resource(group, version, entry["name"], kind, bool(entry["namespaced"]))
+        return None
 
     async def create(
         self, resource: Resource, namespace: str | None, body: Mapping[str, Any], *, seconds: float = 30.0

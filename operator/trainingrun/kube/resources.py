@@ -26,14 +26,18 @@ class Resource:
         """What an object of this kind says in `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def root(self) -> str:
+        """The path of the version, where the API server lists its kinds."""
+        return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """The path of an object, of a namespace's collection, or of the collection of all namespaces."""
-        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
         parts: list[str] = []
         if namespace is not None and self.namespaced:
             parts += ["namespaces", namespace]
         parts += [self.plural, *(part for part in (name, subresource) if part is not None)]
-        return "/".join((root, *(quote(part, safe="") for part in parts)))
+        return "/".join((self.root, *(quote(part, safe="") for part in parts)))
 
 
 TRAINING_RUNS = Resource(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND)

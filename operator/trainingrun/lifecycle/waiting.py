@@ -144,7 +144,9 @@ def _helper_words(pods: list[Pod]) -> Words | None:
 def _scheduler_words(pods: list[Pod]) -> Words | None:
     for pod in pods:
         if pod.unschedulable is not None:
-            return Words(Reason.UNSCHEDULABLE, f"Pod {pod.name}: {pod.unschedulable}")
+            # Of a claim that is not there the scheduler says so twice.
+            words = pod.unschedulable.replace("not found. not found", "not found.")
+            return Words(Reason.UNSCHEDULABLE, f"Pod {pod.name}: {words}")
     return None
 
 

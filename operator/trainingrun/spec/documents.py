@@ -23,6 +23,11 @@ from trainingrun.spec.run import Run
 
 STANDARD_INPUT = "-"
 MAX_BYTES = 1 << 20
+# What kubectl takes of a folder.
+_SUFFIXES = (".yaml", ".yml", ".json")
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_WEB = ("http://", "https://")
+_WEB_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,28 @@ class LoadedRun(NamedTuple):
 
 
 @dataclass(frozen=True)
+class OtherDocument:
+    """A document of another kind, which is not checked. As text, it is the note that says so."""
+
+    document: dict[str, Any]
+    source: str
+    line: int
+    column: int
+    # What no server can see any more in what was read, such as a key that came twice.
+    mistakes: tuple[LocatedProblem, ...] = ()
+
+    def __str__(self) -> str:
+        kind = str(self.document["kind"])[:64]
+        return f"{self.source}:{self.line}:{self.column}: skipped a document of kind {kind}; only {KIND} is checked"
+
+
+@dataclass(frozen=True)
 class Reading:
-    """Everything in a file: runs, problems, and notes on documents of other kinds that were skipped."""
+    """Everything in a file: runs, problems, and documents of other kinds."""
 
     runs: tuple[LoadedRun, ...] = ()
     problems: tuple[LocatedProblem, ...] = ()
-    skipped: tuple[str, ...] = ()
+    others: tuple[OtherDocument, ...] = ()
 
 
 def load_runs(path: str | Path) -> list[LoadedRun]:
@@ -72,11 +93,14 @@ def load_runs(path: str | Path) -> list[LoadedRun]:
 
 
 def read_files(paths: Iterable[str]) -> Reading:
-    """What is in the files together. Finding no run in any of them is a problem. Never raises."""
+    """What is in the files together: files, folders of them, addresses, or `-`. Never raises.
+
+    Finding no run in any of them is a problem.
+    """
     paths = tuple(dict.fromkeys(paths))
     reading = Reading()
     for path in paths:
-        reading = _joined(reading, _read_file(path))
+        reading = _joined(reading, _read_path(path))
     if reading.runs or reading.problems:
         return reading
     allowed = f"a document with apiVersion {API_VERSION} and kind {KIND}"
@@ -84,18 +108,50 @@ def read_files(paths: Iterable[str]) -> Reading:
     return _with(reading, LocatedProblem("", f"no {KIND}", allowed, names))
 
 
+def _read_path(path: str) -> Reading:
+    try:
+        if path == STANDARD_INPUT or path.startswith(_WEB) or not Path(path).is_dir():
+            return _read_file(path)
+        files = sorted(file for file in Path(path).iterdir() if file.suffix in _SUFFIXES and file.is_file())
+    except (OSError, ValueError) as error:
+        return Reading(problems=(_unreadable(path, error),))
+    if any((Path(path) / name).exists() for name in _KUSTOMIZATIONS):
+        allowed = f"plain files; give it what `kubectl kustomize {path}` prints, with -f -"
+        return Reading(problems=(LocatedProblem("", "a kustomization", allowed, path),))
+    if not files:
+        found = f"a folder without files that end in {', '.join(_SUFFIXES)}"
+        return Reading(problems=(LocatedProblem("", found, "a folder with such files", path),))
+    reading = Reading()
+    for file in files:
+        reading = _joined(reading, _read_file(str(file)))
+    return reading
+
+
 def _read_file(path: str) -> Reading:
     try:
-        if path == STANDARD_INPUT:
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(path).open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+        return read_text(_shown(path), _bytes_of(path))
     except (OSError, ValueError) as error:
-        found = getattr(error, "strerror", None) or "a path that cannot be opened"
-        problem = LocatedProblem("", found[:1].lower() + found[1:], "a file to read, or - for standard input", path)
-        return Reading(problems=(problem,))
-    return read_text(_shown(path), data)
+        return Reading(problems=(_unreadable(path, error),))
+
+
+def _bytes_of(path: str) -> bytes:
+    """What the file holds, or one byte more than is allowed."""
+    if path == STANDARD_INPUT:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    if path.startswith(_WEB):
+        from urllib.request import urlopen
+
+        with urlopen(path, timeout=_WEB_SECONDS) as answer:  # noqa: S310 - no other scheme gets here
+            return bytes(answer.read(MAX_BYTES + 1))
+    with Path(path).open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _unreadable(path: str, error: OSError | ValueError) -> LocatedProblem:
+    if path.startswith(_WEB):
+        return LocatedProblem("", str(error), "an address to read from", path)
+    found = getattr(error, "strerror", None) or "a path that cannot be opened"
+    return LocatedProblem("", found[:1].lower() + found[1:], "a file or folder to read, or - for standard input", path)
 
 
 def read_text(source: str, data: bytes) -> Reading:
@@ -123,7 +179,7 @@ def _shown(path: str) -> str:
 
 
 def _joined(first: Reading, second: Reading) -> Reading:
-    return Reading(first.runs + second.runs, first.problems + second.problems, first.skipped + second.skipped)
+    return Reading(first.runs + second.runs, first.problems + second.problems, first.others + second.others)
 
 
 def _with(reading: Reading, problem: LocatedProblem) -> Reading:
@@ -134,11 +190,9 @@ def _read_document(source: str, document: Document) -> Reading:
     value = document.root.value
     if value is None and not document.mistakes:
         return Reading()
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if isinstance(kind, str) and kind != KIND:
-        place = f"{source}:{document.start.line}:{document.start.column}"
-        return Reading(skipped=(f"{place}: skipped a document of kind {kind[:64]}; only {KIND} is checked",))
     problems = [LocatedProblem(m.path, m.found, m.allowed, source, *m.position) for m in document.mistakes]
+    if isinstance(value, dict) and isinstance(value.get("kind"), str) and value["kind"] != KIND:
+        return Reading(others=(OtherDocument(value, source, *document.start, tuple(problems)),))
     try:
         run = parse(value)
     except InvalidSpec as error:

@@ -25,6 +25,8 @@ MAX_PROCESSES = 64
 # Whole as written: neither fractions nor the suffixes and exponents that can make one.
 DEVICE_PATTERN = r"^[0-9]+([kMGTPE]|[KMGTPE]i)?$"
 
+DEVICE_WORDS = "a whole number in digits, as devices cannot be shared"
+
 _DEVICE_COUNT = re.compile(DEVICE_PATTERN[1:-1])
 
 ResourceList = Annotated[dict[str, Quantity], Field(max_length=32), AfterValidator(RESOURCE_KEYS)]
@@ -38,13 +40,14 @@ HUGE_PAGES = "hugepages-"
 QUOTA_PREFIX = "requests."
 
 
-def _is_device(resource: str) -> bool:
+def is_device(resource: str) -> bool:
+    """Whether the resource is one that a device plugin gives, whole."""
     return "/" in resource
 
 
 def _is_known(resource: str) -> bool:
     """Whether a container can be given it at all."""
-    if _is_device(resource):
+    if is_device(resource):
         return not resource.startswith(QUOTA_PREFIX)
     return resource in STANDARD_RESOURCES or resource.startswith(HUGE_PAGES)
 
@@ -95,8 +98,8 @@ class Resources(Model):
                     yield Problem(path, "no resource of a container", allowed)
                 elif amount.value < 0:
                     yield Problem(path, str(amount), "0 or more")
-                elif _is_device(name) and not _DEVICE_COUNT.fullmatch(amount.text):
-                    yield Problem(path, str(amount), "a whole number in digits, as devices cannot be shared")
+                elif is_device(name) and not _DEVICE_COUNT.fullmatch(amount.text):
+                    yield Problem(path, str(amount), DEVICE_WORDS)
         yield from self._broken_requests()
         yield from self._broken_accelerators()
 
@@ -116,7 +119,7 @@ class Resources(Model):
             path = join_path(("requests", name))
             if limit is not None and amount > limit:
                 yield Problem(path, str(amount), f"at most the limit, which is {limit}")
-            elif (_is_device(name) or name.startswith(HUGE_PAGES)) and amount != limit:
+            elif (is_device(name) or name.startswith(HUGE_PAGES)) and amount != limit:
                 yield Problem(path, str(amount), f"the same as in limits, which is {limit or 'not given'}")
 
 

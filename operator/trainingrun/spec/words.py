@@ -10,6 +10,7 @@ import functools
 import json
 from typing import Any
 
+from trainingrun.spec.groups import DEVICE_WORDS, is_device
 from trainingrun.spec.model import PATTERN_WORDS
 from trainingrun.spec.quantity import QUANTITY_WORDS
 from trainingrun.spec.run import Run
@@ -69,6 +70,8 @@ def schema_at(steps: tuple[str | int, ...]) -> Schema | None:
 def allowed_words(steps: tuple[str | int, ...], found: object = None) -> str:
     """What the field at these steps allows; `found` adds a hint when its only fault is missing quotes."""
     schema = schema_at(steps)
+    if schema and "x-kubernetes-int-or-string" in schema and is_device(str(steps[-1])):
+        return DEVICE_WORDS
     words = _schema_words(schema) if schema else "a JSON value (text, number, true, false, null, list or mapping)"
     if schema and _wants_quotes(schema, found):
         words += "; put it in quotes"

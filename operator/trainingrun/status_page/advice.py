@@ -6,6 +6,7 @@ Advice names a command or a field. It must not promise what the operator does no
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,9 @@ _SPEAKERS = {
     "Failed": ("Failed", "Stalled"),
     "Invalid": ("Accepted", "Stalled"),
 }
+
+# The scheduler's words; no node will do until the claim is there.
+_MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 
 # By the reason of a condition that says what a run waits for; these too are in docs/runbook.md.
 REMEDIES = {
@@ -147,7 +151,17 @@ def _starting(view: RunView, caller: Caller) -> list[str]:
 def _remedies(view: RunView, caller: Caller) -> list[str]:
     reasons = dict.fromkeys(condition.reason for condition in view.conditions.values())
     quotas = caller.kubectl(f"describe resourcequota -n {view.namespace}")
-    return [REMEDIES[reason].format(quotas=quotas) for reason in reasons if reason in REMEDIES]
+    claim = _missing_claim(view, caller)
+    remedies = {**REMEDIES, **({"Unschedulable": claim} if claim else {})}
+    return [remedies[reason].format(quotas=quotas) for reason in reasons if reason in remedies]
+
+
+def _missing_claim(view: RunView, caller: Caller) -> str:
+    found = next(filter(None, (_MISSING_CLAIM.search(held.message) for held in view.conditions.values())), None)
+    if found is None:
+        return ""
+    claims = caller.kubectl(f"get pvc -n {view.namespace}")
+    return f"Create the PersistentVolumeClaim {found[1]}, or name one that `{claims}` lists. {_ANEW}"
 
 
 def _running(view: RunView, caller: Caller) -> list[str]:

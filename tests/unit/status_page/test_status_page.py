@@ -49,6 +49,13 @@ def test_every_page_has_its_run_and_every_state_its_page():
     assert {body["status"].get("state") for body in STATES.values()} - {None} == set(get_args(State))
 
 
+def test_a_claim_that_is_not_there_is_to_be_created_and_no_node_freed():
+    words = 'Pod a: 0/3 nodes are available: persistentvolumeclaim "no-such-claim" not found.'
+    shown = " ".join(page(run("Starting", condition("PodsReady", "False", "Unschedulable", words))).split())
+    assert "Create the PersistentVolumeClaim no-such-claim, or name one that `kubectl get pvc -n" in shown
+    assert "No node fits a pod" not in shown
+
+
 @pytest.mark.parametrize("name", FailureClass)
 def test_every_class_of_failure_has_advice_of_its_own(name):
     failed = condition("Failed", "True", name, "words")
