@@ -25,6 +25,11 @@ KINDS = {
     "pods": ("/api/v1", "Pod"),
     "secrets": ("/api/v1", "Secret"),
     "persistentvolumeclaims": ("/api/v1", "PersistentVolumeClaim"),
+    "events": ("/api/v1", "Event"),
+    "nodes": ("/api/v1", "Node"),
+    "deployments": ("/apis/apps/v1", "Deployment"),
+    "storageclasses": ("/apis/storage.k8s.io/v1", "StorageClass"),
+    "localqueues": ("/apis/kueue.x-k8s.io/v1beta2", "LocalQueue"),
 }
 
 
@@ -65,6 +70,8 @@ class ApiDouble:
     dashboard: Callable[[Request], tuple[int, str]] = lambda request: (503, "no endpoints available")
     # Called before each answer; a test changes objects here as time goes on.
     before: Callable[[Request], None] = lambda request: None
+    # What the user may not do: (verb, resource) pairs.
+    denied: set[tuple[str, str]] = field(default_factory=set)
     version: int = 100
 
     def start(self) -> str:
@@ -104,6 +111,10 @@ class ApiDouble:
                 return fault.status, fault.body
         if "/services/" in request.path:
             return self.dashboard(request)
+        if request.path.endswith("/selfsubjectaccessreviews"):
+            wanted = request.body["spec"]["resourceAttributes"]
+            part = f"/{wanted['subresource']}" if wanted["subresource"] else ""
+            return 201, {"status": {"allowed": (wanted["verb"], wanted["resource"] + part) not in self.denied}}
         if kinds := _kinds_at(request.path):
             return 200, {"kind": "APIResourceList", "resources": kinds}
         found = _place(request.path)
@@ -208,6 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
         self._serve()
 
     def do_DELETE(self) -> None:

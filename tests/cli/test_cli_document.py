@@ -17,11 +17,12 @@ from typing import Any
 
 import click
 import pytest
-from api_double import KINDS, ApiDouble, Request
+from api_double import KINDS, ApiDouble, Fault, Request, forbidden
 from cluster_objects import attempt, pod, ray_job, run, token_secret
 from command_line import Run
 
-from trainingrun.cli import cluster, problems
+from trainingrun.cli import cluster
+from trainingrun.client import problems
 from trainingrun.contract.exits import Exit, exit_of
 from trainingrun.contract.failure_class import FailureClass
 
@@ -142,14 +143,30 @@ def test_every_class_of_failure_is_an_exit_code_that_is_in_the_document() -> Non
 VERBS = {"GET": "get", "PATCH": "patch", "DELETE": "delete"}
 
 
-@pytest.mark.parametrize(
-    "line", ["get", "top", "status mnist", "status mnist -w", "wait mnist", "submit -f manifests/samples/minimal.yaml",
-             "suspend mnist", "resume mnist", "delete mnist --wait", "logs mnist"],
-)  # fmt: skip
+LINES = (
+    "get",
+    "get -w",
+    "describe mnist",
+    "top",
+    "status mnist",
+    "status mnist -w",
+    "wait mnist",
+    "submit -f manifests/samples/minimal.yaml",
+    "suspend mnist",
+    "resume mnist",
+    "delete mnist --wait",
+    "logs mnist",
+)
+
+
+@pytest.mark.parametrize("line", LINES)
 def test_no_command_needs_a_permission_that_is_not_listed(cli: Run, double: ApiDouble, line: str) -> None:
     arguments = line.split()
     prepare(arguments[0], double)
-    if arguments[-1] == "-w":
+    if line == "get -w":
+        refused = Fault("GET", "trainingruns", 403, forbidden("list", "trainingruns"))
+        double.before = lambda request: double.faults.extend([refused] * (len(double.requests) == 2))
+    elif arguments[-1] == "-w":
         double.before = lambda request: request.query.get("watch") and double.objects.clear()
     cli(*arguments)
     (listed,) = [words for commands, words in rows("Command") if f"`{arguments[0]}`" in commands]

@@ -11,7 +11,7 @@ from cluster_objects import attempt, run
 from command_line import Run
 from log_objects import dashboard, live_run, spoken
 
-from trainingrun.cli import log_following
+from trainingrun.client import log_following
 
 
 @pytest.fixture(autouse=True)

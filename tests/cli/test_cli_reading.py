@@ -7,13 +7,15 @@ import json
 
 import pytest
 import yaml
-from api_double import ApiDouble
+from api_double import ApiDouble, Fault, forbidden
+from api_double import status as status_of
 from cluster_objects import attempt, run
 from command_line import Run
 from rich.console import Console
 
 from trainingrun.cli import status
 
+REFUSED = Fault("GET", "trainingruns", 403, forbidden("list", "trainingruns"))
 METRICS = [{"name": "rowsPerSecond", "value": "12400"}, {"name": "goodputPercentage", "value": "93"}]
 
 
@@ -71,6 +73,42 @@ def test_an_empty_list_says_where_it_looked(cli: Run) -> None:
     assert result.stderr == "There are no runs in namespace empty.\n"
 
 
+def test_a_list_that_is_watched_tells_each_run_that_changes(cli: Run, double: ApiDouble) -> None:
+    complete = run("mnist", "Complete", "Complete")
+    complete["metadata"]["resourceVersion"] = "900"
+    deleted = run("cifar", "Queued")
+    deleted["metadata"]["resourceVersion"] = "901"
+    double.watches = [[("BOOKMARK", complete), ("MODIFIED", complete), ("MODIFIED", complete), ("DELETED", deleted)]]
+    # The second list finds nothing new; then the server refuses, which ends the command.
+    double.before = lambda request: double.faults.extend([REFUSED] * (len(double.named("GET")) == 4))
+    result = cli("get", "-w")
+    assert result.exit_code == 4
+    assert [line[:2] for line in lines(result.stdout)] == [
+        ["NAME", "STATE"],
+        ["cifar", "Queued"],
+        ["mnist", "Running"],
+        ["mnist", "Complete"],
+        ["cifar", "Deleting"],
+        ["cifar", "Queued"],
+        ["mnist", "Running"],
+    ]
+
+
+def test_an_outage_while_watching_is_waited_for(cli: Run, double: ApiDouble) -> None:
+    unavailable = Fault("GET", "trainingruns", 503, status_of(503, "Unavailable", "not now"), times=2)
+    double.before = lambda request: double.faults.extend(
+        [unavailable] * (len(double.named("GET")) == 2) + [REFUSED] * (len(double.named("GET")) == 6)
+    )
+    result = cli("get", "-w")
+    assert result.exit_code == 4
+    assert result.stderr.count("The API server does not respond, retrying") == 2
+    assert cli("get", "-w", "-o", "json").exit_code == 2
+
+
+def test_a_watched_name_has_to_be_there(cli: Run, double: ApiDouble) -> None:
+    assert "Did you mean mnist?" in cli("get", "mnis", "-w").stderr
+
+
 def test_labels_select(cli: Run, double: ApiDouble) -> None:
     cli("get", "-l", "team=vision")
     assert double.requests[-1].query["labelSelector"] == "team=vision"
@@ -99,7 +137,7 @@ def test_a_watched_status_is_shown_anew_at_every_change_until_the_run_is_gone(cl
 def test_a_terminal_is_redrawn_in_place(cli: Run, double: ApiDouble, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=80, height=40, color_system=None)
-    monkeypatch.setattr(status, "_console", lambda: console)
+    monkeypatch.setattr(status, "page_console", lambda: console)
     complete = double.put("trainingruns", run("mnist", "Complete", "Complete"))
     double.put("trainingruns", run("mnist"))
     double.watches = [[("MODIFIED", complete)]]

@@ -60,9 +60,9 @@ def test_watches_that_end_are_taken_up_again(cli: Run, double: ApiDouble) -> Non
 
 @pytest.mark.parametrize("code", [429, 500, 503, 410])
 def test_an_api_server_that_does_not_answer_is_waited_for(cli: Run, double: ApiDouble, code, monkeypatch) -> None:
-    from trainingrun.cli import cluster
+    from trainingrun.client import session
 
-    monkeypatch.setattr(cluster, "_LONGEST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(session, "_LONGEST_PAUSE_SECONDS", 0.02)
     body = double.put("trainingruns", run())
     answers = iter([(200, body), *[(code, status(code, "Broken", "not now"))] * 8])
 

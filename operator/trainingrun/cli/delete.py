@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, duration, program_name
+from trainingrun.cli.options import Target, cluster_options, duration, name_argument, program_name
 
 if TYPE_CHECKING:
-    from trainingrun.cli.cluster import Session
+    from trainingrun.client.session import Session
 
 _POLL_SECONDS = 1.0
 
 
 @click.command("delete")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@name_argument(many=True)
 @click.option("--wait", "waits", is_flag=True, help="Return only when its RayJobs, Ray clusters and pods are gone too.")
 @click.option(
     "--timeout", callback=duration, metavar="TIME", help="With --wait: give up after this time, such as 90s or 5m."
@@ -29,7 +29,7 @@ def command(target: Target, names: tuple[str, ...], waits: bool, timeout: float 
     The exit code is 124 when --timeout expires before everything is gone.
     """
     from trainingrun.cli.cluster import in_cluster
-    from trainingrun.cli.problems import OUT_OF_TIME
+    from trainingrun.client.problems import OUT_OF_TIME
 
     if timeout is not None and not waits:
         raise click.UsageError("--timeout needs --wait: without it, the command does not wait.")

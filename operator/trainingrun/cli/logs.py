@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, program_name
+from trainingrun.cli.options import Target, cluster_options, name_argument, program_name
 
 if TYPE_CHECKING:
-    from trainingrun.cli.cluster import Session
-    from trainingrun.cli.log_following import Following
+    from trainingrun.client.log_following import Following
+    from trainingrun.client.session import Session
     from trainingrun.status_page import AttemptView, RunView
 
-# trainingrun.cli.log_source.GROUPS, which help must not load.
+# trainingrun.client.log_source.GROUPS, which help must not load.
 _GROUPS = ("driver", "head", "data", "trainer")
 
 
 @click.command("logs")
-@click.argument("name")
+@name_argument()
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs through all attempts until the run has ended.")
 @click.option(
     "--group",
@@ -46,9 +46,9 @@ def command(
     which needs the verb get on rayjobs, secrets and services/proxy; the pods' own logs need pods/log.
     """
     from trainingrun.cli.cluster import in_cluster
-    from trainingrun.cli.log_following import Following, follow_run
-    from trainingrun.cli.log_lines import LinePrinter
-    from trainingrun.cli.outcome import outcome_of
+    from trainingrun.client.log_following import Following, follow_run
+    from trainingrun.client.log_lines import LinePrinter
+    from trainingrun.client.outcome import outcome_of
     from trainingrun.status_page import run_view_of
 
     wanted = groups or _GROUPS
@@ -69,8 +69,8 @@ async def _print(session: Session, view: RunView, following: Following) -> None:
     """Print what there is now, one source after the other."""
     from contextlib import aclosing
 
-    from trainingrun.cli.log_source import NotYet, Unavailable
-    from trainingrun.cli.pod_log import sources_of
+    from trainingrun.client.log_source import NotYet, Unavailable
+    from trainingrun.client.pod_log import sources_of
     from trainingrun.kube import Transient
 
     attempt = _attempt(view, following.attempt, session)
@@ -89,8 +89,8 @@ async def _print(session: Session, view: RunView, following: Following) -> None:
 
 
 def _attempt(view: RunView, index: int | None, session: Session) -> AttemptView:
-    from trainingrun.cli.log_following import attempt_of
-    from trainingrun.cli.problems import ClusterError
+    from trainingrun.client.log_following import attempt_of
+    from trainingrun.client.problems import ClusterError
 
     attempt = attempt_of(view, index)
     if attempt is not None:

@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# Shells complete it; whether it is there is said with all that is wrong in files.
+_FILE = click.Path(allow_dash=True)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
@@ -82,6 +84,16 @@ _OPTIONS = (
 )
 
 
+def name_argument(*, many: bool = False, required: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add NAME of a run, or with `many` the names of several as `names`; shells complete it."""
+    from trainingrun.cli.run_names import run_names
+
+    words = "NAME" if required else "[NAME]"
+    if many:
+        return click.argument("names", metavar=f"{words}...", nargs=-1, required=required, shell_complete=run_names)
+    return click.argument("name", metavar=words, required=required, shell_complete=run_names)
+
+
 def duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """The seconds of a span of time as kubectl takes it (`90s`, `30m`, `1h30m`), or of a plain number of seconds."""
     if value is None:
@@ -110,11 +122,12 @@ def files_options(function: Callable[..., None]) -> Callable[..., None]:
         "--filename",
         "named",
         multiple=True,
+        type=_FILE,
         metavar="FILE",
         help="YAML file of TrainingRuns, a folder of them, a URL, or - for standard input; repeatable, and -f may be "
         "left out.",
     )
-    return click.argument("plain", metavar="[FILE]...", nargs=-1)(option(command))
+    return click.argument("plain", metavar="[FILE]...", nargs=-1, type=_FILE)(option(command))
 
 
 def file_option(function: Callable[..., None]) -> Callable[..., None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -38,11 +38,40 @@ def as_yaml(document: Any) -> str:
     return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as kubectl does: no lines, three spaces between columns."""
-    widths = [max(len(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
-    for row in (columns, *rows):
-        click.echo(_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+Row = Sequence[str]
+# The colour of each cell of a column, by the column's name.
+Colours = Mapping[str, Callable[[str], str]]
+
+
+class Table:
+    """A table as kubectl prints it: no lines, three spaces between columns, wider where a later row needs it."""
+
+    def __init__(self, columns: Row, colours: Colours | None = None):
+        self._columns = columns
+        self._colours = colours or {}
+        self._widths = [len(name) for name in columns]
+        self._is_begun = False
+
+    def print(self, rows: Sequence[Row]) -> None:
+        """Print the rows below those before, or with the heading as the first ones."""
+        self._widths = [max(width, *(len(row[i]) for row in rows), 0) for i, width in enumerate(self._widths)]
+        if not self._is_begun:
+            click.echo(self._line(self._columns, {}))
+            self._is_begun = True
+        for row in rows:
+            click.echo(self._line(row, self._colours))
+
+    def _line(self, row: Row, colours: Colours) -> str:
+        cells = []
+        for name, cell, width in zip(self._columns, row, self._widths, strict=True):
+            shown = click.style(cell, fg=colours[name](cell)) if name in colours else cell
+            cells.append(shown + " " * (width - len(cell)))
+        return _GAP.join(cells).rstrip()
+
+
+def print_table(columns: Row, rows: Sequence[Row], colours: Colours | None = None) -> None:
+    """Print a whole table."""
+    Table(columns, colours).print(rows)
 
 
 def _without_managers(body: Any) -> Any:

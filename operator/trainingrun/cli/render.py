@@ -9,7 +9,7 @@ import click
 
 from trainingrun.cli.options import files_options, namespace_name
 from trainingrun.cli.output import as_yaml, print_document
-from trainingrun.cli.problems import INVALID_FILE
+from trainingrun.client.problems import INVALID_FILE
 
 if TYPE_CHECKING:
     from trainingrun.spec import Run

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, program_name
+from trainingrun.cli.options import Target, cluster_options, name_argument, program_name
 from trainingrun.cli.output import output_option, print_objects
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from trainingrun.cli.cluster import Session
+    from trainingrun.client.session import Session
     from trainingrun.kube import Body
     from trainingrun.status_page import Caller
 
@@ -24,7 +24,7 @@ _PLAIN_WIDTH = 110
 
 
 @click.command("status")
-@click.argument("name")
+@name_argument()
 @click.option(
     "-w", "--watch", is_flag=True, help="Keep showing the page and update it on every change; Ctrl-C ends it."
 )
@@ -45,17 +45,19 @@ def command(target: Target, name: str, watch: bool, output: str | None) -> None:
     if output:
         print_objects([body], output, as_list=False)
     else:
-        _show(_console(), body, Caller(program, target.cluster_flags))
+        show_page(page_console(), body, Caller(program, target.cluster_flags))
 
 
-def _console() -> Console:
+def page_console() -> Console:
+    """The console of pages: as wide as the terminal, or of a fixed width."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=_PLAIN_WIDTH)
 
 
-def _show(console: Console, body: Body, caller: Caller) -> None:
+def show_page(console: Console, body: Body, caller: Caller) -> None:
+    """Print the page of a run."""
     with console.capture() as page:
         console.print(_page(body, caller))
     # Rich fills each line up with spaces, which would be copied and piped along.
@@ -70,7 +72,7 @@ def _page(body: Body, caller: Caller) -> RenderableType:
 
 async def _watch(session: Session, name: str) -> None:
     """Show the page until the run is deleted: on a terminal in place, elsewhere one page after the other."""
-    console = _console()
+    console = page_console()
     if console.is_terminal:
         await _watch_in_place(session, name, console)
         return
@@ -79,7 +81,7 @@ async def _watch(session: Session, name: str) -> None:
             if body is None:
                 click.echo(f"{name} was deleted.")
                 return
-            _show(console, body, session.caller)
+            show_page(console, body, session.caller)
             click.echo()
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trainingrun.cli.options import Target, cluster_options, files_options, program_name
-from trainingrun.cli.problems import INVALID_FILE
+from trainingrun.client.problems import INVALID_FILE
 
 if TYPE_CHECKING:
-    from trainingrun.cli.cluster import Session
+    from trainingrun.client.session import Session
     from trainingrun.spec.documents import Reading
 
 
@@ -41,7 +41,7 @@ def command(
         found = f"{' and '.join(paths)} {'has' if len(paths) == 1 else 'have'} {len(reading.runs)}"
         raise click.UsageError(f"--wait and --follow need one run; {found}.")
     from trainingrun.cli.cluster import in_cluster
-    from trainingrun.cli.submission import Submission
+    from trainingrun.client.submission import Submission
     from trainingrun.status_page import run_view_of
 
     async def work(session: Session) -> int:
@@ -74,11 +74,11 @@ def _valid(paths: tuple[str, ...]) -> Reading:
 
 
 async def _attend(session: Session, run: Mapping[str, Any], *, follows: bool) -> int:
-    from trainingrun.cli.outcome import wait_for
+    from trainingrun.client.outcome import wait_for
 
     name = run["metadata"]["name"]
     if follows:
-        from trainingrun.cli.log_following import Following, follow_run
+        from trainingrun.client.log_following import Following, follow_run
 
         return await follow_run(session, name, Following())
     code, sentence = await wait_for(session, name, None, None, lambda line: click.echo(line, err=True))

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, program_name
+from trainingrun.cli.options import Target, cluster_options, name_argument, program_name
 from trainingrun.cli.output import output_option, print_document, print_table
 
 if TYPE_CHECKING:
-    from trainingrun.cli.cluster import Session
+    from trainingrun.client.session import Session
     from trainingrun.kube import Body
 
 
 @click.command("top")
-@click.argument("name", required=False)
+@name_argument(required=False)
 @output_option()
 @cluster_options(all_namespaces=True)
 def command(target: Target, name: str | None, output: str | None) -> None:
@@ -26,7 +26,7 @@ def command(target: Target, name: str | None, output: str | None) -> None:
     """
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.status_page import TOP_COLUMNS, run_view_of, top_figures, top_row
-    from trainingrun.status_page.view import ACTIVE_STATES
+    from trainingrun.status_page.view import ACTIVE_STATES, state_colour
 
     if name and target.all_namespaces:
         raise click.UsageError("NAME and -A cannot be used together.")
@@ -46,6 +46,6 @@ def command(target: Target, name: str | None, output: str | None) -> None:
         columns = ("NAMESPACE", *columns)
         rows = [(view.namespace, *row) for view, row in zip(shown, rows, strict=True)]
     if rows:
-        print_table(columns, rows)
+        print_table(columns, rows, {"STATE": state_colour})
     else:
         click.echo(f"No run is active. Run `{program_name()} get{target.flags}` to list all runs.", err=True)

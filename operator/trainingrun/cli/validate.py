@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trainingrun.cli.options import files_options, output_option
-from trainingrun.cli.problems import INVALID_FILE
+from trainingrun.client.problems import INVALID_FILE
 
 if TYPE_CHECKING:
     from trainingrun.spec.documents import Reading

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, duration, program_name
+from trainingrun.cli.options import Target, cluster_options, duration, name_argument, program_name
 
 _DELETED = "deleted"
 
@@ -26,7 +26,7 @@ def _goal(context: click.Context, parameter: click.Parameter, value: str | None)
 
 
 @click.command("wait")
-@click.argument("name")
+@name_argument()
 @click.option(
     "--for",
     "goal",
@@ -50,7 +50,7 @@ def command(target: Target, name: str, goal: str | None, timeout: float | None, 
     reached, or the run was deleted; 124 timed out.
     """
     from trainingrun.cli.cluster import in_cluster
-    from trainingrun.cli.outcome import wait_for
+    from trainingrun.client.outcome import wait_for
 
     def tell(line: str) -> None:
         if not quiet:

@@ -37,7 +37,7 @@ _BY_CLASS = {
     FailureClass.DEADLINE_EXCEEDED: Exit.USER_ERROR,
     FailureClass.HEAD_LOST: Exit.INFRASTRUCTURE,
     FailureClass.ACCELERATOR_FAULT: Exit.INFRASTRUCTURE,
-    **{FailureClass(exit.outcome): exit for exit in Exit if FailureClass.of(exit.outcome)},
+    **{failure: code for code in Exit if (failure := FailureClass.of(code.outcome))},
 }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from trainingrun.contract.labels import FIELD_MANAGER
 from trainingrun.kube.answers import Body, changes_of, json_of
 from trainingrun.kube.errors import ApiError, NotFound, error_of
-from trainingrun.kube.resources import PODS, TOKEN_REVIEWS, Resource
+from trainingrun.kube.resources import ACCESS_REVIEWS, PODS, TOKEN_REVIEWS, Resource
 from trainingrun.kube.transport import APPLY, MERGE, Request, Response, Transport
 
 # (verb, plural, HTTP status or 0)
@@ -210,13 +210,21 @@ class Api:
             self._judge("log", PODS, answer)
             yield (line.decode(errors="replace") async for line in lines)
 
+    async def may(self, verb: str, resource: Resource, namespace: str, subresource: str = "") -> bool:
+        """Whether the API server would let us do this."""
+        wanted = {"verb": verb, "group": resource.group, "resource": resource.plural, "namespace": namespace}
+        spec = {"resourceAttributes": {**wanted, "subresource": subresource}}
+        return bool((await self._review(ACCESS_REVIEWS, spec)).get("allowed"))
+
     async def review_token(self, token: str, audience: str) -> Body:
         """The status of a TokenReview: whether the token is valid for the audience, and whose it is."""
-        spec = {"token": token, "audiences": [audience]}
-        review = {"apiVersion": TOKEN_REVIEWS.api_version, "kind": TOKEN_REVIEWS.kind, "spec": spec}
+        return await self._review(TOKEN_REVIEWS, {"token": token, "audiences": [audience]})
+
+    async def _review(self, kind: Resource, spec: Mapping[str, Any]) -> Body:
+        review = {"apiVersion": kind.api_version, "kind": kind.kind, "spec": spec}
         # It stores nothing, so it is not a write: a replica that does not lead may ask too.
-        request = Request("POST", TOKEN_REVIEWS.path(), {}, review, timeout=10.0)
-        return dict((await self._send("create", TOKEN_REVIEWS, request)).get("status") or {})
+        request = Request("POST", kind.path(), {}, review, timeout=10.0)
+        return dict((await self._send("create", kind, request)).get("status") or {})
 
     async def close(self) -> None:
         """Close the connections."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from trainingrun.contract.progress_metrics import CURRENT_EPOCH
 from trainingrun.history.advice import main_cause
-from trainingrun.history.figures import count, duration, finite, short
+from trainingrun.history.figures import count, duration, finite, one_line, short
+from trainingrun.status.json_values import mapping_of, time_of
 from trainingrun.status_page.view import RunView
 
 OVERVIEW_COLUMNS = ("NAME", "STATE", "PODS", "PROGRESS", "STALL", "ATTEMPT", "AGE")
@@ -58,6 +61,28 @@ def top_row(view: RunView) -> tuple[str, ...]:
         _cause(view) or NONE,
         NONE if finite(view.rows_per_second) is None else short(view.rows_per_second),
         _percent(view.goodput_percent),
+    )
+
+
+def event_seen(event: Mapping[str, Any]) -> datetime | None:
+    """When an event of Kubernetes was last seen; events come in two forms."""
+    times = (
+        mapping_of(event.get("series")).get("lastObservedTime"),
+        event.get("lastTimestamp"),
+        event.get("eventTime"),
+    )
+    return next((found for value in times if (found := time_of(value)) is not None), None)
+
+
+def event_row(event: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
+    """An event of Kubernetes: its age, type, reason, object and message in one line."""
+    about = mapping_of(event.get("involvedObject"))
+    return (
+        age(event_seen(event), now),
+        one_line(str(event.get("type") or NONE)),
+        one_line(str(event.get("reason") or NONE)),
+        one_line(f"{about.get('kind', '')}/{about.get('name', '')}"),
+        one_line(str(event.get("message") or NONE)),
     )
 
 

@@ -20,12 +20,11 @@ from trainingrun.history.advice import main_cause, stall_advice
 from trainingrun.history.figures import count, duration, finite, metric, percent, plural, rate
 from trainingrun.status_page.advice import Caller, next_steps, reason_of, suspicion_words
 from trainingrun.status_page.attempts import AttemptsTable, last_words
-from trainingrun.status_page.view import ENDED_STATES, RunView
+from trainingrun.status_page.view import ENDED_STATES, RunView, state_colour
 
 _LABEL_WIDTH = 11
 _BAR_WIDTH = 30
 _PORT = 8265
-_STATE_STYLES = {"Complete": "bold green", "Running": "bold cyan", "Failed": "bold red", "Invalid": "bold red"}
 
 
 def status_page(view: RunView, now: datetime, caller: Caller) -> RenderableType:
@@ -54,9 +53,7 @@ def status_page(view: RunView, now: datetime, caller: Caller) -> RenderableType:
 
 def _title(view: RunView) -> Text:
     state = "Deleting" if view.deleting else view.state
-    return Text.assemble(
-        (f"{view.namespace}/{view.name}", "bold"), "  ", (state, _STATE_STYLES.get(state, "bold yellow"))
-    )
+    return Text.assemble((f"{view.namespace}/{view.name}", "bold"), "  ", (state, f"bold {state_colour(state)}"))
 
 
 def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, RenderableType]]:

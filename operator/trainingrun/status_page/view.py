@@ -12,6 +12,12 @@ from trainingrun.contract.records import Stall
 ENDED_STATES = frozenset({"Complete", "Failed", "Invalid"})
 # The states in which pods of the run exist or are being made.
 ACTIVE_STATES = frozenset({"Starting", "Running", "Restarting", "Suspending"})
+_COLOURS = {"Complete": "green", "Running": "cyan", "Failed": "red", "Invalid": "red"}
+
+
+def state_colour(state: str) -> str:
+    """The colour of a state on a terminal: yellow for what is on its way."""
+    return _COLOURS.get(state, "yellow")
 
 
 @dataclass(frozen=True)

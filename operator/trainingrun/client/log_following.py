@@ -7,12 +7,12 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from trainingrun.cli.cluster import Session
-from trainingrun.cli.log_lines import LinePrinter
-from trainingrun.cli.log_source import GROUPS, LogSource, NotYet, Unavailable
-from trainingrun.cli.outcome import outcome_of
-from trainingrun.cli.pod_log import sources_of
-from trainingrun.cli.problems import ClusterError
+from trainingrun.client.log_lines import LinePrinter
+from trainingrun.client.log_source import GROUPS, LogSource, NotYet, Unavailable
+from trainingrun.client.outcome import outcome_of
+from trainingrun.client.pod_log import sources_of
+from trainingrun.client.problems import ClusterError
+from trainingrun.client.session import Session
 from trainingrun.kube import NotFound, Transient, Unauthorized
 from trainingrun.kube.resources import TRAINING_RUNS
 from trainingrun.status_page import AttemptView, RunView, run_view_of

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from trainingrun.cli.cluster import Session
-from trainingrun.cli.log_source import NotYet, Unavailable
+from trainingrun.client.log_source import NotYet, Unavailable
+from trainingrun.client.session import Session
 from trainingrun.contract.labels import RAY_GROUP_KEY, RAY_HEAD_VALUE
 from trainingrun.kube import ApiError, Forbidden, NotFound, Resource, Transient
 from trainingrun.kube.errors import error_of

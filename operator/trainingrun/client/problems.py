@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import difflib
 
-import click
-
 from trainingrun.contract.exits import Exit
 from trainingrun.contract.labels import KIND
 
@@ -18,10 +16,8 @@ RUN_FAILED, RUN_SUSPENDED, CLUSTER_REFUSED, OUT_OF_TIME = 1, 3, 4, 124
 INVALID_FILE = int(Exit.INVALID_CONFIG)
 
 
-class ClusterError(click.ClickException):
-    """Shown as one line, without a traceback."""
-
-    exit_code = CLUSTER_REFUSED
+class ClusterError(Exception):
+    """The cluster could not be reached, or refused. The message is a sentence for the user."""
 
 
 def not_found(name: str, namespace: str, names: list[str], listing: str) -> ClusterError:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainingrun.cli.change import MANAGER
-from trainingrun.cli.cluster import Session
-from trainingrun.cli.cluster_errors import refused_change
-from trainingrun.cli.problems import ClusterError
+from trainingrun.client.change import MANAGER
+from trainingrun.client.problems import ClusterError
+from trainingrun.client.refusals import refused_change
+from trainingrun.client.session import Session
 from trainingrun.kube import Body, Conflict, Rejected, Resource
 from trainingrun.kube.resources import TRAINING_RUNS
 from trainingrun.spec.documents import OtherDocument

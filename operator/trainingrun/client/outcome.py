@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trainingrun.cli.problems import INVALID_FILE, OUT_OF_TIME, RUN_FAILED, RUN_SUSPENDED, ClusterError
+from trainingrun.client.problems import INVALID_FILE, OUT_OF_TIME, RUN_FAILED, RUN_SUSPENDED, ClusterError
 from trainingrun.contract.exits import exit_of
 from trainingrun.contract.failure_class import FailureClass
 
 if TYPE_CHECKING:
-    from trainingrun.cli.cluster import Session
+    from trainingrun.client.session import Session
     from trainingrun.status_page import RunView
 
 # (exit code, sentence)

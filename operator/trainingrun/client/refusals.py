@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from trainingrun.cli.problems import ClusterError
+from trainingrun.client.problems import ClusterError
 from trainingrun.contract.labels import GROUP, KIND
 from trainingrun.kube import ApiError, Conflict, Forbidden, NotFound, Rejected, Transient, Unauthorized
 

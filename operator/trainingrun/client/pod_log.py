@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainingrun.cli.cluster import Session
-from trainingrun.cli.driver_log import DriverLog
-from trainingrun.cli.log_source import DRIVER, GROUPS, LogSource, NotYet, Unavailable
+from trainingrun.client.driver_log import DriverLog
+from trainingrun.client.log_source import DRIVER, GROUPS, LogSource, NotYet, Unavailable
+from trainingrun.client.session import Session
 from trainingrun.contract.labels import ATTEMPT_KEY, RAY_GROUP_KEY
 from trainingrun.kube import Forbidden, NotFound, Rejected
 from trainingrun.kube.resources import PODS

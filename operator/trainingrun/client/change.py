@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainingrun.cli.problems import ClusterError
+from trainingrun.client.problems import ClusterError
 
 if TYPE_CHECKING:
-    from trainingrun.cli.cluster import Session
+    from trainingrun.client.session import Session
 
 # The field manager of what users change with this program.
 MANAGER = "trainingrun-cli"
