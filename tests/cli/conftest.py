@@ -49,11 +49,10 @@ def kubeconfig(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def cli(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command line; nothing that it waits for takes longer than a moment."""
-    from trainingrun.cli import delete
-    from trainingrun.client import log_following, session
+    from trainingrun.client import deletion, log_following, session
 
     monkeypatch.setattr(session, "_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(delete, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(deletion, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(log_following, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(log_following, "_LAST_LINES_SECONDS", 0.2)
 

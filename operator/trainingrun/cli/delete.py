@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from trainingrun.cli.options import Target, cluster_options, duration, name_argu
 
 if TYPE_CHECKING:
     from trainingrun.client.session import Session
-
-_POLL_SECONDS = 1.0
 
 
 @click.command("delete")
@@ -29,17 +28,24 @@ def command(target: Target, names: tuple[str, ...], waits: bool, timeout: float 
     The exit code is 124 when --timeout expires before everything is gone.
     """
     from trainingrun.cli.cluster import in_cluster
+    from trainingrun.client.deletion import delete_run, wait_until_gone
     from trainingrun.client.problems import OUT_OF_TIME
 
     if timeout is not None and not waits:
         raise click.UsageError("--timeout needs --wait: without it, the command does not wait.")
 
+    async def delete(session: Session, name: str) -> str:
+        uid = await delete_run(session, name)
+        click.echo(f"{name} deleted")
+        return uid
+
     async def work(session: Session) -> bool:
-        uids = {name: await _delete(session, name) for name in names}
+        uids = {name: await delete(session, name) for name in names}
         try:
             async with asyncio.timeout(timeout):
                 for name, uid in uids.items() if waits else ():
-                    await _wait_until_gone(session, name, uid)
+                    await wait_until_gone(session, uid, functools.partial(_tell, name))
+                    click.echo(f"{name}: all its objects are gone")
         except TimeoutError:
             return False
         return True
@@ -49,41 +55,5 @@ def command(target: Target, names: tuple[str, ...], waits: bool, timeout: float 
         sys.exit(OUT_OF_TIME)
 
 
-async def _delete(session: Session, name: str) -> str:
-    from trainingrun.kube import NotFound
-    from trainingrun.kube.resources import TRAINING_RUNS
-
-    body = await session.run(name)
-    uid = str(body["metadata"]["uid"])
-    try:
-        await session.api.delete(TRAINING_RUNS, session.namespace, name, uid=uid)
-    except NotFound:
-        pass  # Someone else was faster; the result is the same.
-    click.echo(f"{name} deleted")
-    return uid
-
-
-async def _wait_until_gone(session: Session, name: str, uid: str) -> None:
-    """Wait for everything with the run's label: it would block what comes next."""
-    is_told = False
-    while left := await _left(session, uid):
-        if not is_told:
-            is_told = True
-            click.echo(f"{name}: waiting for {', '.join(left[:5])}{' and more' if len(left) > 5 else ''}", err=True)
-        await asyncio.sleep(_POLL_SECONDS)
-    click.echo(f"{name}: all its objects are gone")
-
-
-async def _left(session: Session, uid: str) -> list[str]:
-    from trainingrun.kube import NotFound
-    from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS
-    from trainingrun.naming import run_selector
-
-    left = []
-    for resource in (RAY_JOBS, RAY_CLUSTERS, PODS):
-        try:
-            found = await session.api.list(resource, session.namespace, selector=run_selector(uid))
-        except NotFound:
-            continue  # KubeRay is not installed, so that there is nothing of it.
-        left += [f"{resource.kind} {body['metadata']['name']}" for body in found]
-    return left
+def _tell(name: str, left: list[str]) -> None:
+    click.echo(f"{name}: waiting for {', '.join(left[:5])}{' and more' if len(left) > 5 else ''}", err=True)

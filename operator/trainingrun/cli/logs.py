@@ -9,9 +9,7 @@ import click
 from trainingrun.cli.options import Target, cluster_options, name_argument, program_name
 
 if TYPE_CHECKING:
-    from trainingrun.client.log_following import Following
     from trainingrun.client.session import Session
-    from trainingrun.status_page import AttemptView, RunView
 
 # trainingrun.client.log_source.GROUPS, which help must not load.
 _GROUPS = ("driver", "head", "data", "trainer")
@@ -48,7 +46,9 @@ def command(
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.client.log_following import Following, follow_run
     from trainingrun.client.log_lines import LinePrinter
+    from trainingrun.client.log_reading import attempt_named, read_logs
     from trainingrun.client.outcome import outcome_of
+    from trainingrun.client.problems import NoLogs
     from trainingrun.status_page import run_view_of
 
     wanted = groups or _GROUPS
@@ -60,52 +60,9 @@ def command(
         if follow and outcome_of(view) is None:
             await follow_run(session, name, following)
         else:
-            await _print(session, view, following)
+            try:
+                await read_logs(session, view, attempt_named(view, attempt, session.caller), following)
+            except NoLogs as error:
+                raise click.ClickException(str(error)) from error
 
     in_cluster(target, program_name(), work)
-
-
-async def _print(session: Session, view: RunView, following: Following) -> None:
-    """Print what there is now, one source after the other."""
-    from contextlib import aclosing
-
-    from trainingrun.client.log_source import NotYet, Unavailable
-    from trainingrun.client.pod_log import sources_of
-    from trainingrun.kube import Transient
-
-    attempt = _attempt(view, following.attempt, session)
-    sources = await sources_of(session, view, attempt, following.groups)
-    is_read = False
-    for source in sources:
-        try:
-            async with aclosing(source.lines(follow=False, tail=following.tail)) as lines:
-                async for line in lines:
-                    following.printer.line(source.label, line)
-            is_read = True
-        except (NotYet, Unavailable, Transient) as error:
-            following.printer.note(source.label, str(error))
-    if not is_read:
-        raise click.ClickException(_nothing(view, attempt))
-
-
-def _attempt(view: RunView, index: int | None, session: Session) -> AttemptView:
-    from trainingrun.client.log_following import attempt_of
-    from trainingrun.client.problems import ClusterError
-
-    attempt = attempt_of(view, index)
-    if attempt is not None:
-        return attempt
-    if index is None:
-        raise ClusterError(
-            f"{view.name} has no attempt yet ({view.state}); {session.caller.command('status', view)} says why."
-        )
-    known = ", ".join(str(entry.index) for entry in view.attempts) or "none"
-    raise ClusterError(f"{view.name} has no attempt {index}; known attempts: {known}.")
-
-
-def _nothing(view: RunView, attempt: AttemptView) -> str:
-    words = f" Its last message: {attempt.message}" if attempt.message else ""
-    return (
-        f"Attempt {attempt.index} of {view.name} ({attempt.outcome}) has no logs that can be read now. Its pods may be "
-        f"gone.{words}"
-    )

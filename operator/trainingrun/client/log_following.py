@@ -7,7 +7,7 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from trainingrun.client.log_lines import LinePrinter
+from trainingrun.client.log_lines import LinePrinter, Printer
 from trainingrun.client.log_source import GROUPS, LogSource, NotYet, Unavailable
 from trainingrun.client.outcome import outcome_of
 from trainingrun.client.pod_log import sources_of
@@ -32,7 +32,7 @@ class Following:
     groups: tuple[str, ...] = GROUPS
     attempt: int | None = None
     tail: int | None = None
-    printer: LinePrinter = field(default_factory=LinePrinter)
+    printer: Printer = field(default_factory=LinePrinter)
 
 
 async def follow_run(session: Session, name: str, following: Following) -> int:

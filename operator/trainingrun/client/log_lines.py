@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import click
 
 from trainingrun.contract.records import parse_line
@@ -9,6 +11,16 @@ from trainingrun.display.sentences import sentence_of
 from trainingrun.history.figures import moment
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
+
+
+class Printer(Protocol):
+    """Where lines of several processes go."""
+
+    def line(self, label: str, text: str) -> None:
+        """Take a line of this source."""
+
+    def note(self, label: str, text: str) -> None:
+        """Take what is said about a source, beside its lines."""
 
 
 class LinePrinter:

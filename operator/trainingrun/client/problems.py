@@ -20,6 +20,18 @@ class ClusterError(Exception):
     """The cluster could not be reached, or refused. The message is a sentence for the user."""
 
 
+class NoLogs(ClusterError):
+    """There is nothing to read any more, or yet."""
+
+
+class RunFailed(Exception):
+    """A run did not complete. `code` is its exit code, by the table that all commands follow."""
+
+    def __init__(self, code: int, sentence: str):
+        self.code = int(code)
+        super().__init__(sentence)
+
+
 def not_found(name: str, namespace: str, names: list[str], listing: str) -> ClusterError:
     """There is no run of this name: suggest similar names, else the command that lists all."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)

@@ -5,7 +5,7 @@ It must do no I/O and raise nothing but InvalidSpec, whatever object it gets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -51,7 +51,7 @@ def parse(document: object) -> Run:
     try:
         run = Run.model_validate(plain)
     except ValidationError as error:
-        problems += _problems_of(error, already={problem.path for problem in problems})
+        problems += problems_of(error, already={problem.path for problem in problems})
     problems += _rules_between_parts(plain)
     if problems:
         raise InvalidSpec(problems)
@@ -74,18 +74,21 @@ def _refused(steps: Steps, found: str) -> Problem:
     return Problem(join_path(steps) or ROOT, found, allowed_words(steps))
 
 
-def _problems_of(error: ValidationError, already: set[str]) -> list[Problem]:
-    """The problems behind pydantic's errors, without those at paths that are reported already."""
+def problems_of(error: ValidationError, already: Collection[str] = (), place: Steps = ()) -> list[Problem]:
+    """The problems behind pydantic's errors, without those at paths that are reported already.
+
+    `place` is where in a document the part is that was validated.
+    """
     details = error.errors(include_url=False)
-    problems = [problem for detail in details[:MAX_PROBLEMS] for problem in _problems_behind(detail)]
+    problems = [problem for detail in details[:MAX_PROBLEMS] for problem in _problems_behind(detail, place)]
     more = len(details) - MAX_PROBLEMS
     if more > 0:
         problems.append(Problem(ROOT, f"{more} more problems", "none; fix the ones above first"))
     return [problem for problem in problems if problem.path not in already]
 
 
-def _problems_behind(detail: ErrorDetails) -> list[Problem]:
-    steps = tuple(step for step in detail["loc"] if step != KEY_STEP)
+def _problems_behind(detail: ErrorDetails, place: Steps) -> list[Problem]:
+    steps = (*place, *(step for step in detail["loc"] if step != KEY_STEP))
     path = join_path(steps) or ROOT
     if detail["type"] == BROKEN_RULES:
         return [
