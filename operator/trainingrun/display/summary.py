@@ -11,11 +11,16 @@ from trainingrun.history import History, history_of
 from trainingrun.history.advice import main_cause, next_step, stall_advice
 from trainingrun.history.figures import UNKNOWN, count, duration, one_line, percent, plural, rate, size
 
-_LABEL_WIDTH = 17
+LABEL_WIDTH = 17
 
 
 def summary_lines(records: Iterable[Record], report: Path | None = None) -> list[str]:
     """The summary, a line for each fact; empty without records. `report` is named where it is given."""
+    return [f"{label:<{LABEL_WIDTH}}{fact}" for label, fact in summary_facts(records, report)]
+
+
+def summary_facts(records: Iterable[Record], report: Path | None = None) -> list[tuple[str, str]]:
+    """What the summary says: labels, empty where a fact goes on, and facts."""
     history = history_of(records)
     if not history.attempts:
         return []
@@ -37,7 +42,7 @@ def summary_lines(records: Iterable[Record], report: Path | None = None) -> list
         ("next", next_step(history)),
         ("report", str(report) if report else None),
     ]
-    return [f"{label:<{_LABEL_WIDTH}}{fact}" for label, fact in facts if fact is not None]
+    return [(label, fact) for label, fact in facts if fact is not None]
 
 
 def _outcome(history: History) -> str:

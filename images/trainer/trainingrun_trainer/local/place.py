@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from trainingrun.history.figures import plural
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.local.kept import client
 from trainingrun_trainer.local.kept.client import Found
@@ -57,6 +58,8 @@ class Place:
         elif self._found is not None:
             yield self._found.address
         else:
+            count = self._size.data_nodes + self._size.trainer_nodes
+            self._say(f"starting Ray's {plural(count, 'node')}, one after the other")
             with virtual_cluster(self._size) as address:
                 yield address
 
