@@ -79,17 +79,14 @@ class Api:
     async def resource_of(self, api_version: str, kind: str) -> Resource | None:
         """Where the API server keeps objects of this kind, as it says itself; None if it does not know the kind."""
         group, _, version = api_version.rpartition("/")
-        if not version:
-            return None
         kinds = Resource(group, version, "", kind)
         try:
-            body = await self._send("get", kinds, Request("GET", kinds.root))
+            listed = (await self._send("get", kinds, Request("GET", kinds.root))).get("resources") or ()
         except NotFound:
             return None
-        for entry in body.get("resources") or ():
-            if entry["kind"] == kind and "/" not in entry["name"]:
-                return Resource(group, version, entry["name"], kind, bool(entry["namespaced"]))
-        return None
+        known = (entry for entry in listed if entry["kind"] == kind and "/" not in entry["name"])
+        found = next(known, None)
+        return found and Resource(group, version, found["name"], kind, bool(found["namespaced"]))
 
     async def create(
         self, resource: Resource, namespace: str | None, body: Mapping[str, Any], *, seconds: float = 30.0

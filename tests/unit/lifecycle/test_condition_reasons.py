@@ -32,6 +32,10 @@ from trainingrun.status.conditions import Reason
 
 FAILED = entry(0, "Failed", failureClass="Infrastructure", counted=True, retryTime=text_of(at(40)))
 SCHEDULER = "0/7 nodes are available: 7 Insufficient nvidia.com/gpu. preemption: not eligible."
+# As the scheduler writes it.
+NO_CLAIM = pod(
+    "trainer", name="t", ready=False, unschedulable='0/3 nodes: persistentvolumeclaim "x" not found. not found'
+)
 WAITING_FOR_NODE = pod("trainer", name="t", ready=False, unschedulable=SCHEDULER)
 WAITING_FOR_IMAGE = pod("head", name="h", ready=False, waiting=waits("ImagePullBackOff", "connection refused"))
 CRASHING = pod(
@@ -66,6 +70,13 @@ CASES: list[tuple[str, RunObject, Observed, str, tuple[str, str, str]]] = [
     ("Admitted", a_run(suspend=True), NOTHING, "suspended", ("False", "Suspended", "set it to false to continue")),
     ("PodsReady", a_run(), seen("Running"), "all pods", ("True", "AllPodsReady", "The head and all workers")),
     ("PodsReady", a_run(), starting(), "no pod yet", ("False", "PodsStarting", "0 of 3 pods are ready.")),
+    (
+        "PodsReady",
+        a_run(),
+        starting(NO_CLAIM),
+        "no claim",
+        ("False", "Unschedulable", 'Pod t: 0/3 nodes: persistentvolumeclaim "x" not found.'),
+    ),
     ("PodsReady", a_run(), starting(WAITING_FOR_NODE), "no node", ("False", "Unschedulable", f"Pod t: {SCHEDULER}")),
     (
         "PodsReady",
