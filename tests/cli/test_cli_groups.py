@@ -38,6 +38,18 @@ def test_help_has_every_command_in_a_group_and_imports_none() -> None:
     assert {path.stem for path in (ROOT / "operator/trainingrun/cli").glob("*.py")} >= set(COMMANDS)
 
 
+def test_a_list_loads_neither_models_nor_pages(kubeconfig: Path, double: ApiDouble) -> None:
+    code = (
+        "import sys; from trainingrun.cli import main\n"
+        "main(['get', '-o', 'wide'], standalone_mode=False)\n"
+        "print({'pydantic', 'rich', 'jinja2', 'kopf'} & set(sys.modules))"
+    )
+    double.put("trainingruns", run("mnist"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[1].startswith("mnist   Running")
+    assert done.stdout.endswith("\nset()\n")
+
+
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [

@@ -65,7 +65,8 @@ def show_page(console: Console, body: Body, caller: Caller) -> None:
 
 
 def _page(body: Body, caller: Caller) -> RenderableType:
-    from trainingrun.status_page import run_view_of, status_page
+    from trainingrun.status_page import run_view_of
+    from trainingrun.status_page.page import status_page
 
     return status_page(run_view_of(body), datetime.now(UTC), caller)
 

@@ -7,12 +7,14 @@ lines, so a record must hold only plain values. Readers must ignore kinds and fi
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import TypeAdapter
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 LOG_DIRECTORY = "progress"
 
@@ -207,7 +209,12 @@ KINDS: dict[str, type[Record]] = {
 }
 
 
-_READERS: dict[str, TypeAdapter[Record]] = {name: TypeAdapter(kind) for name, kind in KINDS.items()}
+@functools.cache
+def _readers() -> dict[str, TypeAdapter[Record]]:
+    # Only where records are read: it takes longer than all else that most commands do.
+    from pydantic import TypeAdapter
+
+    return {name: TypeAdapter(kind) for name, kind in KINDS.items()}
 
 
 def parse_line(line: str) -> Record | None:
@@ -218,6 +225,6 @@ def parse_line(line: str) -> Record | None:
     """
     try:
         values = json.loads(line)
-        return _READERS[values.pop("kind")].validate_python(values)
+        return _readers()[values.pop("kind")].validate_python(values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

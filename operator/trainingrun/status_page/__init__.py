@@ -1,4 +1,4 @@
-"""A run's page for a user: from the JSON of a TrainingRun to text, rows and a page.
+"""A run's page for a user: from the JSON of a TrainingRun to text, rows and, in `page`, a page.
 
 Pure: no clock, no files, no API server. It must not decide anything about the run; it says what status says.
 """
@@ -12,7 +12,6 @@ from trainingrun.status_page.overview import (
     top_figures,
     top_row,
 )
-from trainingrun.status_page.page import status_page
 from trainingrun.status_page.reading import run_view_of
 from trainingrun.status_page.view import AttemptView, ConditionView, RunView
 
@@ -26,7 +25,6 @@ __all__ = [
     "RunView",
     "overview_row",
     "run_view_of",
-    "status_page",
     "top_figures",
     "top_row",
 ]

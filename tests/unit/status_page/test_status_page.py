@@ -20,7 +20,8 @@ from status_page_runs import CHECKPOINT, NOW, STATES, attempt, condition, run, r
 
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.status.fields import State
-from trainingrun.status_page import Caller, run_view_of, status_page
+from trainingrun.status_page import Caller, run_view_of
+from trainingrun.status_page.page import status_page
 
 PAGES = Path(__file__).parent / "pages"
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from status_page_runs import NOW, run, running
 
-from trainingrun.status_page import Caller, overview_row, run_view_of, status_page, top_row
+from trainingrun.status_page import Caller, overview_row, run_view_of, top_row
+from trainingrun.status_page.page import status_page
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
