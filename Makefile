@@ -113,8 +113,9 @@ league: setup ## Compare loaders: speed, memory, and rows lost and repeated when
 lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
+	# The image's programs talk to no API server.
 	$(LOCK) pyproject.toml --extra trainer --extra webdataset --extra gcs --extra azure --extra huggingface \
-	  -o requirements/trainer.txt
+	  --no-emit-package kubernetes -o requirements/trainer.txt
 	$(LOCK) pyproject.toml --extra trainer --extra demo --group install -o requirements/demo.txt
 	$(LOCK) pyproject.toml --extra operator --extra trainer --extra webdataset --extra demo --group dev \
 	  -o requirements/dev.txt

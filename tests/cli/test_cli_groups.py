@@ -42,7 +42,7 @@ def test_a_list_loads_neither_models_nor_pages(kubeconfig: Path, double: ApiDoub
     code = (
         "import sys; from trainingrun.cli import main\n"
         "main(['get', '-o', 'wide'], standalone_mode=False)\n"
-        "print({'pydantic', 'rich', 'jinja2', 'kopf'} & set(sys.modules))"
+        "print({'trainingrun.spec.run', 'rich', 'jinja2', 'kopf'} & set(sys.modules))"
     )
     double.put("trainingruns", run("mnist"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -110,7 +110,7 @@ def test_commands_need_nothing_that_the_package_does_not_bring(kubeconfig: Path,
 
 def test_what_the_package_brings_is_there_for_every_system() -> None:
     assert [requirement for requirement in base().values() if requirement.marker is not None] == []
-    assert not {"kubernetes", "kopf", "ray", "torch", "pyarrow"} & with_what_they_need(set(base()))
+    assert not {"kopf", "ray", "torch", "pyarrow"} & with_what_they_need(set(base()))
 
 
 @pytest.mark.extended

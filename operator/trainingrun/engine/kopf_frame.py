@@ -14,8 +14,8 @@ from typing import Any
 
 import aiohttp
 import kopf
-
-from trainingrun.kube import Configuration
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 
 # Only peering, which is off, would use it.
 _IDENTITY = "trainingrun"
@@ -79,15 +79,15 @@ def _session(configuration: Configuration) -> aiohttp.ClientSession:
     """A session that authenticates each request with the newest token: tokens are rotated."""
 
     async def authenticated(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        authorization = await configuration.credentials.header()
-        if authorization:
-            request.headers["Authorization"] = authorization
+        token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            request.headers["Authorization"] = token
         if configuration.tls_server_name:
             request.server_hostname = configuration.tls_server_name
         return await send(request)
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=configuration.tls or True),
+        connector=aiohttp.TCPConnector(ssl=RESTClientObject(configuration).ssl_context),
         middlewares=(authenticated,),
         proxy=configuration.proxy,
         headers={"User-Agent": "trainingrun"},

@@ -1,11 +1,11 @@
-"""The only way to the API server: requests as raw JSON, typed errors, credentials as kubectl takes them.
+"""The only way to the API server: requests as raw JSON, typed errors, credentials from `kubernetes.aio`.
 
 Used by the operator's engine and by the command line. It must know nothing of runs and attempts.
 """
 
 from trainingrun.kube.answers import Body
 from trainingrun.kube.api import Api, Page
-from trainingrun.kube.configuration import Configuration, context_namespace, load_configuration, own_namespace
+from trainingrun.kube.configuration import NoCluster, context_namespace, load_configuration, own_namespace
 from trainingrun.kube.errors import (
     AlreadyExists,
     ApiError,
@@ -17,7 +17,6 @@ from trainingrun.kube.errors import (
     Transient,
     Unauthorized,
 )
-from trainingrun.kube.kubeconfig import NoCluster
 from trainingrun.kube.resources import Resource
 from trainingrun.kube.transport import KubernetesTransport
 
@@ -26,7 +25,6 @@ __all__ = [
     "Api",
     "ApiError",
     "Body",
-    "Configuration",
     "Conflict",
     "Expired",
     "Forbidden",

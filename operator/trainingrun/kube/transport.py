@@ -1,12 +1,12 @@
 """Carries requests to the API server: the one place that sends bytes.
 
-Bodies are raw JSON on the way in and on the way out: the models of a full client would cost several times more than the
-requests. It must not judge answers, and it never retries.
+Connections, TLS and credentials are `kubernetes.aio`'s. Bodies are raw JSON on the way in and on the way out,
+because validating each of them with the client's models costs several times more than the request. It must not
+judge answers, and it never retries.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -14,10 +14,9 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
-from yarl import URL
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 
-from trainingrun.kube.configuration import Configuration
-from trainingrun.kube.credentials import NoCredentials
 from trainingrun.kube.errors import Transient
 from trainingrun.kube.yaml_text import as_yaml
 
@@ -71,7 +70,7 @@ class KubernetesTransport:
 
     def __init__(self, configuration: Configuration):
         self._configuration = configuration
-        self._opened: aiohttp.ClientSession | None = None
+        self._rest: Any = RESTClientObject(configuration)
 
     async def send(self, request: Request) -> Response:
         """Send the request and read the whole answer."""
@@ -87,50 +86,30 @@ class KubernetesTransport:
             with _as_transient(request):
                 answer = await self._open(request)
                 body = await answer.read() if answer.status >= 400 else b""
-            yield Response(answer.status, answer.headers, body), _lines(request, answer)
+            yield Response(answer.status, answer.headers, body), _lines(request, answer.response)
         finally:
             if answer is not None:
-                answer.close()
+                answer.response.close()
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._opened is not None:
-            await self._opened.close()
+        await self._rest.close()
 
-    async def _open(self, request: Request) -> aiohttp.ClientResponse:
-        headers = {**_HEADERS, "Content-Type": request.content_type, **request.headers}
-        authorization = await self._configuration.credentials.header()
-        if authorization:
-            headers["Authorization"] = authorization
-        return await self._session.request(
-            request.method,
-            URL(self._configuration.host + request.path + _query(request), encoded=True),
-            headers=headers,
-            data=_data(request),
-            timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=10.0, sock_read=request.silence),
-            server_hostname=self._configuration.tls_server_name,
-            proxy=self._configuration.proxy,
-            allow_redirects=False,
-        )
-
-    @property
-    def _session(self) -> aiohttp.ClientSession:
-        # It belongs to the event loop that runs when it is made.
-        if self._opened is None:
-            # Each watch holds a connection, and there are four for each namespace that is served by itself.
-            connector = aiohttp.TCPConnector(limit=0, ssl=self._configuration.tls or True)
-            self._opened = aiohttp.ClientSession(connector=connector, trust_env=False, read_bufsize=2**21)
-        return self._opened
-
-
-def _query(request: Request) -> str:
-    return f"?{urlencode(request.query)}" if request.query else ""
-
-
-def _data(request: Request) -> bytes | None:
-    if request.body is None:
-        return None
-    return as_yaml(request.body) if request.content_type == APPLY else json.dumps(request.body).encode()
+    async def _open(self, request: Request) -> Any:
+        url = self._configuration.host + request.path
+        if request.query:
+            url += "?" + urlencode(request.query)
+        body: Any = request.body
+        content_type = request.content_type
+        if content_type == APPLY:
+            # The client writes JSON unless the type has a parameter.
+            body, content_type = as_yaml(body), f"{APPLY}; charset=utf-8"
+        headers = {**_HEADERS, "Content-Type": content_type, **request.headers}
+        token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            headers["Authorization"] = token
+        limit = aiohttp.ClientTimeout(total=request.timeout, sock_connect=10.0, sock_read=request.silence)
+        return await self._rest.request(request.method, url, headers=headers, body=body, _request_timeout=limit)
 
 
 async def _lines(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -153,7 +132,7 @@ async def _lines(request: Request, response: aiohttp.ClientResponse) -> AsyncIte
 def _as_transient(request: Request) -> Iterator[None]:
     try:
         yield
-    except (aiohttp.ClientError, TimeoutError, OSError, NoCredentials) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Transient(f"{request.method} {request.path}: {_words(error)}") from error
 
 

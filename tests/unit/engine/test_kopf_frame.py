@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from kubernetes.aio.client.configuration import Configuration
 
 from trainingrun.engine.kopf_frame import run_framed
-from trainingrun.kube import Configuration
 
 pytestmark = pytest.mark.usefixtures("own_logging")
 

@@ -29,7 +29,9 @@ def proxy(kubeconfig: Path, **cluster: str) -> str | None:
         "users": [{"name": "ann", "user": {"token": "of-ann"}}],
     }
     kubeconfig.write_text(yaml.safe_dump(document))
-    return asyncio.run(load_configuration(str(kubeconfig))).proxy
+    configuration = asyncio.run(load_configuration(str(kubeconfig)))
+    assert configuration.client_session_kwargs == {"trust_env": False}
+    return configuration.proxy
 
 
 def test_without_a_proxy_there_is_none(kubeconfig: Path) -> None:
