@@ -8,6 +8,9 @@ from raw_client import Object
 from run_documents import document, gpus, recipe
 
 _CLAIM = {"claimName": "c", "mountPath": "/m"}
+_DIGEST = "0a" * 32
+_ON_A_CLAIM = {"uri": "/mnt/code.tar.gz", "sha256": _DIGEST}
+_CLAIM_BESIDE = {"persistentVolumeClaim": _CLAIM}
 _ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
 _ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
 _STEP = {"function": "a:b", "kind": "Batch"}
@@ -117,6 +120,9 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe", "at most one of `metric`", document(recipe=_MEASURED_TWICE)),
     ("spec.recipe.metric", "must not be `loss`", document(recipe=recipe(metric={"function": "a:loss"}))),
     ("spec.recipe.earlyStopping.metric", "needs `dataset.validation`", document(recipe=_STOPPED_BY_VALIDATION)),
+    ("spec.code", "exactly one of `uri` and `configMapKeyRef`", document(code={"sha256": _DIGEST})),
+    ("spec.code.uri", "must lie below the `mountPath`", document(code=_ON_A_CLAIM)),
+    ("spec.code.uri", "must lie below the `mountPath`", document(code=_ON_A_CLAIM, storage=_CLAIM_BESIDE)),
     ("spec.storage", "exactly one of `uri`", document(storage={})),
     ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),
     ("spec.failurePolicy.rules[0]", "one of `onClasses`", document(failurePolicy={"rules": [{"action": "Fail"}]})),
@@ -203,6 +209,8 @@ CHANGES: list[tuple[str, Any]] = [
     ("imagePullPolicy", "Always"),
     ("imagePullPolicy", None),
     ("imagePullSecrets", []),
+    ("code", None),
+    ("code", {"sha256": "1b" * 32}),
     ("env", None),
     ("env", [{"name": "LOG_LEVEL", "value": "debug"}]),
     ("recipe", {"epochs": 21}),
@@ -235,6 +243,7 @@ ADDITIONS: list[tuple[str, Any]] = [
     ("imagePullPolicy", "Always"),
     ("imagePullSecrets", [{"name": "registry"}]),
     ("activeDeadlineSeconds", 60),
+    ("code", {"uri": "s3://b/code.tar.gz", "sha256": _DIGEST}),
     ("head", {"resources": {"limits": {"cpu": 4}}}),
     ("podTemplatePatches", [{"target": "Head", "spec": {}}]),
     ("serviceAccountName", "training"),

@@ -30,6 +30,7 @@ KINDS = {
     "deployments": ("/apis/apps/v1", "Deployment"),
     "storageclasses": ("/apis/storage.k8s.io/v1", "StorageClass"),
     "localqueues": ("/apis/kueue.x-k8s.io/v1beta2", "LocalQueue"),
+    "configmaps": ("/api/v1", "ConfigMap"),
 }
 
 

@@ -67,9 +67,13 @@ storages = st.fixed_dictionaries(
         "checkpoints": st.just({"numToKeep": 5, "everySteps": 100}),
     },
 )
+codes = st.sampled_from(
+    [{"uri": "s3://bucket/code.tar.gz"}, {"configMapKeyRef": {"name": "digits-code", "key": "code.tar.gz"}}]
+).map(lambda place: {**place, "sha256": "0a" * 32})
 specs = st.fixed_dictionaries(
     {"image": st.sampled_from(["trainer", "registry.example:5000/a/b@sha256:0"]), "storage": storages},
     optional={
+        "code": codes,
         "env": environments,
         "trainer": st.fixed_dictionaries(
             {"resourcesPerNode": resources},

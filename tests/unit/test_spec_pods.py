@@ -30,7 +30,14 @@ def limited(limits: dict[str, object], **fields: object) -> dict[str, Any]:
     "path",
     [
         *("/", "/tmp", "/tmp/", "/tmp/ray", "/tmp/ray/x", "/dev", "/dev/shm", "/proc/1", "/sys", "/etc", "/bin"),
-        *("/etc/trainingrun", "/etc/trainingrun/x", "/usr", "/usr/local/lib", "/var/run/secrets/x"),
+        *(
+            "/etc/trainingrun",
+            "/etc/trainingrun/x",
+            "/opt/trainingrun/code",
+            "/usr",
+            "/usr/local/lib",
+            "/var/run/secrets/x",
+        ),
         *("/mnt/../tmp", "/mnt/.", "//tmp", "/mnt//x"),
     ],
 )

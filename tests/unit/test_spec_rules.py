@@ -27,6 +27,8 @@ def resources(**amounts: object) -> dict[str, object]:
     return step(kind="Class", resources=amounts)
 
 
+DIGEST = "0a" * 32
+CLAIM = {"persistentVolumeClaim": {"claimName": "c", "mountPath": "/m"}}
 RULES = [
     (of_dataset(cache={}), {"spec.recipe.dataset.cache.path": "no path with mode ReadWrite"}),
     (of_dataset(cache={"mode": "ReadOnly"}), {"spec.recipe.dataset.cache.path": "no path with mode ReadOnly"}),
@@ -42,6 +44,16 @@ RULES = [
         {"storage": {"uri": "s3://b/x", "persistentVolumeClaim": {"claimName": "c", "mountPath": "/m"}}},
         {"spec.storage": "both of uri and persistentVolumeClaim"},
     ),
+    ({"code": {"sha256": DIGEST}}, {"spec.code": "neither of uri and configMapKeyRef"}),
+    (
+        {"code": {"uri": "s3://b/c", "configMapKeyRef": {"name": "c", "key": "k"}, "sha256": DIGEST}},
+        {"spec.code": "both of uri and configMapKeyRef"},
+    ),
+    ({"code": {"uri": "s3://b/c"}}, {"spec.code.sha256": "nothing"}),
+    ({"code": {"uri": "code.tar.gz", "sha256": DIGEST}}, {"spec.code.uri": '"code.tar.gz"'}),
+    ({"code": {"uri": "s3://b/c", "sha256": "A" * 64}}, {"spec.code.sha256": f'"{"A" * 60}…"'}),
+    ({"code": {"uri": "/m/c", "sha256": DIGEST}}, {"spec.code.uri": "/m/c"}),
+    ({"code": {"uri": "/mnt/c", "sha256": DIGEST}, "storage": CLAIM}, {"spec.code.uri": "/mnt/c"}),
     ({"trainer": {"numNodes": 3}}, {"spec.recipe.globalBatchSize": "512"}),
     (
         {"trainer": {"resourcesPerNode": gpus(2)}, "recipe": recipe(gradientAccumulationSteps=3)},
@@ -205,6 +217,8 @@ def test_a_broken_rule_between_fields_is_a_problem(fields, expected):
 
 
 def test_rules_that_just_hold_are_no_problem():
+    parse(document(code={"uri": "/m/c", "sha256": DIGEST}, storage=CLAIM))
+    parse(document(code={"uri": "s3://b/c", "sha256": DIGEST}, storage=CLAIM))
     parse(
         document(
             trainer={"numNodes": 2, "resourcesPerNode": gpus(4)},

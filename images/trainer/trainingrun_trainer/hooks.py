@@ -134,8 +134,8 @@ def _find(path: str, reference: str, expected: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise InvalidConfiguration(
-                f'{path}: there is no module "{error.name}" (from "{reference}"); put it into the image, '
-                f"or next to the run's file for a local run; {expected}"
+                f'{path}: there is no module "{error.name}" (from "{reference}"); put it into the image '
+                f"or into spec.code (--code DIR), or next to the run's file for a local run; {expected}"
             ) from None
         raise InvalidConfiguration(_import_failed(path, module_name, error)) from error
     except (Exception, SystemExit) as error:  # a user's module may raise anything, or be a script that exits

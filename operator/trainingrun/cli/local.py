@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from trainingrun.cli.options import file_option
+from trainingrun.cli.options import LOCAL_CODE, code_option, file_option
 from trainingrun.cli.trainer_program import become, become_module
 
 _KEEP_MINUTES = 30
@@ -48,6 +48,7 @@ def _stop() -> NoReturn:
 
 @click.command("local")
 @file_option
+@code_option(LOCAL_CODE)
 @click.option(
     "--trainers", type=click.IntRange(1, 1024), help="Training processes; default: as many as fit on this machine."
 )
@@ -90,6 +91,7 @@ def _stop() -> NoReturn:
 )
 def command(
     file: Path,
+    code: Path | None,
     trainers: int | None,
     data_cpus: int | None,
     volume: Path | None,
@@ -106,6 +108,7 @@ def command(
     when the file cannot work, 13 when training failed, 14 when this machine or the storage did, even when tried again.
     """
     options = {
+        "--code": code,
         "--trainers": trainers,
         "--data-cpus": data_cpus,
         "--volume": volume,

@@ -151,6 +151,15 @@ def _the_only(files: tuple[Path, ...]) -> Path:
     return files[0]
 
 
+def code_option(words: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add `--code DIR`; `words` say what becomes of the folder."""
+    return click.option("--code", type=click.Path(path_type=Path), metavar="DIR", help=words)
+
+
+# Of the commands that run code here.
+LOCAL_CODE = "Folder with the run's code, as `trainingrun submit --code` takes it; default: the folder of the file."
+
+
 def output_option(words: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add `-o text|json`; `words` say what it prints."""
     choice = click.Choice(["text", "json"])

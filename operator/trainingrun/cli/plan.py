@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from trainingrun.cli.options import file_option, output_option
+from trainingrun.cli.options import LOCAL_CODE, code_option, file_option, output_option
 from trainingrun.cli.trainer_program import become
 
 
 @click.command("plan")
 @file_option
+@code_option(LOCAL_CODE)
 @click.option(
     "--sample", type=click.IntRange(1), default=512, show_default=True, help="Rows of the training data to measure."
 )
@@ -29,11 +30,19 @@ from trainingrun.cli.trainer_program import become
     help="Directory that stands in for the run's persistent volume, as for `trainingrun local`.",
 )
 @output_option("How to print the forecast.")
-def command(file: Path, sample: int, trainer_rate: float | None, volume: Path | None, output: str) -> None:
+def command(
+    file: Path, code: Path | None, sample: int, trainer_rate: float | None, volume: Path | None, output: str
+) -> None:
     """Measure some rows on this machine and forecast data nodes, stall, and time of an epoch.
 
     Starts no Ray and trains nothing that is kept. Ends with 0, or with 12 when the file cannot work, 13 when the run's
     own code failed, 14 when this machine or the storage did.
     """
-    options = {"--sample": sample, "--output": output, "--trainer-rate": trainer_rate, "--volume": volume}
+    options = {
+        "--code": code,
+        "--sample": sample,
+        "--output": output,
+        "--trainer-rate": trainer_rate,
+        "--volume": volume,
+    }
     become("local.plan_ahead", file, options, doing="measuring", needs="torch")

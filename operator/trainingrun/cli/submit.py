@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trainingrun.cli.options import Target, cluster_options, files_options, program_name
+from trainingrun.cli.options import Target, cluster_options, code_option, files_options, program_name
 from trainingrun.client.problems import INVALID_FILE
 
 if TYPE_CHECKING:
@@ -23,11 +24,18 @@ if TYPE_CHECKING:
     "--wait", "waits", is_flag=True, help="Return only when the run has ended; the exit code is that of `wait`."
 )
 @click.option("--follow", "follows", is_flag=True, help="Like --wait, and print its logs meanwhile.")
+@code_option("Folder with the code of the runs, which all their pods get: no image has to be built for it.")
 @click.option("--dry-run", is_flag=True, help="Let the API server check it, but change nothing.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that other tools own, such as kubectl.")
 @cluster_options()
 def command(
-    target: Target, paths: tuple[str, ...], waits: bool, follows: bool, dry_run: bool, force_conflicts: bool
+    target: Target,
+    paths: tuple[str, ...],
+    waits: bool,
+    follows: bool,
+    code: Path | None,
+    dry_run: bool,
+    force_conflicts: bool,
 ) -> None:
     """Create the runs in each FILE, after the same check as `validate`. If any is invalid, nothing is sent.
 
@@ -41,15 +49,19 @@ def command(
         found = f"{' and '.join(paths)} {'has' if len(paths) == 1 else 'have'} {len(reading.runs)}"
         raise click.UsageError(f"--wait and --follow need one run; {found}.")
     from trainingrun.cli.cluster import in_cluster
+    from trainingrun.cli.code import packed_code, with_code
     from trainingrun.client.submission import Submission
     from trainingrun.status_page import run_view_of
+
+    archive = packed_code(code) if code is not None else None
+    documents = [with_code(loaded.document, archive) for loaded in reading.runs]
 
     async def work(session: Session) -> int:
         submission = Submission(session, target.namespace, force=force_conflicts, dry_run=dry_run)
         for said in await submission.others(reading.others):
             click.echo(said)
-        for loaded in reading.runs:
-            applied = await submission.run(loaded.document)
+        for document in documents:
+            applied = await submission.run(document, archive)
             click.echo(f"{applied['metadata']['name']} submitted{' (dry run)' if dry_run else ''}")
         if waits or follows:
             return await _attend(replace(session, namespace=applied["metadata"]["namespace"]), applied, follows=follows)

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainingrun.archive import Archive
 from trainingrun.client.change import MANAGER
+from trainingrun.client.code import check_code, put_code
 from trainingrun.client.problems import ClusterError
 from trainingrun.client.refusals import refused_change
 from trainingrun.client.session import Session
@@ -30,10 +32,16 @@ class Submission:
     force: bool = False
     dry_run: bool = False
 
-    async def run(self, document: Mapping[str, Any]) -> Body:
-        """Apply a run without its status. The answer is the run as it is then."""
+    async def run(self, document: Mapping[str, Any], archive: Archive | None = None) -> Body:
+        """Apply a run without its status, and the archive that is its code. The answer is the run as it is then."""
         body = {key: document[key] for key in ("apiVersion", "kind", "spec")}
-        return await self._apply(TRAINING_RUNS, {**body, "metadata": document["metadata"]})
+        if archive is not None:
+            namespace = document["metadata"].get("namespace") or self.session.namespace
+            await check_code(self.session, document, namespace, archive)
+        applied = await self._apply(TRAINING_RUNS, {**body, "metadata": document["metadata"]})
+        if archive is not None and not self.dry_run:
+            await put_code(self.session, applied, archive)
+        return applied
 
     async def others(self, found: Iterable[OtherDocument]) -> list[str]:
         """Apply documents of other kinds, in their order. Says for each what was done.

@@ -68,3 +68,10 @@ PRELOADED_MODULES = {
         "trainingrun_trainer.train.worker",
     ),
 }
+
+# Of a run with spec.code: the container that unpacks it before Ray starts, where it finds the archive of a ConfigMap,
+# and where the code is then.
+CODE_CONTAINER = "code"
+CODE_MODULE = "trainingrun_trainer.fetch_code"
+CODE_ARCHIVE_DIRECTORY = "/opt/trainingrun/archive"
+CODE_DIRECTORY = "/opt/trainingrun/code"

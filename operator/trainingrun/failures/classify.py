@@ -68,6 +68,8 @@ RULES: tuple[Rule, ...] = (
         lambda seen: None if seen.has_trained else pods.first(pods.image_refused(seen.suspected), seen.pods),
         WORDS_OF_OTHERS,
     ),
+    # As with images: code that one attempt has trained with was good, and what is wrong with it since may be put right.
+    Rule("Live", lambda seen: None if seen.has_trained else pods.first(pods.code_unusable, seen.pods)),
     Rule("Live", lambda seen: pods.doubled_head(seen.pods), CONTRADICTION),
     Rule("Live", lambda seen: seen.silent, THE_CLOCK),
     # What an earlier look found of its end: the pods that showed it may be gone by now.

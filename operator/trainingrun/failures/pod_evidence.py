@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
+from trainingrun.contract.exits import Exit
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.contract.labels import RAY_DATA_VALUE, RAY_HEAD_VALUE, RAY_TRAINER_VALUE
-from trainingrun.contract.pods import HEAD_CONTAINER, WORKER_CONTAINER
+from trainingrun.contract.pods import CODE_CONTAINER, HEAD_CONTAINER, WORKER_CONTAINER
 from trainingrun.failures.failure import Failure
 from trainingrun.failures.last_words import joined
 from trainingrun.observed import Pod, Termination, Waiting
@@ -19,8 +20,8 @@ from trainingrun.spec.run import RunSpec
 
 # Others (KubeRay's init container, the autoscaler, sidecars of meshes and storage) may end without harm to training.
 _RAY_CONTAINERS = frozenset({HEAD_CONTAINER, WORKER_CONTAINER})
-# Those that have the run's image: Ray's, and those that KubeRay adds.
-_IMAGE_CONTAINERS = _RAY_CONTAINERS | {"wait-gcs-ready", "autoscaler"}
+# Those that have the run's image: Ray's, the one before it, and those that KubeRay adds.
+_IMAGE_CONTAINERS = _RAY_CONTAINERS | {CODE_CONTAINER, "wait-gcs-ready", "autoscaler"}
 # A cause lies at most so long before the end of an attempt: Ray notices a lost node within a minute. And a node's clock
 # may be a bit ahead of the head's, by which the end is told.
 _BEFORE, _AFTER = timedelta(minutes=5), timedelta(seconds=30)
@@ -124,6 +125,15 @@ def image_refused(suspected: Failure | None) -> Finder:
         return suspected
 
     return find
+
+
+def code_unusable(pod: Pod) -> Failure | None:
+    """The run's code is missing, not the one that its digest names, or none, as the program says that unpacks it."""
+    for end in pod.terminations:
+        if end.container == CODE_CONTAINER and end.exit_code == Exit.INVALID_CONFIG:
+            said = end.message.strip().rpartition("\n")[2]
+            return Failure(FailureClass.INVALID_CONFIG, joined(said)).at(pod)
+    return None
 
 
 def first(find: Finder, pods: Iterable[Pod]) -> Failure | None:

@@ -16,7 +16,7 @@ from trainingrun.lifecycle.waiting import pods_counted
 from trainingrun.observed import RunObject
 from trainingrun.spec.managing import UNREADABLE_STORAGE
 from trainingrun.status.conditions import Condition, ConditionType, condition
-from trainingrun.status.fields import DataStatus, Links, Outputs, State, Status
+from trainingrun.status.fields import DataStatus, Links, Outputs, Provenance, State, Status
 from trainingrun.status.recorded import Recorded
 from trainingrun.status.trainer_report import folder_uri
 
@@ -64,6 +64,7 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
         pods=str(count) if count is not None else None,
         usage=usage_at(recorded.usage, activity_of(state), view.now),
         outputs=_outputs(view, attempt_list),
+        provenance=Provenance(code_digest=f"sha256:{view.spec.code.sha256}") if view.spec.code else None,
         data_status=DataStatus(ready_nodes=count.ready_data if count is not None else 0),
         links=_links(view, attempt_list),
     )

@@ -5,18 +5,16 @@ The author's fields are merged as data, never as text, and are those that `train
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
-from trainingrun.contract import pods as contract_pods
 from trainingrun.contract.labels import API_VERSION, ELASTIC_KEY, KIND, KUEUE_KEYS, QUEUE_KEY, RAY_API_VERSION
 from trainingrun.naming import object_labels, ray_job_name
 from trainingrun.observed import RunObject
 from trainingrun.render.cluster import cluster_of
+from trainingrun.render.code import entrypoint
 from trainingrun.render.pod_environment import RenderSettings
 from trainingrun.render.pods import RenderedAttempt
 from trainingrun.render.template_engine import rendered
-from trainingrun.spec.groups import Trainer
 from trainingrun.spec.patches import PodTemplatePatch
 
 Manifest = dict[str, Any]
@@ -30,7 +28,7 @@ def ray_job(run: RunObject, attempt: int, settings: RenderSettings) -> Manifest:
         "rayjob.yaml.j2",
         {
             **_common_values(rendering),
-            "entrypoint": _entrypoint(spec.trainer),
+            "entrypoint": entrypoint(spec.trainer, spec.code),
             "cluster_ttl_seconds": _cluster_ttl_seconds(rendering),
             "start_deadline_seconds": spec.start_deadline_seconds,
         },
@@ -68,11 +66,6 @@ def _common_values(attempt: RenderedAttempt) -> dict[str, Any]:
         },
         "cluster": cluster,
     }
-
-
-def _entrypoint(trainer: Trainer) -> str:
-    """The command, for the shell that Ray gives it to."""
-    return shlex.join([*trainer.command, *trainer.args]) if trainer.command else contract_pods.ENTRYPOINT
 
 
 def _cluster_ttl_seconds(attempt: RenderedAttempt) -> int:

@@ -14,6 +14,7 @@ from trainingrun.naming import object_labels
 from trainingrun.observed import RunObject
 from trainingrun.render import pod_environment
 from trainingrun.render.authors import authors_parts
+from trainingrun.render.code import CodeParts, code_parts, share_of
 from trainingrun.render.pod_environment import RenderSettings, configuration
 from trainingrun.spec import Run
 from trainingrun.spec.environment import EnvironmentVariable
@@ -49,6 +50,12 @@ class CommonParts:
     progress_audience: str
     has_progress_ca: bool
     prestarts: bool
+    code: CodeParts | None
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the run brings code of its own."""
+        return self.code is not None
 
     @property
     def has_pull_policy(self) -> bool:
@@ -73,7 +80,7 @@ class CommonParts:
 
 @dataclass(frozen=True)
 class PodTemplate:
-    """What the pods of one group have in addition."""
+    """What the pods of one group have in addition. `unpacking` is what the container for code may use."""
 
     container: str
     labels: dict[str, str]
@@ -84,6 +91,7 @@ class PodTemplate:
     affinity: dict[str, Any] | None
     limits: dict[str, str]
     requests: dict[str, str]
+    unpacking: dict[str, dict[str, str]]
     is_head: bool
     has_autoscaler: bool
     reports_progress: bool
@@ -108,6 +116,7 @@ def common_parts(attempt: RenderedAttempt) -> CommonParts:
         progress_audience=settings.progress_audience,
         has_progress_ca=settings.progress_ca is not None,
         prestarts=not spec.trainer.command,
+        code=code_parts(spec.code) if spec.code else None,
     )
 
 
@@ -172,6 +181,8 @@ def _pod(
     is_head = group == RAY_HEAD_VALUE
     limits = {name: str(amount) for name, amount in resources.limits.items()}
     given = authors_parts(attempt.owner, attempt.run.spec, group)
+    # What the author does not reserve is reserved whole: memory that is only a limit gets pods killed.
+    requests = {**limits, **{name: str(amount) for name, amount in resources.requests.items()}}
     return PodTemplate(
         container=contract_pods.HEAD_CONTAINER if is_head else contract_pods.WORKER_CONTAINER,
         labels={**given.labels, **object_labels(attempt.owner, attempt.number), RAY_GROUP_KEY: group},
@@ -189,8 +200,8 @@ def _pod(
         mounts=given.mounts,
         affinity=given.affinity,
         limits=limits,
-        # What the author does not reserve is reserved whole: memory that is only a limit gets pods killed.
-        requests={**limits, **{name: str(amount) for name, amount in resources.requests.items()}},
+        requests=requests,
+        unpacking={"limits": share_of(limits), "requests": share_of(requests)},
         is_head=is_head,
         has_autoscaler=has_autoscaler,
         reports_progress=attempt.settings.progress_url is not None and group != RAY_DATA_VALUE,

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from trainingrun.errors import InvalidSpec, Problem
+from trainingrun.spec.code import Code
 from trainingrun.spec.groups import Data, Trainer
 from trainingrun.spec.model import BROKEN_RULES, Model
 from trainingrun.spec.patches import PodTemplatePatch, PodTemplatePatches
@@ -111,7 +112,8 @@ def _rules_between_parts(plain: Any) -> list[Problem]:
     trainer = _part(Trainer, spec.get("trainer") or {})
     data = _part(Data, spec.get("data") or {})
     storage = _part(Storage, spec.get("storage"))
-    problems = list(broken_rules(recipe, trainer, data, storage))
+    code = _part(Code, spec.get("code"))
+    problems = list(broken_rules(recipe, trainer, data, storage, code))
     problems += _rules_of_pods(spec, (recipe, trainer, data, storage))
     raw_trainer = spec.get("trainer")
     command = raw_trainer.get("command") if isinstance(raw_trainer, dict) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainingrun.errors import Problem
+from trainingrun.spec.code import Code
 from trainingrun.spec.groups import Data, Trainer
 from trainingrun.spec.paths import join_path
 from trainingrun.spec.quantity import Quantity
@@ -16,7 +17,11 @@ from trainingrun.spec.storage import VALIDATION_PREFIX, Storage
 
 
 def broken_rules(
-    recipe: Recipe | None, trainer: Trainer | None, data: Data | None, storage: Storage | None
+    recipe: Recipe | None,
+    trainer: Trainer | None,
+    data: Data | None,
+    storage: Storage | None,
+    code: Code | None,
 ) -> Iterator[Problem]:
     """Every rule that the given parts break. A part that is None is not checked."""
     if recipe and trainer:
@@ -30,6 +35,8 @@ def broken_rules(
         yield from _best_metric(recipe, storage)
     if recipe:
         yield from _early_stopping(recipe)
+    if code and storage:
+        yield from _code_on_claim(code, storage)
 
 
 def one_entrypoint(has_recipe: bool, has_command: bool) -> Iterator[Problem]:
@@ -114,3 +121,13 @@ def _early_stopping(recipe: Recipe) -> Iterator[Problem]:
             f"{stopping.metric} without recipe.dataset.validation",
             "a training metric, or add recipe.dataset.validation",
         )
+
+
+def _code_on_claim(code: Code, storage: Storage) -> Iterator[Problem]:
+    """Only what is on the run's claim is there when pods unpack it: a path elsewhere is one of the image."""
+    if code.uri is None or not code.uri.startswith("/"):
+        return
+    claim = storage.persistent_volume_claim
+    if claim is None or not code.uri.startswith(f"{claim.mount_path.rstrip('/')}/"):
+        where = f"below {claim.mount_path}, where the run's claim is" if claim else "only with a claim in spec.storage"
+        yield Problem("spec.code.uri", code.uri, f"a URI such as s3://bucket/code.tar.gz, or a path {where}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, Strict
 
 from trainingrun.errors import Problem
+from trainingrun.spec.code import Code
 from trainingrun.spec.environment import Environment
 from trainingrun.spec.groups import Data, Head, Trainer
 from trainingrun.spec.model import LABEL_KEYS, LabelName, LabelValue, Model, ObjectName, keys_match, text
@@ -65,6 +66,10 @@ class RunSpec(Model):
         default=None,
         description="Service account of all pods, at most 253 characters: their identity for a cloud. None of them "
         "gets its token for the Kubernetes API. Default: the namespace's own.",
+    )
+    code: Code | None = Field(
+        default=None,
+        description="Code of the author's that is not in the image, found before the image's; none if not given.",
     )
     env: Environment = Field(default=(), description="Environment variables of all pods, at most 256.")
     volumes: Volumes = Field(

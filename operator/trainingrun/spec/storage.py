@@ -16,7 +16,7 @@ VALIDATION_PREFIX = "validation_"
 # What a volume would hide, and a pod cannot live without; and other writings of a path, which could name the same.
 SYSTEM_FOLDER_PATTERN = (
     r"^/((bin|etc|lib|lib32|lib64|run|sbin|tmp|usr|usr/bin|usr/lib|usr/local|usr/local/bin|usr/local/lib|var|var/run)?/*"
-    r"|(dev|proc|sys|etc/trainingrun|run/secrets|var/run/secrets|tmp/ray)(/.*)?)$"
+    r"|(dev|proc|sys|etc/trainingrun|opt/trainingrun|run/secrets|var/run/secrets|tmp/ray)(/.*)?)$"
 )
 UNUSUAL_PATH_PATTERN = r"//|/[.][.]?(/|$)"
 _SYSTEM_FOLDER, _UNUSUAL_PATH = re.compile(SYSTEM_FOLDER_PATTERN), re.compile(UNUSUAL_PATH_PATTERN)

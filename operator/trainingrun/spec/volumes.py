@@ -19,7 +19,18 @@ from trainingrun.spec.storage import OWN_FOLDER_WORDS, MountPath, NameReference,
 _FIELDS = ("persistent_volume_claim", "secret", "config_map", "empty_dir", "csi", "projected")
 KINDS = tuple(map(to_camel, _FIELDS))
 # Of the pods that are rendered, and those that KubeRay adds.
-RESERVED_NAMES = ("tmp", "storage", "run", "progress", "autoscaler-token", "shared-mem", "ray-logs", "ray-token")
+RESERVED_NAMES = (
+    "tmp",
+    "storage",
+    "run",
+    "code",
+    "archive",
+    "progress",
+    "autoscaler-token",
+    "shared-mem",
+    "ray-logs",
+    "ray-token",
+)
 MAX_FILE_MODE = 0o777
 MAX_VOLUMES = 16
 MAX_MOUNTS = 32

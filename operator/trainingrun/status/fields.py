@@ -141,6 +141,14 @@ class Outputs(StatusModel):
     )
 
 
+class Provenance(StatusModel):
+    """What the run trains with, which later runs can be compared by."""
+
+    code_digest: Text | None = Field(
+        default=None, description="Digest of spec.code, which every pod has checked: sha256: and 64 digits."
+    )
+
+
 class DataStatus(StatusModel):
     """The data group; the progress endpoint writes the measured fields next to it."""
 
@@ -173,5 +181,6 @@ class Status(StatusModel):
     pods: Text | None = Field(default=None, description="Ready pods out of all pods, for example 5/7.")
     usage: Usage | None = Field(default=None, description="How the run's time was spent.")
     outputs: Outputs | None = Field(default=None, description="What the run has produced.")
+    provenance: Provenance | None = Field(default=None, description="What the run trains with.")
     data_status: DataStatus | None = Field(default=None, description="How the data group is doing.")
     links: Links | None = Field(default=None, description="Where to look further.")

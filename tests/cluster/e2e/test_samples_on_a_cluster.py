@@ -38,6 +38,7 @@ _WAITS = {
     "on-a-volume": _UNSCHEDULABLE,
     # These may have a pod where a node is large enough, which then finds no bucket, or not even the Secret.
     "on-s3": (("Unschedulable", "PodsStarting", "ContainerError", "AllPodsReady"), ""),
+    "own-code": _UNSCHEDULABLE,
     "own-entrypoint": _UNSCHEDULABLE,
     "own-script": _UNSCHEDULABLE,
     "queued": (("Unschedulable", "ContainerError"), ""),

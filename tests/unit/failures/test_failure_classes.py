@@ -9,7 +9,15 @@ import pytest
 from seen_objects import NOW, a_run, at, ended_container, job, pod, ray_said, waits
 
 from trainingrun.contract.failure_class import FailureClass
-from trainingrun.failures import Evidence, Failure, failure_of_ended, head_failure, oldest_first
+from trainingrun.failures import (
+    Evidence,
+    Failure,
+    action_for,
+    failure_of_ended,
+    failure_of_live,
+    head_failure,
+    oldest_first,
+)
 from trainingrun.failures.pod_evidence import doubled_head, image_impossible, image_refused
 from trainingrun.observed import Pod, RayJob
 from trainingrun.spec.run import RunSpec
@@ -168,6 +176,37 @@ def test_images_that_no_wait_can_heal_are_told_apart(
     waiting = pod("head", ready=False, waiting=waits(reason, message))
     assert (image_impossible(waiting) is not None) == is_impossible
     assert (image_refused(None)(waiting) is not None) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("container", "exit_code", "has_trained", "expected"),
+    [
+        ("code", 12, False, "InvalidConfig"),
+        ("code", 12, True, None),
+        ("code", 14, False, None),
+        ("code", 137, False, None),
+        ("istio-init", 12, False, None),
+    ],
+    ids=["another archive", "changed since it trained", "a store that is away", "killed", "somebody else's"],
+)
+def test_code_that_cannot_be_used_ends_a_run_that_has_not_trained(
+    container: str, exit_code: int, has_trained: bool, expected: str | None
+) -> None:
+    words = (
+        'RuntimeWarning: something\nspec.code: "s3://b/c.tar.gz": found nothing there, allowed: an archive of code\n'
+    )
+    ended = ended_container("Error", exit_code, container=container, message=words)
+    pods = (pod("head"), pod("data", ready=False, terminations=ended))
+    found = failure_of_live(Evidence(SPEC, job("Starting"), pods, NOW, has_trained=has_trained))
+    assert (found.failure.failure_class if found else None) == expected
+    if found is not None:
+        assert (found.failure.message, found.failure.pod) == (words.splitlines()[-1], pods[1].name)
+        assert action_for(SPEC, found.failure) == "Fail"
+
+
+def test_an_image_that_the_code_s_container_waits_for_is_the_run_s() -> None:
+    waiting = pod("head", ready=False, waiting=waits("InvalidImageName", container="code"))
+    assert image_impossible(waiting) is not None
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,13 @@ def test_a_checkpoint_outlives_the_report_that_told_of_it() -> None:
     assert status_of(silent, seen("Running"), NOW)["outputs"] == told.status["outputs"]
 
 
+def test_the_digest_of_a_run_s_code_is_told_from_the_first_look_on() -> None:
+    code = {"uri": "s3://acme/code.tar.gz", "sha256": "0a" * 32}
+    for run in (a_run(code=code), running(report={}, code=code)):
+        assert status_of(run, Observed(), NOW)["provenance"] == {"codeDigest": f"sha256:{'0a' * 32}"}
+    assert "provenance" not in status_of(a_run(), Observed(), NOW)
+
+
 @pytest.mark.parametrize(("seconds", "expected"), [(-5, "step-8"), (-300, None)], ids=["its own", "an earlier one's"])
 def test_an_attempt_tells_where_it_went_on_from(seconds: float, expected: str | None) -> None:
     run = running(report=reported(seconds, resumedFrom="step-8"))

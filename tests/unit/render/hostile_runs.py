@@ -19,6 +19,7 @@ METACHARACTERS = st.sampled_from(
 hostile_texts = st.lists(METACHARACTERS | texts, min_size=1, max_size=3).map("".join)
 hostile_words = st.lists(hostile_texts, min_size=1, max_size=4)
 hostile_paths = hostile_texts.map(lambda text: "/mnt/x" + "".join(c for c in text if c > "\x1f" and c not in ":/\x7f"))
+hostile_uris = hostile_texts.map(lambda text: "s3://x" + "".join(c for c in text if c > "\x1f" and c != "\x7f"))
 hostile_environments = st.dictionaries(variables, hostile_texts, max_size=4).map(
     lambda values: [{"name": f"AUTHORS_{name}", "value": value} for name, value in values.items()]
 )
@@ -68,6 +69,8 @@ def hostile_documents(draw: st.DrawFn) -> dict[str, Any]:
         trainer |= {"command": draw(hostile_words), "args": draw(hostile_words)}
     if "persistentVolumeClaim" in spec["storage"]:
         spec["storage"]["persistentVolumeClaim"]["mountPath"] = draw(hostile_paths)
+    if "uri" in spec.get("code", {}):
+        spec["code"]["uri"] = draw(hostile_uris)
     spec["imagePullSecrets"] = [{"name": name} for name in draw(st.lists(names, max_size=3))]
     targets = draw(st.lists(st.sampled_from(["Head", "Data", "Trainer"]), unique=True))
     spec["podTemplatePatches"] = [{"target": target, "spec": draw(pod_patches)} for target in targets]

@@ -56,7 +56,8 @@ def test_every_pod_satisfies_the_restricted_pod_security_profile(document, setti
     for pod in pods_as_kuberay_makes_them(ray_job(run_object(document), 0, settings)):
         assert list(violations(pod)) == []
         assert pod["automountServiceAccountToken"] is False
-        assert all(container["securityContext"]["readOnlyRootFilesystem"] for container in pod["containers"])
+        containers = [*pod.get("initContainers", []), *pod["containers"]]
+        assert all(container["securityContext"]["readOnlyRootFilesystem"] for container in containers)
 
 
 @every_run
@@ -72,8 +73,13 @@ def test_every_text_arrives_unchanged_where_it_belongs(document):
         assert wanted.items() <= variables_of(pods[group]).items()
     if "command" in spec["trainer"]:
         command = [*spec["trainer"]["command"], *spec["trainer"]["args"]]
-        assert shlex.split(manifest["spec"]["entrypoint"]) == command
+        words = shlex.split(manifest["spec"]["entrypoint"])
+        assert words[-len(command) :] == command
+        assert "code" in spec or words == command
     for pod in pods.values():
+        if "uri" in spec.get("code", {}):
+            # As the kubelet reads it.
+            assert pod["spec"]["initContainers"][0]["command"][3].replace("$$", "$") == spec["code"]["uri"]
         mounts = {mount["name"]: mount["mountPath"] for mount in ray_container(pod)["volumeMounts"]}
         claim = spec["storage"].get("persistentVolumeClaim")
         assert mounts.get("storage") == (claim["mountPath"] if claim else None)
@@ -139,4 +145,6 @@ def harmless(document: dict[str, Any]) -> dict[str, Any]:
     spec["podMetadata"][0]["annotations"] = {"example.com/note": "plain"}
     spec["volumes"][0]["csi"]["volumeAttributes"] = {"x": "plain"}
     spec["volumeMounts"][0]["mountPath"] = "/mnt/plain/x"
+    if "uri" in spec.get("code", {}):
+        spec["code"]["uri"] = "s3://plain"
     return {**document, "spec": spec, "metadata": {**document["metadata"], "annotations": {}}}

@@ -38,7 +38,9 @@ def test_the_image_has_the_modules_that_pods_start():
     head = templates(ray_job(run_object(), 0, SETTINGS))["head"]
     hook = ray_container(head)["lifecycle"]["preStop"]["exec"]["command"]
     entrypoint = ray_job(run_object(), 0, SETTINGS)["spec"]["entrypoint"]
-    for module in (hook[-1], entrypoint.split()[-1], prestart.__name__):
+    code = {"uri": "s3://bucket/code.tar.gz", "sha256": "0a" * 32}
+    unpacking = templates(ray_job(run_object(code=code), 0, SETTINGS))["head"]["spec"]["initContainers"][0]["command"]
+    for module in (hook[-1], unpacking[2], entrypoint.split()[-1], prestart.__name__):
         assert importlib.util.find_spec(module), module
 
 

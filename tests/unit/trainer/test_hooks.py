@@ -42,8 +42,9 @@ def test_functions_classes_and_what_is_inside_them_are_found() -> None:
 
 def test_a_module_that_is_not_there() -> None:
     assert refused("no_such_package.part:build") == (
-        f'{FIELD}: there is no module "no_such_package" (from "no_such_package.part:build"); put it into the image, '
-        "or next to the run's file for a local run; expected function(**parameters) -> torch.nn.Module"
+        f'{FIELD}: there is no module "no_such_package" (from "no_such_package.part:build"); put it into the image '
+        "or into spec.code (--code DIR), or next to the run's file for a local run; "
+        "expected function(**parameters) -> torch.nn.Module"
     )
     assert 'there is no module "torch.nothing" (from "torch.nothing:x")' in refused("torch.nothing:x")
 

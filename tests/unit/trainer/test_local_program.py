@@ -37,12 +37,16 @@ class Drivers:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *codes: Exit | None):
         self.codes = list(codes)
         self.signals: list[int] = []
+        self.directories: list[Path | None] = []
         self.while_it_runs: Callable[[], None] = lambda: None
         self.log: list[str] = []
         self._was_killed = False
         monkeypatch.setattr(supervisor, "Driver", self._started)
 
-    def _started(self, command: list[str], environment: dict[str, str], log: Path, *, waits: bool) -> Drivers:
+    def _started(
+        self, command: list[str], environment: dict[str, str], log: Path, *, waits: bool, directory: Path | None
+    ) -> Drivers:
+        self.directories.append(directory)
         self.log.append(f"start {command[-1]}" if waits else f"start at {environment['RAY_ADDRESS']}")
         return self
 
@@ -105,6 +109,19 @@ def pauses(attempts: Supervisor, while_waiting: Callable[[], None] = lambda: Non
 
     attempts._pause.wait = wait  # type: ignore[method-assign,assignment]
     return waited
+
+
+@pytest.mark.parametrize("command", [None, ["python", "train.py"]])
+def test_only_a_command_of_the_run_s_own_starts_in_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, screen: Screen, signals: None, command: list[str] | None
+) -> None:
+    drivers = Drivers(monkeypatch, Exit.COMPLETE)
+    own = {"recipe": None, "trainer": {"command": command}} if command else {}
+    launch = Launch(
+        run_of(**own), RunStorage(str(tmp_path), "digits"), {}, tmp_path, False, directory=tmp_path / "code"
+    )
+    Supervisor(launch, screen, lambda line: None).run(ADDRESS)
+    assert drivers.directories == [tmp_path / "code" if command else None]
 
 
 def test_a_second_sigterm_leaves_the_driver_alone(monkeypatch: pytest.MonkeyPatch, attempts: Supervisor) -> None:

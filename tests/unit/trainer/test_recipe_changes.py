@@ -119,6 +119,14 @@ def test_a_checkpoint_of_another_run_is_told() -> None:
     assert changes(then, then) == changes(of({}), now) == ()
 
 
+def test_other_code_is_told_and_holds() -> None:
+    old, new = {**of(), "code": "0a"}, {**of(), "code": "1b"}
+    assert changes(old, new) == (f"spec.code: {was('sha256 0a', 'sha256 1b')}; {HOLDS}",)
+    assert changes(of(), new) == (f"spec.code: {was('not given', 'sha256 1b')}; {HOLDS}",)
+    assert changes(old, {**of(), "code": None}) == (f"spec.code: {was('sha256 0a', 'not given')}; {HOLDS}",)
+    assert changes(old, old) == changes(of(), {**of(), "code": None}) == ()
+
+
 def test_what_a_loop_takes_over_is_its_author_s_to_say() -> None:
     loop = {"loop": {"function": "my:loop"}}
     (sentence,) = changes(

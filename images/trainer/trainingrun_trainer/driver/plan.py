@@ -55,6 +55,7 @@ class Plan:
         return {
             "run": f"{run.namespace or 'default'}/{run.name} ({run.uid})" if run.uid else run.name,
             "recipe": shown_configuration(self.run)["spec"]["recipe"],
+            "code": self.run.spec.code.sha256 if self.run.spec.code else None,
             "versions": versions(),
             "dataset": {
                 "sha256": digest.hexdigest(),

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from trainingrun.contract.exits import Exit
 from trainingrun.contract.records import LOG_DIRECTORY, Record
 from trainingrun.display import JsonDisplay, PlainDisplay, display_for
 from trainingrun.errors import InvalidSpec
+from trainingrun.spec import Run
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.driver.shape import storage_of, workers_of
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration, NodesLost
 from trainingrun_trainer.local.adapt import Adapted, adapt
+from trainingrun_trainer.local.code import code_folder, python_path, with_code
 from trainingrun_trainer.local.lock import only_one
 from trainingrun_trainer.local.machine import Size, size
 from trainingrun_trainer.local.place import Place
@@ -31,7 +34,6 @@ from trainingrun_trainer.local.supervisor import (
     Supervisor,
     end_without_driver,
     notice,
-    python_path,
 )
 from trainingrun_trainer.machine import CUDA_VISIBLE_DEVICES, this_machine
 from trainingrun_trainer.placement import Workers
@@ -46,6 +48,7 @@ class LocalOptions:
     """See the help texts in `parse`."""
 
     file: Path
+    code: Path | None
     address: str | None
     trainers: int | None
     data_cpus: int | None
@@ -61,6 +64,7 @@ def parse(arguments: list[str]) -> LocalOptions:
     """The options. `trainingrun local` has checked them already and shows their help."""
     parser = argparse.ArgumentParser(prog="trainingrun local")
     parser.add_argument("file", type=Path)
+    parser.add_argument("--code", type=Path)
     parser.add_argument("--address")
     parser.add_argument("--trainers", type=int)
     parser.add_argument("--data-cpus", type=int)
@@ -85,7 +89,7 @@ def main(arguments: list[str]) -> int:
         print(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one", file=sys.stderr)
         return int(Exit.INVALID_CONFIG)
     try:
-        adapted = adapt(runs[0].run, options.volume)
+        adapted = adapt(with_code(runs[0].run, options.code), options.volume)
         do = _explain if options.explain else _debug if options.debug else _train
         return int(do(adapted, options))
     except KeyboardInterrupt:
@@ -100,13 +104,14 @@ def _explain(adapted: Adapted, options: LocalOptions) -> Exit:
     """Show what becomes of the first rows, in this process: nothing is started."""
     from trainingrun_trainer.local.explain import explain
 
-    sys.path.insert(0, str(options.file.resolve().parent))
     os.environ.update(adapted.variables)
     workers = workers_of(adapted.run)
     if not options.address:
         shape = size(adapted.run, this_machine(), trainers=options.trainers, data_cpus=options.data_cpus)
         workers = Workers(shape.trainers, gpus=shape.gpus_per_trainer, cpus=shape.cpus_per_trainer)
-    return explain(adapted.run, workers)
+    with tempfile.TemporaryDirectory() as directory:
+        sys.path.insert(0, str(code_folder(adapted.run, options.file, options.code, Path(directory))))
+        return explain(adapted.run, workers)
 
 
 def _debug(adapted: Adapted, options: LocalOptions) -> Exit:
@@ -117,14 +122,17 @@ def _debug(adapted: Adapted, options: LocalOptions) -> Exit:
             "be trained in one process; leave --debug out, or start the command in a debugger"
         )
     shape = size(adapted.run, this_machine(), trainers=1)
-    sys.path.insert(0, str(options.file.resolve().parent))
     # What Ray would set for a trainer of that size. All of it has to be known before torch is loaded.
     os.environ.setdefault("OMP_NUM_THREADS", str(shape.cpus_per_trainer))
     os.environ[CUDA_VISIBLE_DEVICES] = ",".join(shape.gpus)
-    os.environ |= {"PYTHONPATH": python_path(options.file), **adapted.variables}
-    from trainingrun_trainer.local.debug import debug
+    os.environ |= adapted.variables
 
     with _run_folder(adapted) as (storage, folder):
+        code = code_folder(adapted.run, options.file, options.code, folder / WORK_DIRECTORY)
+        sys.path.insert(0, str(code))
+        os.environ["PYTHONPATH"] = python_path(code)
+        from trainingrun_trainer.local.debug import debug
+
         # A live view would draw over the debugger.
         display = JsonDisplay(sys.stdout) if options.json else PlainDisplay(sys.stdout, report=folder / "report.html")
         attempt = next_attempt(storage)
@@ -144,16 +152,17 @@ def _debug(adapted: Adapted, options: LocalOptions) -> Exit:
 
 
 def _train(adapted: Adapted, options: LocalOptions) -> Exit:
-    # Every Ray process must find modules next to the run's file, so this comes before any is started.
-    os.environ["PYTHONPATH"] = python_path(options.file)
     os.environ.update(adapted.variables)
     with _run_folder(adapted) as (storage, folder):
+        code = code_folder(adapted.run, options.file, options.code, folder / WORK_DIRECTORY)
+        # Every Ray process must find the run's modules, so this comes before any is started.
+        os.environ["PYTHONPATH"] = python_path(code)
         display = display_for(sys.stdout, json=options.json, report=folder / "report.html")
         attempt, began = next_attempt(storage), time.time()
         try:
-            code = _attempts(adapted, options, attempt, display)
+            ended = _attempts(adapted, options, code, attempt, display)
             _report(storage, folder)
-            return code
+            return ended
         except NodesLost as error:
             display.emit(end_without_driver(Exit.INFRASTRUCTURE, str(error), attempt, began))
             return Exit.INFRASTRUCTURE
@@ -177,7 +186,7 @@ def _tell_adapted(adapted: Adapted, attempt: int, display: Display) -> None:
         display.emit(notice(f"{adapted.volume} stands in for the persistent volume", attempt))
 
 
-def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Display) -> Exit:
+def _attempts(adapted: Adapted, options: LocalOptions, code: Path, attempt: int, display: Display) -> Exit:
     _tell_adapted(adapted, attempt, display)
     storage = storage_of(adapted.run)
     shape: Size | None = None
@@ -187,9 +196,10 @@ def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Di
     launch = Launch(
         run=adapted.run,
         storage=storage,
-        variables=_driver_variables(shape, adapted, options),
+        variables=_driver_variables(shape, adapted.run, options),
         work_directory=_folder(storage) / WORK_DIRECTORY,
         is_verbose=options.verbose,
+        directory=code if adapted.run.spec.code else None,
     )
     place = Place(shape, options.address, options.keep, lambda line: display.emit(notice(line, attempt)))
     supervisor = Supervisor(launch, display, lambda line: _show(line, options), place.start_driver)
@@ -197,9 +207,9 @@ def _attempts(adapted: Adapted, options: LocalOptions, attempt: int, display: Di
         with contextlib.closing(supervisor):
             supervisor.prepare()
             with place.cluster() as address:
-                code = supervisor.run(address)
+                ended = supervisor.run(address)
         place.keep()
-    return code
+    return ended
 
 
 def _folder(storage: RunStorage) -> Path:
@@ -215,9 +225,9 @@ def _report(storage: RunStorage, folder: Path) -> None:
     write_report(folder)
 
 
-def _driver_variables(shape: Size | None, adapted: Adapted, options: LocalOptions) -> dict[str, str]:
-    """The environment of a driver: the same variables that a user or the operator would set."""
-    workers = workers_of(adapted.run)
+def _driver_variables(shape: Size | None, run: Run, options: LocalOptions) -> dict[str, str]:
+    """What a driver's environment has besides this one's: the variables that a user or the operator would set."""
+    workers = workers_of(run)
     values = {
         variables.JSON: "1",
         variables.NUM_WORKERS: shape.trainers if shape else options.trainers or workers.count,
@@ -226,7 +236,7 @@ def _driver_variables(shape: Size | None, adapted: Adapted, options: LocalOption
     }
     if shape is not None:
         values[variables.NODES_HAVE_PATH] = "1"  # they inherit it from this process
-    return {**adapted.variables, **{name: str(value) for name, value in values.items()}}
+    return {name: str(value) for name, value in values.items()}
 
 
 def _show(line: str, options: LocalOptions) -> None:

@@ -58,7 +58,7 @@ def adapt(run: Run, volume: Path | None) -> Adapted:
     spec = document["spec"]
     folders, unmounted = _other_claims(spec)
     stand_in = _move_storage(spec, folders, volume)
-    _move_rows(spec, folders)
+    _move_files(spec, folders)
     left_out = [name for name in _CLUSTER_FIELDS if name in spec and name in _given(run)] + unmounted
     _share_one_machine(spec, left_out)
     variables = _variables(spec, left_out)
@@ -92,14 +92,22 @@ def _move_storage(spec: dict[str, Any], folders: _Folders, volume: Path | None) 
     return stand_in
 
 
-def _move_rows(spec: dict[str, Any], folders: _Folders) -> None:
-    """Rows, and the cache of what is made of them, to the folders that stand in for what they are below."""
+def _move_files(spec: dict[str, Any], folders: _Folders) -> None:
+    """Rows, the cache of what is made of them, and code, to the folders that stand in for what they are below."""
     for place in spec.get("recipe", {}).get("dataset", {}).values():
-        path = Path(place.get("path") or "") if isinstance(place, dict) else Path()
-        # The innermost: a mount hides what is at its place in another.
-        mounted = max((mounted for mounted in folders if path.is_relative_to(mounted)), key=len, default=None)
-        if mounted is not None:
-            place["path"] = str(_stand_in(mounted, *folders[mounted]) / path.relative_to(mounted))
+        if isinstance(place, dict) and (here := _here(place.get("path"), folders)):
+            place["path"] = str(here)
+    code = spec.get("code", {})
+    if here := _here(code.get("uri"), folders):
+        code["uri"] = f"file://{here}"  # a path would have to be on the claim, which is gone
+
+
+def _here(given: str | None, folders: _Folders) -> Path | None:
+    """Where a path is on this machine; None if it is below nothing that is mounted."""
+    path = Path(given or "")
+    # The innermost: a mount hides what is at its place in another.
+    mounted = max((mounted for mounted in folders if path.is_relative_to(mounted)), key=len, default=None)
+    return None if mounted is None else _stand_in(mounted, *folders[mounted]) / path.relative_to(mounted)
 
 
 def _stand_in(mounted: str, name: str, chosen: Path | None) -> Path:

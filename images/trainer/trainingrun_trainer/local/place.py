@@ -43,12 +43,18 @@ class Place:
             self._found = self._find(self._offer)
 
     def start_driver(
-        self, command: list[str], environment: dict[str, str], log: Path | None, *, waits: bool
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        log: Path | None,
+        *,
+        waits: bool,
+        directory: Path | None = None,
     ) -> AnyDriver:
         """A driver: the one that waits in a kept cluster, or a new one."""
         if waits and self._found is not None and self._found.has_driver:
             return self._found.drive(environment, log)
-        return Driver(command, environment, log, waits=waits)
+        return Driver(command, environment, log, waits=waits, directory=directory)
 
     @contextlib.contextmanager
     def cluster(self) -> Iterator[str]:

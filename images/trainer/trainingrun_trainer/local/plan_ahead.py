@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.forecast.model import Shape, forecast
 from trainingrun_trainer.forecast.words import document, page
 from trainingrun_trainer.local.adapt import adapt
+from trainingrun_trainer.local.code import code_folder, with_code
 from trainingrun_trainer.local.costs import costs_of, trainer_device
 from trainingrun_trainer.pool.budget import share_of
 
@@ -36,6 +38,7 @@ def main(arguments: list[str]) -> int:
     """Print the forecast for the run of a file; returns the exit code."""
     parser = argparse.ArgumentParser(prog="trainingrun plan")
     parser.add_argument("file", type=Path)
+    parser.add_argument("--code", type=Path)
     parser.add_argument("--sample", type=int, required=True)
     parser.add_argument("--trainer-rate", type=float)
     parser.add_argument("--volume", type=Path)
@@ -45,10 +48,11 @@ def main(arguments: list[str]) -> int:
         runs = load_runs(options.file)
         if len(runs) != 1:
             raise InvalidConfiguration(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one")
-        adapted = adapt(runs[0].run, options.volume)
-        sys.path.insert(0, str(options.file.resolve().parent))
+        adapted = adapt(with_code(runs[0].run, options.code), options.volume)
         os.environ.update(adapted.variables)
-        text = _forecast(adapted.run, options.sample, options.trainer_rate, output=options.output)
+        with tempfile.TemporaryDirectory() as directory:
+            sys.path.insert(0, str(code_folder(adapted.run, options.file, options.code, Path(directory))))
+            text = _forecast(adapted.run, options.sample, options.trainer_rate, output=options.output)
     except InvalidSpec as error:
         print(error, file=sys.stderr)
         return int(Exit.INVALID_CONFIG)

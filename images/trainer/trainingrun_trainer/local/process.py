@@ -34,21 +34,38 @@ class AnyDriver(Protocol):
 class StartDriver(Protocol):
     """Starts a driver; see Driver."""
 
-    def __call__(self, command: list[str], environment: dict[str, str], log: Path | None, *, waits: bool) -> AnyDriver:
+    def __call__(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        log: Path | None,
+        *,
+        waits: bool,
+        directory: Path | None = None,
+    ) -> AnyDriver:
         """See Driver."""
 
 
 class Driver:
     """A running driver. Its standard output is read with `lines`; its standard error goes to `log`, or here.
 
-    One that `waits` is told with `connect` where its cluster is.
+    One that `waits` is told with `connect` where its cluster is. It starts in `directory`, or here without one.
     """
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path | None, *, waits: bool = False):
+    def __init__(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        log: Path | None,
+        *,
+        waits: bool = False,
+        directory: Path | None = None,
+    ):
         self._log = log.open("ab") if log else None
         self._process = subprocess.Popen(
             command,
             env={**os.environ, **environment},
+            cwd=directory,
             stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import signal
 import sys
 import threading
@@ -38,13 +37,17 @@ class Display(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Launch:
-    """How to start a driver for `run`: with which variables, and where it may write."""
+    """How to start a driver for `run`: with which variables, and where it may write.
+
+    A command of the run's own starts in `directory`, or here if that is None.
+    """
 
     run: Run
     storage: RunStorage
     variables: dict[str, str]
     work_directory: Path
     is_verbose: bool
+    directory: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +122,7 @@ class Supervisor:
         config = launch.work_directory / "run.yaml"
         config.write_text(yaml.safe_dump(launch.run.to_document(), sort_keys=False))
         began = time.time()
-        ours = {variables.ATTEMPT: str(number), variables.CONFIG: str(config), "PYTHONUNBUFFERED": "1"}
+        ours = {variables.ATTEMPT: str(number), variables.CONFIG: str(config.resolve()), "PYTHONUNBUFFERED": "1"}
         if address is not None and not self._waits:
             ours["RAY_ADDRESS"] = address
         driver = (self._start_driver or Driver)(
@@ -127,6 +130,7 @@ class Supervisor:
             {**launch.variables, **ours},
             None if launch.is_verbose else launch.work_directory / f"driver-{number:04d}.log",
             waits=self._waits,
+            directory=None if self._waits else launch.directory,
         )
         return _Started(driver, number, began)
 
@@ -211,8 +215,3 @@ def end_without_driver(code: Exit, message: str, attempt: int, began: float) -> 
 def notice(message: str, attempt: int) -> Notice:
     """A notice about an attempt from outside its driver."""
     return Notice(time=time.time(), attempt=attempt, level="Info", message=message)
-
-
-def python_path(file: Path) -> str:
-    """A PYTHONPATH that also finds modules next to the run's file."""
-    return os.pathsep.join(filter(None, [str(file.resolve().parent), os.environ.get("PYTHONPATH", "")]))

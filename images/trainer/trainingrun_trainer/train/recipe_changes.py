@@ -51,7 +51,7 @@ _DEFAULTS = {
 
 
 def changes(recorded: dict[str, Any], current: dict[str, Any]) -> tuple[str, ...]:
-    """Sentences about what differs: `run`, `recipe`, `versions` and `dataset` of a checkpoint and of now.
+    """Sentences about what differs: `run`, `recipe`, `code`, `versions` and `dataset` of a checkpoint and of now.
 
     Raises InvalidConfiguration where the checkpoint cannot be gone on from. A checkpoint that has recorded nothing
     differs in nothing.
@@ -62,6 +62,7 @@ def changes(recorded: dict[str, Any], current: dict[str, Any]) -> tuple[str, ...
     # What a loop of the author's takes out of a checkpoint only its author knows.
     is_own = after.get("loop") is not None
     sentences = [_of_field(path, then, now, is_own=is_own) for path, then, now in _differences(before, after, "")]
+    sentences = [*_of_code(recorded, current), *sentences]
     return (*_of_run(recorded, current), *sentences, *_of_files(recorded, current), *_of_versions(recorded, current))
 
 
@@ -81,6 +82,12 @@ def _of_run(recorded: dict[str, Any], current: dict[str, Any]) -> Iterator[str]:
     then, now = recorded.get("run"), current.get("run")
     if then and now and then != now:
         yield f"training goes on from a checkpoint of run {then}"
+
+
+def _of_code(recorded: dict[str, Any], current: dict[str, Any]) -> Iterator[str]:
+    then, now = (f"sha256 {told['code']}" if told.get("code") else _ABSENT for told in (recorded, current))
+    if then != now:
+        yield f"spec.code: was {then} when the checkpoint was saved, is now {now}; this holds from here on"
 
 
 def _of_files(recorded: dict[str, Any], current: dict[str, Any]) -> Iterator[str]:

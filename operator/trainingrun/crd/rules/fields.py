@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainingrun.crd.rules.code import CODE_RULES
 from trainingrun.crd.rules.pods import POD_RULES
 from trainingrun.crd.rules.recipe import RECIPE_RULES
 from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
@@ -198,7 +199,7 @@ _SPEC = (
         field="storage.checkpoints.best.metric",
     ),
 )
-FIELD_RULES = (*_PARTS, *POD_RULES, *RECIPE_RULES, *TRANSFORM_RULES, *_GROUPS, *_SPEC)
+FIELD_RULES = (*_PARTS, *POD_RULES, *CODE_RULES, *RECIPE_RULES, *TRANSFORM_RULES, *_GROUPS, *_SPEC)
 
 
 MUTABLE = ("suspend",)

@@ -1,0 +1,1 @@
+"""A user's own code, which no image has."""
