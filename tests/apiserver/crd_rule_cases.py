@@ -11,6 +11,7 @@ _CLAIM = {"claimName": "c", "mountPath": "/m"}
 _DIGEST = "0a" * 32
 _ON_A_CLAIM = {"uri": "/mnt/code.tar.gz", "sha256": _DIGEST}
 _CLAIM_BESIDE = {"persistentVolumeClaim": _CLAIM}
+_ON_CLAIM = {"persistentVolumeClaim": _CLAIM}
 _ROWS_IN_BATCHES = {"function": "a:b", "kind": "Row", "batchFormat": "NumPy"}
 _ROWS_OF_A_BATCH = {"function": "a:b", "kind": "Row", "batchSize": 8}
 _STEP = {"function": "a:b", "kind": "Batch"}
@@ -74,6 +75,11 @@ def attribute(key: str) -> Object:
 
 def metadata(**fields: Any) -> Object:
     return document(podMetadata=[{"target": "Data", **fields}])
+
+
+def begun_from(storage: Object | None = None, **initial: str) -> Object:
+    fields = {"storage": storage} if storage else {}
+    return document(recipe=recipe(initialCheckpoint=initial), **fields)
 
 
 def tolerating(**toleration: Any) -> Object:
@@ -174,6 +180,10 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.recipe.mixedPrecision", "`FP16` needs a GPU", document(recipe=_FP16)),
     ("spec.recipe.mixedPrecision", "`FP16` needs a GPU", document(recipe=_FP16, trainer=gpus(0))),
     ("spec.storage.checkpoints.best.metric", "a metric `validation_...`", document(storage=_BEST_VALIDATION)),
+    ("spec.recipe.initialCheckpoint", "exactly one of `run` and `uri`", begun_from()),
+    ("spec.recipe.initialCheckpoint", "exactly one of `run` and `uri`", begun_from(run="a", uri="s3://b/a")),
+    ("spec.recipe.initialCheckpoint.uri", "`pvc://` must name the claim", begun_from(uri="pvc://c/a")),
+    ("spec.recipe.initialCheckpoint.uri", "`pvc://` must name the claim", begun_from(_ON_CLAIM, uri="pvc://cc/a")),
     ("spec.data.resourcesPerNode.limits", "keys must be resource names", data(limits={"a b": 1})),
     ("spec.data.resourcesPerNode.limits", "keys must be cpu, memory, ephemeral-storage,", data(limits={"pods": 1})),
     ("spec.data.resourcesPerNode.requests", "or a device such as", data(requests={"requests.a.b/c": 1})),

@@ -102,8 +102,9 @@ def is_told_what_is_wrong(run: Object) -> bool:
     if status.get("observedGeneration") != run["metadata"]["generation"]:
         return False
     reasons = {entry["type"]: (entry["status"], entry["reason"]) for entry in status.get("conditions", [])}
-    # Documents of one origin may name one folder, which is for one of their runs at a time.
-    refused = reasons.get("Accepted") in (("False", "InvalidSpec"), ("False", "FolderInUse"))
+    # Documents of one origin may name one folder, which is for one of their runs at a time, and runs that are missing.
+    refusals = ("InvalidSpec", "FolderInUse", "InitialCheckpoint")
+    refused = reasons.get("Accepted") in {("False", reason) for reason in refusals}
     # What the schema cannot say of pods' overrides, the API server says of the RayJob.
     waiting = reasons.get("PodsReady") in (("False", "QuotaExceeded"), ("False", "RenderRejected"))
     return refused or waiting or reasons.get("Suspended", ("", ""))[0] == "True"

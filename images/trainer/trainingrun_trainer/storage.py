@@ -42,7 +42,8 @@ class RunStorage:
     @property
     def location(self) -> str:
         """The folder as a user writes it."""
-        return f"{self.root.rstrip('/')}/{self.name}"
+        # Of the root of a store nothing but its scheme is there to put a "/" behind.
+        return f"{self.root}{self.name}" if self.root.endswith("//") else f"{self.root.rstrip('/')}/{self.name}"
 
     @property
     def local_directory(self) -> Path | None:

@@ -48,7 +48,10 @@ def _with_named_numbers(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptStarted(Record):
-    """An attempt's driver is up. `resumed_from` names the checkpoint that it continues, if any."""
+    """An attempt's driver is up. `resumed_from` names the checkpoint that it continues, if any.
+
+    `initial_checkpoint` is what training starts from that is not the run's own, if anything is.
+    """
 
     kind: ClassVar[str] = "AttemptStarted"
     run: str
@@ -60,6 +63,7 @@ class AttemptStarted(Record):
     storage: str
     versions: dict[str, str]
     configuration: dict[str, Any]
+    initial_checkpoint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

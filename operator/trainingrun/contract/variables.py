@@ -8,6 +8,8 @@ progress protocol are in `progress_protocol`, since they are Kubeflow's. It must
 CONFIG = "TRAININGRUN_CONFIG"
 ATTEMPT = "TRAININGRUN_ATTEMPT"
 JSON = "TRAININGRUN_JSON"
+# Of a driver: the folder of the run that `spec.recipe.initialCheckpoint.run` names.
+INITIAL_CHECKPOINT = "TRAININGRUN_INITIAL_CHECKPOINT"
 # Of a driver: other training workers than the run's own, where the cluster was not made for the run.
 NUM_WORKERS = "TRAININGRUN_NUM_WORKERS"
 WORKER_CPUS = "TRAININGRUN_WORKER_CPUS"

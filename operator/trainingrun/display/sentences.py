@@ -85,7 +85,8 @@ def metric_title(name: str) -> str:
 def _attempt_started(record: AttemptStarted) -> str:
     workers = plural(record.world_size, "training worker")
     size_of_run = workers if record.epochs is None else f"{workers}, {plural(record.epochs, 'epoch')}"
-    start = "starts from the beginning"
+    initial = one_line(record.initial_checkpoint or "")
+    start = f"starts from {initial}" if initial else "starts from the beginning"
     if record.resumed_from:
         where = f"epoch {record.first_epoch + 1}, step {count(record.first_step)}"
         start = f"continues from {one_line(record.resumed_from)} at {where}"

@@ -20,6 +20,7 @@ from trainingrun.engine.hearing import Hearing
 from trainingrun.engine.readings import READERS, Body, Child, Reading, read, version_of
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
 from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, Sharer
+from trainingrun.spec.run import initial_run
 
 # Enough for every deletion whose late events may still be on their way.
 _REMEMBERED_DELETIONS = 4096
@@ -162,6 +163,7 @@ class Cache:
             sharers=tuple(map(self._sharer, self.folders.others(run_uid))),
             is_chosen=self.folders.is_chosen(run_uid),
             queue=self.answers.of_queue(run_uid),
+            initial=self._runs.get(Key(key.namespace, initial_run(self._runs[key].spec) or "")) if key else None,
         )
 
     def _sharer(self, run_uid: str) -> Sharer:

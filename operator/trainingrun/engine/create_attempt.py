@@ -53,7 +53,7 @@ class AttemptCreator:
         `written_at` is when the write was sent that is the proof of a `FirstWrite`. Raises `ApiError` if it cannot be
         done now.
         """
-        manifest = ray_job(run, creation.attempt, self._settings())
+        manifest = ray_job(run, creation.attempt, self._settings(), creation.initial_checkpoint)
         match creation.proof:
             case FirstWrite():
                 proved_at = written_at

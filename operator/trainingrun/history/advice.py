@@ -84,4 +84,5 @@ def _resume(history: History) -> str:
         return f"the next attempt continues from the checkpoint of step {count(saved.step)}"
     if started and started.resumed_from:
         return f"the next attempt continues from {one_line(started.resumed_from)}"
-    return "no checkpoint was recorded, so the next attempt starts from the beginning"
+    initial = one_line(started.initial_checkpoint or "") if started else ""
+    return f"no checkpoint was recorded, so the next attempt starts from {initial or 'the beginning'}"

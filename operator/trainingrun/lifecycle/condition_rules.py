@@ -11,6 +11,7 @@ from trainingrun.lifecycle.attempt import job_of
 from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.deadlines import hangs_unnoticed
 from trainingrun.lifecycle.endings import Verdict
+from trainingrun.lifecycle.initial_checkpoint import initial_words
 from trainingrun.lifecycle.permission import backs_off
 from trainingrun.lifecycle.shared_folder import folder_words, holder_of
 from trainingrun.lifecycle.stalls import stall_of
@@ -77,7 +78,7 @@ def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Fin
     stall = stall_of(view, attempt_list)
     unfinished = Finding(False, Reason.UNFINISHED, "The run is not over.")
     return {
-        ConditionType.ACCEPTED: _in_use(view, attempt_list) or _accepted(view.run.problems),
+        ConditionType.ACCEPTED: _held(view, attempt_list) or _accepted(view.run.problems),
         ConditionType.ADMITTED: admitted,
         ConditionType.PODS_READY: ready,
         ConditionType.DATA_STARVED: _data_starved(view, attempt_list.newest),
@@ -95,12 +96,14 @@ def _accepted(problems: tuple[Problem, ...]) -> Finding:
     return Finding(False, Reason.INVALID_SPEC, _listed(problems))
 
 
-def _in_use(view: View, attempt_list: AttemptList) -> Finding | None:
-    """That a run which is about to begin must not, since another one trains in its folder."""
-    holder, entry = holder_of(view), attempt_list.newest
-    if holder is None or not (entry is None or entry.is_finished):
+def _held(view: View, attempt_list: AttemptList) -> Finding | None:
+    """That a run which is about to begin must not: another one trains in its folder, or what it starts from is away."""
+    holder, entry, missing = holder_of(view), attempt_list.newest, initial_words(view)
+    if not (entry is None or entry.is_finished):
         return None
-    return Finding(False, Reason.FOLDER_IN_USE, folder_words(view, holder))
+    if holder is not None:
+        return Finding(False, Reason.FOLDER_IN_USE, folder_words(view, holder))
+    return Finding(False, Reason.INITIAL_CHECKPOINT, missing) if missing is not None else None
 
 
 def _listed(problems: Iterable[Problem]) -> str:

@@ -14,6 +14,7 @@ from trainingrun.lifecycle.attempt_list import AttemptList, attempts_of
 from trainingrun.lifecycle.deletions import ObjectReference, deletions
 from trainingrun.lifecycle.events import Event, events_of
 from trainingrun.lifecycle.held_back import asked_again, held_job
+from trainingrun.lifecycle.initial_checkpoint import initial_words, named_run
 from trainingrun.lifecycle.new_status import new_status, written_part
 from trainingrun.lifecycle.next_look import next_look
 from trainingrun.lifecycle.permission import Creation, creation
@@ -32,8 +33,8 @@ class Decision:
     what is worth a Kubernetes event once it is written. `create` is the one RayJob that may be created. `look_again`
     is when time alone may change the decision. With `read`, the name of a RayJob, none of it may be carried out before
     that RayJob and its pods are read afresh and a decision about what they are now says so too. `waits_for` is the
-    (namespace, name) of a run whose end may let this one begin. `ask_queue` is the uid of a RayJob of which the
-    queue's own words are wanted first; without an answer, the decision stands.
+    (namespace, name) of a run whose end, or creation, may let this one begin. `ask_queue` is the uid of a RayJob of
+    which the queue's own words are wanted first; without an answer, the decision stands.
     """
 
     status: dict[str, Any] | None = None
@@ -64,9 +65,15 @@ def decide(run: RunObject, observed: Observed, now: datetime) -> Decision:
         create=creation(view, attempt_list.newest, is_over=attempt_list.verdict is not None),
         look_again=next_look(view, attempt_list, status.usage, now),
         read=attempt_list.newest.ray_job_name if attempt_list.newest and attempt_list.read else None,
-        waits_for=(holder.namespace, holder.name) if holder is not None else None,
+        waits_for=(holder.namespace, holder.name) if holder is not None else _missing(view, attempt_list),
         ask_queue=_asked_about(view, attempt_list),
     )
+
+
+def _missing(view: View, attempt_list: AttemptList) -> tuple[str, str] | None:
+    """The run that this one is to start from, which may still come."""
+    name = named_run(view) if attempt_list.verdict is None and initial_words(view) is not None else None
+    return (view.run.namespace, name) if name is not None else None
 
 
 def _asked_about(view: View, attempt_list: AttemptList) -> str | None:

@@ -10,6 +10,7 @@ from trainingrun.lifecycle.attempt import job_of
 from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.condition_rules import Findings, final_findings, invalid_findings, ongoing_findings
 from trainingrun.lifecycle.deadlines import usage_at
+from trainingrun.lifecycle.initial_checkpoint import initial_location
 from trainingrun.lifecycle.state import activity_of, state_of
 from trainingrun.lifecycle.view import View
 from trainingrun.lifecycle.waiting import pods_counted
@@ -63,6 +64,7 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
         suspected=attempt_list.suspected,
         pods=str(count) if count is not None else None,
         usage=usage_at(recorded.usage, activity_of(state), view.now),
+        initial_checkpoint=initial_location(view) if attempt_list.attempts else None,
         outputs=_outputs(view, attempt_list),
         provenance=Provenance(code_digest=f"sha256:{view.spec.code.sha256}") if view.spec.code else None,
         data_status=DataStatus(ready_nodes=count.ready_data if count is not None else 0),

@@ -1,6 +1,7 @@
 """Whether another attempt may begin, and what has to be proved first: the one place that permits a RayJob.
 
-There are never two live attempts of a run, nor two of this cluster's runs in one folder. An attempt is recorded in
+There are never two live attempts of a run, nor two of this cluster's runs in one folder, nor one that does not know
+what to start from. An attempt is recorded in
 status once nothing of the run exists and its back-off is over, and its RayJob is created only with a proof that no
 other attempt can be alive. What a cache shows is no proof. How a proof is obtained is the engine's business.
 """
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from trainingrun.failures import LONGEST_BACKOFF
+from trainingrun.lifecycle.initial_checkpoint import initial_location, initial_words
 from trainingrun.lifecycle.shared_folder import holder_of
 from trainingrun.lifecycle.view import View
 from trainingrun.status.fields import MAX_INDEX, Attempt
@@ -37,15 +39,19 @@ Proof = FirstWrite | FreshRead
 
 @dataclass(frozen=True)
 class Creation:
-    """The permission to create the RayJob of an attempt, once `proof` is obtained."""
+    """The permission to create the RayJob of an attempt, once `proof` is obtained.
+
+    `initial_checkpoint` is what the run starts from while it has no checkpoint of its own.
+    """
 
     attempt: int
     proof: Proof
+    initial_checkpoint: str | None = None
 
 
 def may_be_recorded(view: View, last: Attempt | None) -> bool:
     """Whether the attempt after `last`, which has ended, may be recorded."""
-    if not view.is_valid or holder_of(view) is not None:
+    if not view.is_valid or holder_of(view) is not None or initial_words(view) is not None:
         return False
     if last is not None and (backs_off(view, last) or last.index >= MAX_INDEX):
         return False
@@ -56,17 +62,17 @@ def creation(view: View, newest: Attempt | None, *, is_over: bool) -> Creation |
     """The permission to create the RayJob of `newest`, the attempt that the status of this decision has last."""
     if newest is None or is_over or not view.is_valid or not view.children.all_gone:
         return None
-    if holder_of(view) is not None:
+    if holder_of(view) is not None or initial_words(view) is not None:
         return None
     if not newest.is_live or newest.ray_job_uid is not None or view.conflict_with(newest.index) is not None:
         return None
     recorded = view.recorded.attempts[-1] if view.recorded.attempts else None
     if recorded is None:
         is_first = newest.index == 0 and view.refusal is None
-        return Creation(0, FirstWrite()) if is_first else None
+        return Creation(0, FirstWrite(), initial_location(view)) if is_first else None
     if recorded.index != newest.index or _must_wait(view, recorded):
         return None
-    return Creation(newest.index, FreshRead())
+    return Creation(newest.index, FreshRead(), initial_location(view))
 
 
 def backs_off(view: View, last: Attempt) -> bool:

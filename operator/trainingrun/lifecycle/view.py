@@ -30,6 +30,7 @@ class View:
     sharers: tuple[Sharer, ...]
     is_chosen: bool
     queue: QueueAnswer | None
+    initial: RunObject | None
     now: datetime
 
     def name_of(self, attempt: int) -> str:
@@ -68,6 +69,7 @@ def view_of(run: RunObject, observed: Observed, now: datetime) -> View:
         sharers=observed.sharers,
         is_chosen=observed.is_chosen,
         queue=observed.queue,
+        initial=observed.initial,
         now=now,
     )
 

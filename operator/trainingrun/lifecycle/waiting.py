@@ -9,6 +9,7 @@ from trainingrun.failures import image_wait
 from trainingrun.failures.last_words import joined, last_words
 from trainingrun.lifecycle.deadlines import KUBERAY_GRACE
 from trainingrun.lifecycle.held_back import queue_message
+from trainingrun.lifecycle.initial_checkpoint import initial_words
 from trainingrun.lifecycle.permission import is_paused
 from trainingrun.lifecycle.shared_folder import folder_words, holder_of
 from trainingrun.lifecycle.view import View
@@ -60,6 +61,9 @@ def creation_words(view: View, attempt: int) -> Words | None:
     holder = holder_of(view)
     if holder is not None:
         return Words(Reason.FOLDER_IN_USE, folder_words(view, holder))
+    missing = initial_words(view)
+    if missing is not None:
+        return Words(Reason.INITIAL_CHECKPOINT, missing)
     conflict = view.conflict_with(attempt)
     if conflict is not None:
         words = (

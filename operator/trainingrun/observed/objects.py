@@ -189,6 +189,7 @@ class Observed:
     `others_heard` is when another run that is training last reported; None when no other that reports is.
     `sharers` are all other runs with the same folder in storage; `is_chosen` is as in Sharer.
     `queue` is what the queue last answered when it was asked; None when it never was.
+    `initial` is the run that this one is to start from, if it names one that exists.
     """
 
     ray_jobs: tuple[RayJob, ...] = ()
@@ -200,3 +201,4 @@ class Observed:
     sharers: tuple[Sharer, ...] = ()
     is_chosen: bool = False
     queue: QueueAnswer | None = None
+    initial: RunObject | None = None

@@ -20,9 +20,12 @@ from trainingrun.spec.patches import PodTemplatePatch
 Manifest = dict[str, Any]
 
 
-def ray_job(run: RunObject, attempt: int, settings: RenderSettings) -> Manifest:
-    """The RayJob of an attempt at a run whose spec is valid; attempts count from 0."""
-    rendering = _attempt(run, attempt, settings)
+def ray_job(run: RunObject, attempt: int, settings: RenderSettings, initial_checkpoint: str | None = None) -> Manifest:
+    """The RayJob of an attempt at a run whose spec is valid; attempts count from 0.
+
+    `initial_checkpoint` is the URI of what the run starts from while it has no checkpoint of its own.
+    """
+    rendering = _attempt(run, attempt, settings, initial_checkpoint)
     spec = rendering.run.spec
     manifest = rendered(
         "rayjob.yaml.j2",
@@ -45,10 +48,14 @@ def ray_cluster(run: RunObject, attempt: int, settings: RenderSettings) -> Manif
     return manifest
 
 
-def _attempt(run: RunObject, number: int, settings: RenderSettings) -> RenderedAttempt:
+def _attempt(
+    run: RunObject, number: int, settings: RenderSettings, initial_checkpoint: str | None = None
+) -> RenderedAttempt:
     if run.run is None:
         raise ValueError(f"{run.namespace}/{run.name} has an invalid spec that cannot be rendered")
-    return RenderedAttempt(owner=run, run=run.run, number=number, settings=settings)
+    return RenderedAttempt(
+        owner=run, run=run.run, number=number, settings=settings, initial_checkpoint=initial_checkpoint
+    )
 
 
 def _common_values(attempt: RenderedAttempt) -> dict[str, Any]:

@@ -42,8 +42,9 @@ def user_variables(fixed_ids: bool) -> dict[str, str]:
     return {} if fixed_ids else {"LOGNAME": "trainer"}
 
 
-def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
+def driver_variables(attempt: int, drain_seconds: int, initial_checkpoint: str | None = None) -> dict[str, str]:
     """What the driver of an attempt and its head read; a driver has `drain_seconds` to stop."""
+    initial = {variables.INITIAL_CHECKPOINT: initial_checkpoint} if initial_checkpoint is not None else {}
     return {
         "RAY_JOB_STOP_WAIT_TIME_S": str(drain_seconds),
         # A node that refuses five checks in a row is lost; one that only responds late has as long as before.
@@ -54,6 +55,7 @@ def driver_variables(attempt: int, drain_seconds: int) -> dict[str, str]:
         variables.ATTEMPT: str(attempt),
         variables.JSON: "1",
         variables.NODES_HAVE_PATH: "1",
+        **initial,
     }
 
 

@@ -32,6 +32,7 @@ class RenderedAttempt:
     run: Run
     number: int
     settings: RenderSettings
+    initial_checkpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def head_pod(attempt: RenderedAttempt, *, has_autoscaler: bool) -> PodTemplate:
             contract_pods.CONFIGURATION_ANNOTATION: configuration(attempt.run),
         },
         ours={
-            **pod_environment.driver_variables(attempt.number, _drain_seconds(attempt)),
+            **pod_environment.driver_variables(attempt.number, _drain_seconds(attempt), attempt.initial_checkpoint),
             **_progress_variables(attempt),
         },
         has_autoscaler=has_autoscaler,

@@ -63,7 +63,8 @@ def attempts_table(history: History) -> Table:
 def _attempt_row(history: History, attempt: AttemptHistory) -> Sequence[str]:
     started, ended = attempt.started, attempt.ended
     repeated = sum(item.repeated_steps for item in history.resumptions if item.attempt == attempt.number)
-    source = UNKNOWN if started is None else one_line(started.resumed_from or "") or "the beginning"
+    begun = (started.resumed_from or started.initial_checkpoint or "") if started is not None else ""
+    source = UNKNOWN if started is None else one_line(begun) or "the beginning"
     return (
         f"#{attempt.number}",
         moment(attempt.first_time),

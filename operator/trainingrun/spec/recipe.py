@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, Strict
 from trainingrun.errors import Problem
 from trainingrun.spec.dataset import Dataset
 from trainingrun.spec.function import Function
+from trainingrun.spec.initial_checkpoint import InitialCheckpoint
 from trainingrun.spec.model import Model, rules_error
 from trainingrun.spec.storage import MetricName
 from trainingrun.spec.transforms import Transform, Transforms
@@ -92,6 +93,9 @@ class Recipe(Model):
     )
     model: Function = Field(
         default=_call("trainingrun_trainer.vision:resnet18"), description="Returns the torch module to train."
+    )
+    initial_checkpoint: InitialCheckpoint | None = Field(
+        default=None, description="What a run without a checkpoint of its own starts from; the beginning if not given."
     )
     optimizer: Function = Field(
         default=_call("torch.optim:Adam", lr=0.001),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from trainingrun.errors import Problem
 from trainingrun.spec.code import Code
 from trainingrun.spec.groups import Data, Trainer
+from trainingrun.spec.initial_checkpoint import CLAIM_SCHEME
 from trainingrun.spec.paths import join_path
 from trainingrun.spec.quantity import Quantity
 from trainingrun.spec.recipe import Recipe
@@ -33,6 +34,7 @@ def broken_rules(
         yield from _room_for_steps(recipe, data)
     if recipe and storage:
         yield from _best_metric(recipe, storage)
+        yield from _own_claim(recipe, storage)
     if recipe:
         yield from _early_stopping(recipe)
     if code and storage:
@@ -111,6 +113,16 @@ def _best_metric(recipe: Recipe, storage: Storage) -> Iterator[Problem]:
             f"{best.metric} without recipe.dataset.validation",
             "a training metric, or add recipe.dataset.validation",
         )
+
+
+def _own_claim(recipe: Recipe, storage: Storage) -> Iterator[Problem]:
+    initial, claim = recipe.initial_checkpoint, storage.persistent_volume_claim
+    if initial is None or initial.uri is None or not initial.uri.startswith(CLAIM_SCHEME):
+        return
+    if claim is None or not initial.uri.startswith(f"{CLAIM_SCHEME}{claim.claim_name}/"):
+        own = f"{CLAIM_SCHEME}{claim.claim_name}/..., which is the claim of storage, or " if claim else ""
+        allowed = f"{own}a URI of a store, or the path of what volumeMounts mounts"
+        yield Problem("spec.recipe.initialCheckpoint.uri", initial.uri, allowed)
 
 
 def _early_stopping(recipe: Recipe) -> Iterator[Problem]:

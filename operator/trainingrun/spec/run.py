@@ -146,6 +146,12 @@ class RunSpec(Model):
                     yield Problem(f"{field}[{index}].target", f"{target} again", "each target once")
 
 
+def initial_run(spec: RunSpec) -> str | None:
+    """The name of the run whose checkpoint this one is to start from, if it names one."""
+    initial = spec.recipe.initial_checkpoint if spec.recipe is not None else None
+    return initial.run if initial is not None else None
+
+
 class Run(Model):
     """A parsed TrainingRun. Only `trainingrun.spec.parse` makes it, and checks the rules between parts."""
 

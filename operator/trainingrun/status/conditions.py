@@ -50,6 +50,11 @@ class Reason(_Described):
     VALID = "Valid", "The spec is valid."
     INVALID_SPEC = "InvalidSpec", "The spec is not valid; the message names every field that is wrong."
     FOLDER_IN_USE = "FolderInUse", "Another run, which the message names, has the folder in storage; this one waits."
+    INITIAL_CHECKPOINT = (
+        "InitialCheckpoint",
+        "The run that recipe.initialCheckpoint names cannot be started from, for the reason in the message; this one "
+        "waits.",
+    )
     # Admitted
     NOT_CREATED = "NotCreated", "The attempt has no RayJob yet."
     QUEUED = "Queued", "A queue has not admitted the attempt yet."

@@ -180,6 +180,9 @@ class Status(StatusModel):
     )
     pods: Text | None = Field(default=None, description="Ready pods out of all pods, for example 5/7.")
     usage: Usage | None = Field(default=None, description="How the run's time was spent.")
+    initial_checkpoint: Annotated[str, Field(max_length=4096)] | None = Field(
+        default=None, description="What recipe.initialCheckpoint has the run start from."
+    )
     outputs: Outputs | None = Field(default=None, description="What the run has produced.")
     provenance: Provenance | None = Field(default=None, description="What the run trains with.")
     data_status: DataStatus | None = Field(default=None, description="How the data group is doing.")

@@ -33,6 +33,7 @@ class Recorded:
     completion_time: datetime | None
     usage: Usage
     outputs: Outputs
+    initial_checkpoint: str | None
 
     @property
     def highest_index(self) -> int:
@@ -61,6 +62,7 @@ def recorded_of(status: Mapping[str, Any], now: datetime) -> Recorded:
         completion_time=time_of(status.get("completionTime")),
         usage=_part(Usage, status.get("usage")) or Usage(),
         outputs=_part(Outputs, status.get("outputs")) or Outputs(),
+        initial_checkpoint=initial if isinstance(initial := status.get("initialCheckpoint"), str) else None,
     )
 
 

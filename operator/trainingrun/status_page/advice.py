@@ -182,7 +182,10 @@ def _suspended(view: RunView, caller: Caller) -> list[str]:
 
 
 def _complete(view: RunView, caller: Caller) -> list[str]:
-    return [f"The result is at {view.checkpoint}."] if view.checkpoint else []
+    if not view.checkpoint:
+        return []
+    start = f"`spec.recipe.initialCheckpoint: {{run: {view.name}}}`"
+    return [f"The result is at {view.checkpoint}.", *([f"Another run starts from it with {start}."] * view.has_recipe)]
 
 
 def _failed(view: RunView, caller: Caller) -> list[str]:
@@ -199,6 +202,8 @@ def _goes_on(view: RunView) -> str:
     folder = view.folder.rpartition("/")[2]
     if not folder or not view.checkpoint:
         return ""
+    if view.has_recipe:
+        return f" With `spec.recipe.initialCheckpoint: {{run: {view.name}, what: All}}` it goes on from its checkpoint."
     return f" With `spec.storage.runName: {folder}` it goes on from this run's checkpoints."
 
 

@@ -68,6 +68,7 @@ def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, 
     for label, value in (
         ("queue", view.queue),
         ("storage", view.folder or view.storage),
+        ("begun from", view.initial),
         ("checkpoint", view.checkpoint),
         ("dashboard", _dashboard(view, caller)),
     ):

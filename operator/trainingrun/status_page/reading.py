@@ -64,6 +64,8 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         bad_rows=integer_of(data_status.get("badRows")),
         rows_per_second=_first(number_of(data_status.get("rowsPerSecond")), metrics.get(ROWS_PER_SECOND)),
         goodput_percent=metrics.get(GOODPUT),
+        has_recipe=bool(spec.get("recipe")),
+        initial=_text(status.get("initialCheckpoint")),
         folder=_text(mapping_of(status.get("outputs")).get("folderURI")),
         checkpoint=_text(mapping_of(status.get("outputs")).get("checkpointURI")),
         dashboard=_text(mapping_of(status.get("links")).get("dashboardURL")),

@@ -108,7 +108,10 @@ class RunView:
     bad_rows: int | None = None
     rows_per_second: float | None = None
     goodput_percent: float | None = None
-    # The run's folder in storage, once it has begun.
+    # Whether it trains a recipe, and not by a command of its own.
+    has_recipe: bool = True
+    # What it starts from that is not its own, and its folder in storage, once it has begun.
+    initial: str = ""
     folder: str = ""
     checkpoint: str = ""
     dashboard: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from trainingrun_trainer.data.consumed import Consumed
+from trainingrun_trainer.train.restored import Restored
 
 ROWS = 22
 
@@ -139,6 +141,8 @@ class Feed:
 class Store:
     """Keeps checkpoints in `news`, and goes on from the one that it is made with."""
 
+    initial = None
+
     def __init__(self, news: News, feed: Feed, start: SimpleNamespace | None):
         self._news = news
         self._feed = feed
@@ -159,13 +163,17 @@ class Store:
         if self._start is None:
             return None
         self._feed.turn = self._start.turn
-        return SimpleNamespace(
-            name="step",
-            directory=Path("/nowhere"),
-            position=copy.copy(self._start.position),
-            changes=(),
-            state=lambda device: loaded(self._start),
-        )
+        return Kept("step", Path("/nowhere/state.pt"), copy.copy(self._start.position), saved=self._start)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept(Restored):
+    """A checkpoint that is in memory."""
+
+    saved: Any = None
+
+    def state(self, device: Any) -> dict[str, Any]:
+        return loaded(self.saved)
 
 
 def loaded(checkpoint: SimpleNamespace) -> dict[str, Any]:

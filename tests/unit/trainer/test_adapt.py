@@ -35,6 +35,20 @@ def test_a_volume_is_a_directory_here(tmp_path: Path) -> None:
     assert run.spec.storage.persistent_volume_claim is not None  # the run itself is not changed
 
 
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("pvc://models/first/best", "{volume}/first/best"),
+        ("/mnt/never-there/weights.pt", "{volume}/weights.pt"),
+        ("s3://bucket/first", "s3://bucket/first"),
+    ],
+)
+def test_what_a_run_starts_from_moves_with_the_volume(tmp_path: Path, uri: str, expected: str) -> None:
+    run = run_of(storage=CLAIM, recipe={**recipe("/data"), "initialCheckpoint": {"uri": uri}})
+    initial = adapt(run, tmp_path).run.spec.recipe.initial_checkpoint
+    assert initial.uri == expected.format(volume=tmp_path)
+
+
 def test_paths_beside_the_volume_stay(tmp_path: Path) -> None:
     run = run_of(storage=CLAIM, recipe=recipe("/mnt/never-there-2/data", "/mnt/never-there"))
     assert paths(adapt(run, tmp_path).run) == ["/mnt/never-there-2/data", str(tmp_path)]

@@ -124,7 +124,9 @@ class TestBest:
         assert storage.checkpoints() == ["step-00000020-e00000a1g1"]
         assert self.kept(storage) == ("step-00000010-e00000a1g1", [10] * 4)
         assert json.loads(storage.read_text("best/metrics.json"))["metrics"] == {"loss": 0.1}
-        assert storage.list_files("best") == ["metrics.json", STATE_FILE]
+        assert storage.list_files("best") == ["manifest.json", "metrics.json", STATE_FILE]
+        manifest = checkpoint_files.inspect(storage, "best")
+        assert (manifest.position.step, manifest.metrics, list(manifest.files)) == (10, {"loss": 0.1}, [STATE_FILE])
 
     def test_what_was_saved_already_can_become_it(self, saver: Callable[..., Saver], storage: RunStorage) -> None:
         begun = saver()

@@ -154,7 +154,7 @@ class Attempt:
         if values.pop("generation") > 1:
             # The same attempt: Ray has replaced lost workers, and training resumes from the last checkpoint.
             self._failures.clear()
-            where = values["resumed_from"] or "the beginning"
+            where = values["resumed_from"] or values["initial_checkpoint"] or "the beginning"
             self._tell(WorkersRestarted, reason=f"training workers were lost; continuing from {where}")
             return
         self._tell_start(**values)

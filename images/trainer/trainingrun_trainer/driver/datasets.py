@@ -32,8 +32,9 @@ def datasets_of(plan: Plan, try_steps: TrySteps) -> dict[str, Dataset]:
 
 
 def first_pass(plan: Plan) -> tuple[PassKey, Epoch] | None:
-    """What ranks begin with unless they resume, which only a checkpoint tells; None where there is one."""
-    if plan.storage.checkpoints():
+    """What ranks begin with unless they go on from a checkpoint, which only that tells; None where there is one."""
+    initial = plan.recipe.initial_checkpoint
+    if plan.storage.checkpoints() or (initial is not None and initial.what == "All"):
         return None
     return PassKey(1, "train", 0), Epoch(0, plan.recipe.seed, shuffle=plan.recipe.dataset.shuffle)
 

@@ -15,6 +15,7 @@ from trainingrun.redaction import redacted
 from trainingrun.spec import Run
 from trainingrun.spec.recipe import Recipe
 from trainingrun_trainer.data.listing import Listing, list_dataset
+from trainingrun_trainer.data.reading_notes import ReadingNotes
 from trainingrun_trainer.data.source import Source, Uses
 from trainingrun_trainer.data.steps import all_steps, data_steps, looks_at_inputs_only, trainer_steps
 from trainingrun_trainer.data.transform import Chain
@@ -46,7 +47,10 @@ class Plan:
         return wanted_rows(recipe.global_batch_size, recipe.gradient_accumulation_steps, self.workers.count, 0)[0]
 
     def recorded(self) -> dict[str, Any]:
-        """What a checkpoint says about where it comes from, as plain JSON values and without secrets."""
+        """What a checkpoint says about where it comes from, as plain JSON values and without secrets.
+
+        With `recipe` and `rows` its model can be used where neither the run nor its data are.
+        """
         pieces = self.listings["train"].pieces
         digest = hashlib.sha256()
         for piece in pieces:
@@ -62,6 +66,7 @@ class Plan:
                 "files": len({path for piece in pieces for path in piece.paths}),
                 "bytes": self.listings["train"].size_bytes,
             },
+            "rows": ReadingNotes.of(self.listings.get("validation", self.listings["train"])).to_json(),
         }
 
 

@@ -22,6 +22,7 @@ from trainingrun_trainer.driver.backend import torch_config
 from trainingrun_trainer.driver.plan import Plan
 from trainingrun_trainer.placement import Workers
 from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.train.initial import initial_of
 from trainingrun_trainer.train.worker import LoopConfig, train_on_worker
 
 
@@ -35,6 +36,7 @@ def torch_trainer(plan: Plan, hub: Any, attempt: int, fence: str | None) -> Torc
         total_rows=plan.listings["train"].rows,
         recorded=plan.recorded(),
         fence=fence,
+        initial=initial_of(plan.run, plan.storage),
     )
     return TorchTrainer(
         train_on_worker,

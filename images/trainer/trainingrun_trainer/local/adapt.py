@@ -12,6 +12,7 @@ from typing import Any
 
 from trainingrun.spec import Run, parse
 from trainingrun.spec.accelerators import is_gpu
+from trainingrun.spec.initial_checkpoint import CLAIM_SCHEME
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.local.lock import unwritable
 
@@ -89,14 +90,20 @@ def _move_storage(spec: dict[str, Any], folders: _Folders, volume: Path | None) 
     folders[claim["mountPath"]] = claim["claimName"], volume
     stand_in = _stand_in(claim["mountPath"], claim["claimName"], volume)
     spec["storage"]["uri"] = f"file://{stand_in}"
+    initial = spec.get("recipe", {}).get("initialCheckpoint", {})
+    if (initial.get("uri") or "").startswith(CLAIM_SCHEME):
+        # The rules allow the run's own claim alone.
+        initial["uri"] = initial["uri"].replace(f"{CLAIM_SCHEME}{claim['claimName']}", claim["mountPath"], 1)
     return stand_in
 
 
 def _move_files(spec: dict[str, Any], folders: _Folders) -> None:
-    """Rows, the cache of what is made of them, and code, to the folders that stand in for what they are below."""
-    for place in spec.get("recipe", {}).get("dataset", {}).values():
-        if isinstance(place, dict) and (here := _here(place.get("path"), folders)):
-            place["path"] = str(here)
+    """Rows, their cache, what training starts from, and code, to the folders that stand in for what they are below."""
+    recipe = spec.get("recipe", {})
+    places = [(place, "path") for place in recipe.get("dataset", {}).values() if isinstance(place, dict)]
+    for place, name in [*places, (recipe.get("initialCheckpoint", {}), "uri")]:
+        if here := _here(place.get(name), folders):
+            place[name] = str(here)
     code = spec.get("code", {})
     if here := _here(code.get("uri"), folders):
         code["uri"] = f"file://{here}"  # a path would have to be on the claim, which is gone

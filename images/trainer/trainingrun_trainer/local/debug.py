@@ -39,6 +39,7 @@ from trainingrun_trainer.pool.pass_plans import Pool
 from trainingrun_trainer.pool.sizing import Limits
 from trainingrun_trainer.train.beside import SameThread
 from trainingrun_trainer.train.checkpoint_book import is_trained
+from trainingrun_trainer.train.initial import initial_of
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.loop import train
 from trainingrun_trainer.train.opening import Rank, Task, open_session
@@ -82,7 +83,8 @@ def _train(run: Run, size: Size, attempt: int, driver: DirectDriver, fence: str 
     budget_bytes = share_of(size.object_store_bytes)
     rows = OwnRows(_pool(plan), lambda level, message: driver.notice(message, level=level), budget_bytes)
     rows.build()
-    task = Task(run, plan.storage, attempt, plan.listings["train"].rows, plan.recorded(), fence)
+    initial = initial_of(run, plan.storage)
+    task = Task(run, plan.storage, attempt, plan.listings["train"].rows, plan.recorded(), fence, initial)
     try:
         with _alone(plan.workers, driver) as device:
             rank = Rank(Lockstep(0, 1), device, HERE, 1, driver, rows, SameThread())

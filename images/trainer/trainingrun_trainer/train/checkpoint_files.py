@@ -26,6 +26,10 @@ from trainingrun_trainer.train.random_states import random_states
 from trainingrun_trainer.train.stall_clock import StallClock
 
 STATE_FILE = "state.pt"
+# In the state, by column, the shape without rows and the type of what the model gets.
+INPUTS = "inputs"
+# In a run's folder, the copy of its best checkpoint's state.
+BEST = "best"
 MANIFEST = "manifest.json"
 # Checkpoints from before there was one manifest have one of each rank.
 _FIRST_MANIFEST = "manifest-0.json"

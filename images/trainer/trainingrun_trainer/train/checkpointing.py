@@ -16,14 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.failures.errors import StorageUnavailable
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train import recipe_changes
 from trainingrun_trainer.train.checkpoint_book import Book, Writer
 from trainingrun_trainer.train.checkpoint_files import (
+    BEST,
+    MANIFEST,
     STATE_FILE,
     Manifest,
     Position,
@@ -34,29 +34,13 @@ from trainingrun_trainer.train.checkpoint_files import (
     write_part,
 )
 from trainingrun_trainer.train.folder_owner import refuse_others
+from trainingrun_trainer.train.initial import Initial
 from trainingrun_trainer.train.lockstep import Lockstep
+from trainingrun_trainer.train.restored import Restored
 from trainingrun_trainer.train.sharded_state import refuse_sharded
+from trainingrun_trainer.train.starting import start_from
 
-BEST = "best"
 _BEST_METRICS = f"{BEST}/metrics.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Restored:
-    """A checkpoint that was found whole. `directory` is a local copy, which is there until the next one is saved.
-
-    `changes` are sentences: what of the recipe differs from the recorded one, and what becomes of it.
-    """
-
-    name: str
-    directory: Path
-    position: Position
-    changes: tuple[str, ...]
-
-    def state(self, device: torch.device) -> dict[str, Any]:
-        """The saved state with its tensors on `device`."""
-        # Our own file, just checked against its digest; it may hold any state that a user's optimizer keeps.
-        return torch.load(self.directory / STATE_FILE, map_location=device, weights_only=False)  # type: ignore[no-any-return]
 
 
 class Saver:
@@ -64,7 +48,8 @@ class Saver:
 
     `recorded` is the recipe, versions and training files of now, as plain JSON values. `notify` is told on rank 0,
     with the level of a Notice, what a user should know. With the `fence` of its driver, a checkpoint becomes whole only
-    while the folder is that driver's, and otherwise raises FolderTaken.
+    while the folder is that driver's, and otherwise raises FolderTaken. `initial` is what training starts from where
+    the run has no checkpoint of its own.
     """
 
     def __init__(
@@ -77,7 +62,9 @@ class Saver:
         recorded: dict[str, Any],
         notify: Callable[[str, str], None],
         fence: str | None = None,
+        initial: Initial | None = None,
     ):
+        self.initial = initial
         self._storage = storage
         self._lockstep = lockstep
         self._num_to_keep = num_to_keep
@@ -141,19 +128,21 @@ class Saver:
         self._lockstep.wait()
 
     def restore(self) -> Restored | None:
-        """The newest whole checkpoint of the run, the same one on every rank, or None."""
+        """The newest whole checkpoint of the run, else what it starts from, the same on every rank; or None."""
         self._joined()
         self._forget_copies()
         copies = self._new_copies()
         found = self._lockstep.broadcast(self._newest_whole(copies) if self._lockstep.rank == 0 else None)
         if found is None:
+            if self.initial is not None:
+                return start_from(self.initial, self._lockstep, self._recorded, copies)
             self._forget_copies()
             return None
         name, manifest = found
         if self._lockstep.rank != 0:
             self._fetch_own(name, manifest, copies)
         changes = recipe_changes.changes(manifest.recorded, self._recorded)
-        return Restored(name, copies / name, manifest.position, changes)
+        return Restored(name, copies / name / STATE_FILE, manifest.position, changes)
 
     def _publish(self, name: str, manifest: Manifest) -> None:
         refuse_others(self._storage, self._fence)
@@ -172,7 +161,8 @@ class Saver:
             except TornCheckpoint as error:
                 self._damaged.add(name)
                 shutil.rmtree(copies / name, ignore_errors=True)
-                what = "using the previous one" if len(untried) > 1 else "training starts from the beginning"
+                start = "the beginning" if self.initial is None else self.initial.location
+                what = "using the previous one" if len(untried) > 1 else f"training starts from {start}"
                 self._notify("Warning", f"checkpoint {name} is not intact ({error}); {what}")
                 continue
             self._copy_best(name, manifest)
@@ -189,7 +179,7 @@ class Saver:
             raise StorageUnavailable(f"checkpoint {name} was whole a moment ago: {error}") from error
 
     def _copy_best(self, name: str, manifest: Manifest) -> None:
-        """Have the folder `best` hold checkpoint `name`, if that is the best one: its state, and how good it is.
+        """Have the folder `best` hold the state of checkpoint `name`, if that is the best one, and say what it is.
 
         File by file, each at once: whenever this is interrupted there is a state, and a resumed run does it again.
         Never beside metrics of another one, which would be believed when training goes on from an earlier checkpoint.
@@ -200,7 +190,10 @@ class Saver:
         if self._storage.read_text(_BEST_METRICS) == metrics:
             return
         self._storage.delete_file(_BEST_METRICS)
+        self._storage.delete_file(f"{BEST}/{MANIFEST}")
         self._storage.copy_file(f"{name}/{STATE_FILE}", f"{BEST}/{STATE_FILE}")
+        kept = {STATE_FILE: manifest.files[STATE_FILE]}
+        seal(self._storage, BEST, dataclasses.replace(manifest, files=kept))
         self._storage.write_text(_BEST_METRICS, metrics)
 
     def _joined(self) -> Book:

@@ -76,7 +76,7 @@ class Computation:
         columns = self.recipe.dataset.inputs
         values = [self._column(batch, name, "inputColumns") for name in columns]
         self.calling = _MODEL
-        if _goes_by_name(model, columns):
+        if goes_by_name(model, columns):
             return model(**dict(zip(columns, values, strict=True)))
         return model(*values)
 
@@ -152,7 +152,7 @@ class Computation:
         )
 
 
-def _goes_by_name(model: torch.nn.Module, columns: tuple[str, ...]) -> bool:
+def goes_by_name(model: torch.nn.Module, columns: tuple[str, ...]) -> bool:
     """Whether inputs are given by name. Raises InvalidConfiguration where neither way can be meant."""
     inner: Any = model
     while isinstance(inner, torch.nn.parallel.DistributedDataParallel) or hasattr(inner, "_orig_mod"):

@@ -36,7 +36,8 @@ class Findings:
 
     `said` are the decisions in words, `doubts` sentences about what is allowed and seldom meant. `model_gets` and
     `loss_gets` are types and shapes by name. `metrics` are the names that training reports, among them `loss`, and
-    `validation_metrics` those of validation, without their prefix; none where it was not tried.
+    `validation_metrics` those of validation, without their prefix; none where it was not tried. `inputs` are the shape
+    of a row and the type of what input columns the batch has, by name.
     """
 
     decisions: Decisions = field(default_factory=Decisions)
@@ -47,6 +48,7 @@ class Findings:
     validation_metrics: tuple[str, ...] = ()
     model_gets: dict[str, str] = field(default_factory=dict)
     loss_gets: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, tuple[list[int], str]] = field(default_factory=dict)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -95,6 +97,12 @@ class _DryRun:
     def run(self, *, has_validation: bool) -> None:
         """All that training does with a batch, in its order."""
         dataset = self._recipe.dataset
+        tensors = {name: self._batch.get(name) for name in dataset.inputs}
+        self._findings.inputs = {
+            name: (list(value.shape[1:]), str(value.dtype).removeprefix("torch."))
+            for name, value in tensors.items()
+            if isinstance(value, torch.Tensor) and value.ndim
+        }
         self.doubts += batch_oddities.oddities(self._batch, dataset.inputs, dataset.targets)
         self.doubts += gradient_check.check_optimizer(self._tried)
         self._tried.model.train()

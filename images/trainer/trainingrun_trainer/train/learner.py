@@ -11,6 +11,7 @@ import torch
 
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
 from trainingrun_trainer.train import recipe_objects
+from trainingrun_trainer.train.checkpoint_files import INPUTS
 from trainingrun_trainer.train.computation import Computation
 from trainingrun_trainer.train.dry_run import Findings, dry_run
 from trainingrun_trainer.train.epoch_sums import Tally
@@ -19,6 +20,7 @@ from trainingrun_trainer.train.normalisation import check_synced
 from trainingrun_trainer.train.randomness import seed_all
 from trainingrun_trainer.train.recipe_objects import RecipeObjects, trainer_transform
 from trainingrun_trainer.train.replicas import Replicas
+from trainingrun_trainer.train.restored import Part, Restored
 from trainingrun_trainer.train.schedule import Schedule
 from trainingrun_trainer.train.session import Session, Step
 from trainingrun_trainer.train.steps import Stepper, autocast_type
@@ -45,6 +47,7 @@ class Learner:
         self.transform = trainer_transform(recipe, training=True)
         self.validation_transform = trainer_transform(recipe, training=False)
         self.tally = Tally()
+        self._inputs: dict[str, tuple[list[int], str]] = {}
         # The names that the dry run has found, if it could.
         self.validation_metrics: tuple[str, ...] = ()
         self._begun: tuple[Replicas, Stepper] | None = None
@@ -79,6 +82,7 @@ class Learner:
         findings = self._try(step)
         self.computation.decide(findings.decisions)
         self.validation_metrics = findings.validation_metrics
+        self._inputs = findings.inputs
         findings.doubts = (*findings.doubts, *self.schedule.doubts(self._session.expected_steps))
         replicas = Replicas(
             self.model,
@@ -106,13 +110,17 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
+            INPUTS: self._inputs,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's state."""
-        load_model(self.model, state["model"])
+    def load_state_dict(self, state: dict[str, Any], restored: Restored) -> None:
+        """Go on from the state of what was restored. Raises InvalidConfiguration where it does not fit the recipe."""
+        load_model(self.model, state["model"], restored)
+        if restored.part is Part.WEIGHTS:
+            return
+        self._inputs = state.get(INPUTS, {})
         self.computation.load_state_dict(state.get("loss", {}))
-        load_optimizer(self.optimizer, state["optimizer"])
+        load_optimizer(self.optimizer, state["optimizer"], restored)
         self.schedule.load_state_dict(state["scheduler"])
         load_scaler(self.scaler, state["scaler"])
 

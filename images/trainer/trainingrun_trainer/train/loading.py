@@ -12,6 +12,8 @@ import torch
 
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.train.recipe_changes import ANOTHER_FOLDER
+from trainingrun_trainer.train.restored import Restored
+from trainingrun_trainer.train.starting import WEIGHTS_ONLY
 
 _SHOWN = 5
 # Entries of a parameter group that torch and its schedulers add.
@@ -20,8 +22,11 @@ _NOT_THE_OPTIMIZERS = frozenset(
 )
 
 
-def load_model(model: torch.nn.Module, state: dict[str, Any]) -> None:
-    """Load a model's weights. Raises InvalidConfiguration that names those that are missing or differ."""
+def load_model(model: torch.nn.Module, state: dict[str, Any], restored: Restored | None = None) -> None:
+    """Load a model's weights. Raises InvalidConfiguration that names those that are missing or differ.
+
+    `restored` is what they come from, if that may be another run's.
+    """
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -38,13 +43,19 @@ def load_model(model: torch.nn.Module, state: dict[str, Any]) -> None:
                 ),
             ),
         ]
+        found = "; ".join(differences) or error
+        if restored is not None and not restored.is_own:
+            raise InvalidConfiguration(
+                f"{restored.field}: the weights in {restored.name} do not fit the model that spec.recipe.model makes; "
+                f"the file {found}. Allowed: weights of that model"
+            ) from error
         raise InvalidConfiguration(
             "spec.recipe.model: the checkpoint's weights do not fit the model that this makes; the checkpoint "
-            f"{'; '.join(differences) or error}. Allowed: the model that was trained; {ANOTHER_FOLDER}"
+            f"{found}. Allowed: the model that was trained; {ANOTHER_FOLDER}"
         ) from error
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], restored: Restored | None = None) -> None:
     """Load an optimizer's state. Raises InvalidConfiguration where it is another kind's or of other groups."""
     ours, theirs = optimizer.state_dict()["param_groups"], state["param_groups"]
     found = ""
@@ -57,8 +68,9 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
         if known - theirs_also and theirs_also - known:
             found = f"state with {', '.join(sorted(theirs_also - known))} in the checkpoint, of another optimizer"
     if found:
+        way_out = ANOTHER_FOLDER if restored is None or restored.is_own else WEIGHTS_ONLY
         raise InvalidConfiguration(
-            f"spec.recipe.optimizer: found {found}; allowed: the optimizer that was trained with; {ANOTHER_FOLDER}"
+            f"spec.recipe.optimizer: found {found}; allowed: the optimizer that was trained with; {way_out}"
         )
     optimizer.load_state_dict(state)
 

@@ -103,3 +103,11 @@ class Lockstep:
         values: list[Any] = [None] * self.world_size
         dist.all_gather_object(values, value, group=self._group)
         return values
+
+
+def ranks_by_node(node: str, lockstep: Lockstep) -> dict[str, list[int]]:
+    """The ranks of each node; this one is on `node`. Collective."""
+    ranks: dict[str, list[int]] = {}
+    for rank, where in enumerate(lockstep.gather(node)):
+        ranks.setdefault(where, []).append(rank)
+    return ranks

@@ -73,7 +73,7 @@ class Training:
         if restored is None:
             return
         state = restored.state(session.device)
-        self._learner.load_state_dict(state)
+        self._learner.load_state_dict(state, restored)
         self._patience = Patience(**state.get("early_stopping", {}))
         if "epoch" in state:
             self._is_trained = state["epoch"]["is_trained"]

@@ -16,6 +16,7 @@ from trainingrun_trainer.train.beside import Beside
 from trainingrun_trainer.train.checkpoint_book import Writer
 from trainingrun_trainer.train.checkpointing import Saver
 from trainingrun_trainer.train.feed import Feed, Rows
+from trainingrun_trainer.train.initial import Initial
 from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.reporter import Driver, Reporter
 from trainingrun_trainer.train.session import Session
@@ -25,7 +26,8 @@ from trainingrun_trainer.train.session import Session
 class Task:
     """What all ranks of an attempt are to do. `total_rows` is None where only reading tells.
 
-    `recorded` is what checkpoints say about where they come from, `fence` whose the folder is: see checkpointing.Saver.
+    `recorded` is what checkpoints say about where they come from, `fence` whose the folder is, `initial` what training
+    starts from without one: see checkpointing.Saver.
     """
 
     run: Run
@@ -34,6 +36,7 @@ class Task:
     total_rows: int | None
     recorded: dict[str, Any]
     fence: str | None = None
+    initial: Initial | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def open_session(task: Task, rank: Rank) -> Session:
             recorded=task.recorded,
             notify=lambda level, message: reporter.tell("Notice", level=level, message=message),
             fence=task.fence,
+            initial=task.initial,
         ),
         node=rank.node,
         generation=rank.generation,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from trainingrun_trainer.train.randomness import seed_all
+
 
 def random_states() -> dict[str, Any]:
     """The states of all generators that training draws from."""
@@ -18,6 +20,12 @@ def random_states() -> dict[str, Any]:
         "torch": torch.get_rng_state(),
         "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
     }
+
+
+def resume_random(directory: Path, rank: int, *, seed: int, step: int) -> None:
+    """Go on as `rank` had them; a rank that the checkpoint did not have draws what none before it has drawn."""
+    if not restore_random(directory, rank):
+        seed_all(abs(hash((seed, step, rank))))
 
 
 def restore_random(directory: Path, rank: int) -> bool:

@@ -25,12 +25,14 @@ class _Rule(enum.Enum):
 
     HONOURED = "this holds from here on"
     MUST_FIT = "this holds from here on, and the checkpoint's weights must fit"
-    STAYS = f"the old value stays, because it comes back with the checkpoint; {ANOTHER_FOLDER}"
+    STAYS = "the old value stays, because it comes back with the checkpoint"
+    SPENT = "it has no effect, as the run goes on from a checkpoint of its own"
     IMPOSSIBLE = "its state in the checkpoint belongs to the old one"
 
 
 # The first prefix of a field's path that applies; for all others, HONOURED.
 _RULES = (
+    ("initialCheckpoint", _Rule.SPENT),
     ("model", _Rule.MUST_FIT),
     ("optimizer.function", _Rule.IMPOSSIBLE),
     ("optimizer.parameters", _Rule.STAYS),
@@ -50,32 +52,34 @@ _DEFAULTS = {
 }
 
 
-def changes(recorded: dict[str, Any], current: dict[str, Any]) -> tuple[str, ...]:
+def changes(recorded: dict[str, Any], current: dict[str, Any], way_out: str = ANOTHER_FOLDER) -> tuple[str, ...]:
     """Sentences about what differs: `run`, `recipe`, `code`, `versions` and `dataset` of a checkpoint and of now.
 
-    Raises InvalidConfiguration where the checkpoint cannot be gone on from. A checkpoint that has recorded nothing
-    differs in nothing.
+    `way_out` is what a user can do who does not want the checkpoint's part. Raises InvalidConfiguration where the
+    checkpoint cannot be gone on from. A checkpoint that has recorded nothing differs in nothing.
     """
     if not recorded:
         return ()
     before, after = _resolved(recorded["recipe"]), _resolved(current["recipe"])
     # What a loop of the author's takes out of a checkpoint only its author knows.
     is_own = after.get("loop") is not None
-    sentences = [_of_field(path, then, now, is_own=is_own) for path, then, now in _differences(before, after, "")]
+    sentences = [
+        _of_field(path, then, now, way_out, is_own=is_own) for path, then, now in _differences(before, after, "")
+    ]
     sentences = [*_of_code(recorded, current), *sentences]
     return (*_of_run(recorded, current), *sentences, *_of_files(recorded, current), *_of_versions(recorded, current))
 
 
-def _of_field(path: str, then: Any, now: Any, *, is_own: bool) -> str:
+def _of_field(path: str, then: Any, now: Any, way_out: str, *, is_own: bool) -> str:
     rule = next((rule for prefix, rule in _RULES if f"{path}.".startswith(f"{prefix}.")), _Rule.HONOURED)
     if rule is _Rule.IMPOSSIBLE and _name(then) == _name(now):
         rule = _Rule.HONOURED  # the same thing, named through another module
     field = f"spec.recipe.{path}: was {_shown(then)} when the checkpoint was saved, is now {_shown(now)}"
-    if is_own:
+    if is_own and rule is not _Rule.SPENT:
         return f"{field}; what follows is up to spec.recipe.loop"
     if rule is _Rule.IMPOSSIBLE:
-        raise InvalidConfiguration(f"{field}, but {rule.value}; allowed: {_shown(then)}; {ANOTHER_FOLDER}")
-    return f"{field}; {rule.value}"
+        raise InvalidConfiguration(f"{field}, but {rule.value}; allowed: {_shown(then)}; {way_out}")
+    return f"{field}; {rule.value}" + (f"; {way_out}" if rule is _Rule.STAYS else "")
 
 
 def _of_run(recorded: dict[str, Any], current: dict[str, Any]) -> Iterator[str]:

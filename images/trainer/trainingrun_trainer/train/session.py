@@ -29,14 +29,15 @@ import torch
 
 from trainingrun.spec import Run
 from trainingrun_trainer.train.checkpoint_files import Position, consumed_rows
-from trainingrun_trainer.train.checkpointing import Restored, Saver
+from trainingrun_trainer.train.checkpointing import Saver
 from trainingrun_trainer.train.feed import Batch, Feed
-from trainingrun_trainer.train.lockstep import Lockstep
+from trainingrun_trainer.train.lockstep import Lockstep, ranks_by_node
 from trainingrun_trainer.train.progress_meter import Meter
-from trainingrun_trainer.train.random_states import restore_random
-from trainingrun_trainer.train.randomness import seed_all
+from trainingrun_trainer.train.random_states import resume_random
 from trainingrun_trainer.train.reporter import Reporter
+from trainingrun_trainer.train.restored import Part, Restored
 from trainingrun_trainer.train.stall_timer import StallTimer
+from trainingrun_trainer.train.starting import origin, refuse_trained, refuse_unasked
 
 
 @dataclass(frozen=True)
@@ -101,21 +102,21 @@ class Session:
         return self._must_stop
 
     def restore(self) -> Restored | None:
-        """Continue from the newest whole checkpoint: sets `position` and the random generators. Collective."""
+        """Continue from the newest whole checkpoint: sets `position` and the random generators. Collective.
+
+        A run without one starts from what `recipe.initialCheckpoint` names, of which the state may be `model` alone.
+        """
         restored = self._saver.restore()
-        if restored is None:
-            self._announce(None)
-            return None
-        for change in restored.changes:
-            self.notice(change)
-        self.position = restored.position
-        self._meter.begin_attempt(self.position)
-        # Rank 0 carries what all ranks had used, so that the next checkpoint holds it too.
-        if self.rank == 0:
-            self._feed.consumed = consumed_rows(restored.directory)
-        if not restore_random(restored.directory, self.rank):
-            seed_all(abs(hash((self.recipe.seed, self.position.step, self.rank))))
-        self._announce(restored.name)
+        for level, sentence in restored.notices if restored is not None else ():
+            self.notice(sentence, level=level)
+        if restored is not None and restored.part is Part.EVERYTHING:
+            refuse_trained(restored, self.recipe.epochs)
+            self.position = restored.position
+            self._meter.begin_attempt(self.position)
+            if self.rank == 0:  # which carries what all ranks had used, so that the next checkpoint holds it too
+                self._feed.consumed = consumed_rows(restored.directory)
+            resume_random(restored.directory, self.rank, seed=self.recipe.seed, step=self.position.step)
+        self._announce(restored)
         return restored
 
     def save(self, state: dict[str, Any], metrics: dict[str, float], *, best: bool = False) -> None:
@@ -225,22 +226,20 @@ class Session:
     def _count_bad(self, before: int) -> None:
         self.position = dataclasses.replace(self.position, bad_rows=before + self._feed.bad_rows)
 
-    def _announce(self, resumed_from: str | None) -> None:
+    def _announce(self, restored: Restored | None) -> None:
         """Tell, once, where training starts and where the ranks are. Collective."""
         if self._is_announced:
             return
         self._is_announced = True
-        ranks: dict[str, list[int]] = {}
-        for rank, node in enumerate(self.lockstep.gather(self._node)):
-            ranks.setdefault(node, []).append(rank)
+        refuse_unasked(restored, self._saver.initial)
         self.reporter.tell(
             "Started",
             epochs=self.recipe.epochs,
             first_epoch=self.position.epoch,
             first_step=self.position.step,
-            resumed_from=resumed_from,
+            **origin(restored),
             generation=self.generation,
-            ranks=ranks,
+            ranks=ranks_by_node(self._node, self.lockstep),
         )
 
 

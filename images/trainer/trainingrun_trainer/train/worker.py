@@ -15,6 +15,7 @@ import ray
 
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.storage import RunStorage
+from trainingrun_trainer.train.initial import Initial
 
 if TYPE_CHECKING:
     from trainingrun_trainer.train.opening import Rank
@@ -31,6 +32,7 @@ class LoopConfig:
     total_rows: int | None
     recorded: dict[str, Any]
     fence: str | None
+    initial: Initial | None
 
 
 def train_on_worker(config: dict[str, Any]) -> None:
@@ -41,7 +43,8 @@ def train_on_worker(config: dict[str, Any]) -> None:
         from trainingrun_trainer.train.loop import train
         from trainingrun_trainer.train.opening import Task, open_session
 
-        task = Task(parse(loop.document), loop.storage, loop.attempt, loop.total_rows, loop.recorded, loop.fence)
+        run = parse(loop.document)
+        task = Task(run, loop.storage, loop.attempt, loop.total_rows, loop.recorded, loop.fence, loop.initial)
         train(open_session(task, _this_rank(loop.hub)))
 
 

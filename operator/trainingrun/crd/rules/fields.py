@@ -11,6 +11,7 @@ from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
 from trainingrun.crd.rules.transforms import SOME_STEP_WANTS_GPU, TRANSFORM_RULES
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
+from trainingrun.spec.initial_checkpoint import CLAIM_SCHEME
 from trainingrun.spec.model import LABEL_PATTERN
 from trainingrun.spec.patches import PodPatch, Toleration
 from trainingrun.spec.policy import FailureRule
@@ -197,6 +198,16 @@ _SPEC = (
             || !self.storage.checkpoints.best.metric.startsWith('{VALIDATION_PREFIX}')""",
         f"a metric `{VALIDATION_PREFIX}...` needs `recipe.dataset.validation`",
         field="storage.checkpoints.best.metric",
+    ),
+    Rule(
+        RunSpec,
+        "rules._own_claim",
+        f"""!has(self.recipe) || !has(self.recipe.initialCheckpoint) || !has(self.recipe.initialCheckpoint.uri)
+            || !self.recipe.initialCheckpoint.uri.startsWith('{CLAIM_SCHEME}')
+            || has(self.storage.persistentVolumeClaim) && self.recipe.initialCheckpoint.uri.startsWith(
+            '{CLAIM_SCHEME}' + self.storage.persistentVolumeClaim.claimName + '/')""",
+        f"`{CLAIM_SCHEME}` must name the claim of `storage`; another claim is a path below a mount",
+        field="recipe.initialCheckpoint.uri",
     ),
 )
 FIELD_RULES = (*_PARTS, *POD_RULES, *CODE_RULES, *RECIPE_RULES, *TRANSFORM_RULES, *_GROUPS, *_SPEC)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from trainingrun.crd.rules.rule import Rule
+from trainingrun.crd.rules.rule import Rule, exactly_one
 from trainingrun.spec.dataset import COLUMN_LENGTH, COLUMN_PATTERN, TEXT_FORMATS, Cache, Dataset, OnBadRow, Source
+from trainingrun.spec.initial_checkpoint import InitialCheckpoint
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import VALIDATION_PREFIX
 
@@ -23,6 +24,12 @@ RECIPE_RULES = (
         "dataset.Source.broken_rules",
         f"{_TEXTS} || !has(self.schema)",
         f"`schema` may only be set with the format {_TEXTS_WORDS}",
+    ),
+    Rule(
+        InitialCheckpoint,
+        "initial_checkpoint.InitialCheckpoint.broken_rules",
+        exactly_one("run", "uri"),
+        "exactly one of `run` and `uri` must be set",
     ),
     Rule(
         Cache,
