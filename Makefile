@@ -117,7 +117,7 @@ lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --extra trainer --extra webdataset --extra gcs --extra azure --extra huggingface \
 	  --no-emit-package kubernetes -o requirements/trainer.txt
 	$(LOCK) pyproject.toml --extra trainer --extra demo --group install -o requirements/demo.txt
-	$(LOCK) pyproject.toml --extra operator --extra trainer --extra webdataset --extra demo --group dev \
+	$(LOCK) pyproject.toml --extra operator --extra trainer --extra webdataset --extra demo --extra onnx --group dev \
 	  -o requirements/dev.txt
 	$(LOCK) --group sbom -o requirements/sbom.txt
 

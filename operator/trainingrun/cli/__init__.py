@@ -41,6 +41,9 @@ GROUPS = {
         "wait": "Wait until a run has ended; the exit code is the outcome.",
         "report": "Write the report of a run, one HTML file.",
     },
+    "Use": {
+        "export": "Write a trained model for other programs.",
+    },
     "Set up": {
         "doctor": "Check this machine and a cluster for what runs need.",
         "completion": "Print the script that completes commands in a shell.",

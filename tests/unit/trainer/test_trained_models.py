@@ -18,6 +18,7 @@ from trained_here import SEEN, picture, pictures, recipe, said, started, train
 
 from trainingrun_trainer import load
 from trainingrun_trainer.failures.errors import DataError, InvalidConfiguration
+from trainingrun_trainer.prediction.exporting import export
 
 HELD_OUT = range(100, 110)
 FIRST = "trained"
@@ -182,3 +183,37 @@ class TestStartingFromAnother:
         torch.save(weights(folder), tmp_path / "model.pt")
         with pytest.raises(InvalidConfiguration, match="holds weights alone, with what: All"):
             self.begin(folder, "refused", {"uri": str(tmp_path / "model.pt"), "what": "All"})
+
+
+class TestExport:
+    @pytest.mark.parametrize("kind", ["safetensors", "torch-export", pytest.param("onnx", marks=pytest.mark.extended)])
+    def test_what_is_read_again_predicts_the_same(self, folder: Path, tmp_path: Path, kind: str) -> None:
+        path = tmp_path / "made" / "model"
+        assert export(str(folder / FIRST / "best"), kind, path) <= 1e-5
+        assert [file.name for file in path.parent.iterdir()] == ["model"]
+
+    def test_what_predicts_something_else_is_not_left_behind(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import safetensors.torch
+
+        read = safetensors.torch.load_file
+
+        def altered(path: Path) -> dict[str, torch.Tensor]:
+            return {name: value + 1 if name == "heads.0.bias" else value for name, value in read(path).items()}
+
+        monkeypatch.setattr(safetensors.torch, "load_file", altered)
+        with pytest.raises(InvalidConfiguration, match=r"outputs that differ by up to 1.*; allowed: differences of"):
+            export(str(folder / FIRST), "safetensors", tmp_path / "model.safetensors")
+        assert not list(tmp_path.iterdir())
+
+    def test_it_is_a_start_for_another_run(self, folder: Path, tmp_path: Path) -> None:
+        export(str(folder / FIRST), "safetensors", tmp_path / "model.safetensors")
+        begun = started(
+            train(
+                folder,
+                "of-export",
+                recipe(folder, initialCheckpoint={"uri": str(tmp_path / "model.safetensors")}, epochs=1),
+            )
+        )
+        assert begun.initial_checkpoint == str(tmp_path / "model.safetensors")
