@@ -29,7 +29,7 @@ def test_a_report_of_a_run_s_pod_is_in_its_status(
     assert starved["reason"] == "StallAboveLimit"
     status = runs.status("reporting")
     assert status["trainerStatus"]["progressPercentage"] == 42
-    assert status["outputs"]["checkpointURI"].endswith("checkpoint-7")
+    assert status["outputs"]["last"]["uri"].endswith("checkpoint-7")
     writers = {
         entry["manager"]: entry.get("subresource") for entry in runs.get("reporting")["metadata"]["managedFields"]
     }

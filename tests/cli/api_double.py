@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from pod_exec import PodExec
+
 Object = dict[str, Any]
 RUNS = "/apis/trainingrun.dev/v1beta1"
 KINDS = {
@@ -73,6 +75,10 @@ class ApiDouble:
     before: Callable[[Request], None] = lambda request: None
     # What the user may not do: (verb, resource) pairs.
     denied: set[tuple[str, str]] = field(default_factory=set)
+    # The status of an object that is created.
+    started: Callable[[Object], Object] = lambda body: {"phase": "Running"}
+    # Who answers exec requests, once there is one.
+    pod_exec: PodExec | None = None
     version: int = 100
 
     def start(self) -> str:
@@ -110,6 +116,8 @@ class ApiDouble:
             if fault.times and fault.method == request.method and fault.part in request.path:
                 fault.times -= 1
                 return fault.status, fault.body
+        if request.method == "POST" and _place(request.path):
+            return 201, self._create(request)
         if "/services/" in request.path:
             return self.dashboard(request)
         if request.path.endswith("/selfsubjectaccessreviews"):
@@ -144,14 +152,24 @@ class ApiDouble:
         merged = _merged(stored or {"metadata": metadata}, request.body)
         return merged if request.query.get("dryRun") else self.put(plural, merged)
 
+    def _create(self, request: Request) -> Object:
+        found = _place(request.path)
+        assert found is not None
+        plural, namespace, *_ = found
+        body = copy.deepcopy(request.body)
+        body["metadata"] |= {"namespace": namespace, "uid": f"uid-of-{body['metadata']['name']}"}
+        return self.put(plural, {**body, "status": self.started(body)})
+
     def _list(self, plural: str, namespace: str, query: dict[str, str]) -> Object:
-        wanted = dict(part.split("=") for part in query.get("labelSelector", "").split(",") if part)
+        parts = [part for part in query.get("labelSelector", "").split(",") if part]
+        wanted, present = dict(part.split("=") for part in parts if "=" in part), {p for p in parts if "=" not in p}
         items = [
             body
             for (kind, where, _), body in self.objects.items()
             if kind == plural
             and where == (namespace or where)
             and wanted.items() <= body["metadata"].get("labels", {}).items()
+            and present <= body["metadata"].get("labels", {}).keys()
         ]
         return {"kind": "List", "items": items, "metadata": {"resourceVersion": str(self.version)}}
 
@@ -235,6 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         request = Request(self.command, unquote(address.path), query, dict(self.headers.items()), body)
+        if request.path.endswith("/exec") and self._exec(double, request, parse_qs(address.query)["command"]):
+            return
         code, answer = double.answer(request)
         self.send_response(code)
         self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
@@ -245,6 +265,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
         else:
             self.wfile.write((answer if isinstance(answer, str) else json.dumps(answer)).encode())
+
+    def _exec(self, double: ApiDouble, request: Request, command: list[str]) -> bool:
+        """Whether the request was one for a pod that exists, and nothing is wrong with it."""
+        pod = double.objects.get(("pods", *request.path.split("/")[4:7:2]))
+        is_wrong = any(fault.times and fault.method == "GET" and fault.part in request.path for fault in double.faults)
+        if pod is None or double.pod_exec is None or is_wrong:
+            return False
+        double.requests.append(request)
+        variables = pod["spec"]["containers"][0]["env"]
+        double.pod_exec.serve(self, command, {variable["name"]: variable["value"] for variable in variables})
+        self.close_connection = True
+        return True
 
     def log_message(self, *arguments: object) -> None:
         """Tests read the requests instead."""

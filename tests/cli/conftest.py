@@ -50,10 +50,13 @@ def kubeconfig(double: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def cli(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command line; nothing that it waits for takes longer than a moment."""
     from trainingrun.client import deletion, log_following, session
+    from trainingrun.transfer import pod_host, retrying
 
     monkeypatch.setattr(session, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(deletion, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(log_following, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(pod_host, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(retrying, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(log_following, "_LAST_LINES_SECONDS", 0.2)
 
     def run(*arguments: str, stdin: str | None = None) -> Result:

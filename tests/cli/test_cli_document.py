@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 import pytest
+import stored_checkpoints
 from api_double import KINDS, ApiDouble, Fault, Request, forbidden
 from cluster_objects import attempt, pod, ray_job, run, token_secret
 from command_line import Run
@@ -38,6 +39,8 @@ METRICS = {
     "dataStallCollatePercentage": 1.1,
 }  # fmt: skip
 
+LAST = [{"name": "loss", "value": "0.2401"}]
+
 
 def ago(**span: float) -> str:
     return (datetime.now(UTC) - timedelta(**span)).isoformat()
@@ -58,7 +61,7 @@ def mnist() -> dict[str, Any]:
         attempts=[first, second],
         trainerStatus={"progressPercentage": 34, "estimatedRemainingSeconds": 17400, "metrics": metrics},
         dataStatus={"readyNodes": 2, "stallPercentage": 12},
-        outputs={"checkpointURI": f"s3://acme/runs/mnist/{CHECKPOINT}"},
+        outputs={"last": {"uri": f"s3://acme/runs/mnist/{CHECKPOINT}", "step": 46880, "metrics": LAST}},
     )  # fmt: skip
     body["metadata"]["creationTimestamp"] = ago(minutes=252)
     body["status"]["conditions"][0]["message"] = "5 of 5 pods are ready."
@@ -99,6 +102,9 @@ def prepare(command: str, double: ApiDouble) -> None:
         body = mnist()
         body["spec"]["suspend"] = True
         double.put("trainingruns", body)
+    if command in ("download", "upload"):
+        double.put("trainingruns", stored_checkpoints.mnist())
+        double.started = lambda body: {"phase": "Failed"}
     if command == "delete":
         _end_pods_of_deleted_runs(double)
 
@@ -140,7 +146,7 @@ def test_every_class_of_failure_is_an_exit_code_that_is_in_the_document() -> Non
     assert {int(exit_of(failure)) for failure in FailureClass} == set(Exit) - {Exit.COMPLETE, Exit.ABORTED}
 
 
-VERBS = {"GET": "get", "PATCH": "patch", "DELETE": "delete"}
+VERBS = {"GET": "get", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
 
 
 LINES = (
@@ -156,6 +162,8 @@ LINES = (
     "resume mnist",
     "delete mnist --wait",
     "logs mnist",
+    "download mnist",
+    "upload tests/cli models",
 )
 
 

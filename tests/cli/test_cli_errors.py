@@ -18,6 +18,8 @@ CLUSTER_COMMANDS = [
     ("suspend", "mnist"),
     ("resume", "mnist"),
     ("delete", "mnist"),
+    ("download", "mnist"),
+    ("upload", str(Path(__file__).parent), "models"),
     ("submit", "-f", str(Path(__file__).parents[2] / "manifests" / "samples" / "minimal.yaml")),
 ]
 every_command = pytest.mark.parametrize("arguments", CLUSTER_COMMANDS, ids=lambda arguments: arguments[0])

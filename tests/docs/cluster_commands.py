@@ -9,12 +9,15 @@ from __future__ import annotations
 import subprocess
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import yaml
 from documents import ROOT
 from go_binaries import binaries, kuberay_files, version_of
 
 from trainingrun.contract import labels
+from trainingrun.contract.labels import KIND
 from trainingrun.spec.documents import load_runs
 from trainingrun.status.conditions import ConditionType
 
@@ -24,8 +27,8 @@ _CHART = "charts/trainingrun-operator"
 _ABOUT_KINDS = ("get", "describe", "delete", "explain")
 _KUBERNETES = frozenset(
     "crd deployment endpointslices events lease mutatingwebhookconfigurations namespace networkpolicies node nodes "
-    "pod pods resourcequota rolebindings clusterrolebindings secrets services validatingadmissionpolicies "
-    "validatingwebhookconfigurations deployments".split()
+    "persistentvolume persistentvolumeclaim pod pods resourcequota rolebindings clusterrolebindings secrets "
+    "services validatingadmissionpolicies validatingwebhookconfigurations deployments".split()
 )
 _KUEUE = frozenset({"localqueues", "workloads"})
 _LABELS = frozenset(
@@ -49,7 +52,17 @@ def check_kubectl(words: list[str]) -> None:
     assert set(conditions) <= set(ConditionType)
     if words[0] == "apply" and len(words) > 1:
         option, path = next(pair for pair in pairwise(words) if pair[0] in ("-f", "-k"))
-        assert (ROOT / path / "kustomization.yaml").is_file() if option == "-k" else load_runs(ROOT / path)
+        assert (ROOT / path / "kustomization.yaml").is_file() if option == "-k" else _objects(ROOT / path)
+
+
+def _objects(path: Path) -> list[dict[str, Any]]:
+    """The objects in a file, of kinds that there are; runs among them are valid."""
+    assert path.is_file(), path
+    objects = [document for document in yaml.safe_load_all(path.read_text()) if document]
+    assert {body["kind"].lower() for body in objects} <= known_kinds()
+    if any(body["kind"] == KIND for body in objects):
+        load_runs(path)
+    return objects
 
 
 def check_helm(words: list[str]) -> None:

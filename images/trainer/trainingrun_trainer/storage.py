@@ -10,17 +10,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainingrun.contract import checkpoints
 from trainingrun_trainer.failures.errors import InvalidConfiguration, StorageUnavailable
 from trainingrun_trainer.stored_file import Writing
 from trainingrun_trainer.stores import file_system_of
 
-_CHECKPOINT = re.compile(r"^step-(\d{8,})-(?=\w)(?:e(\d+))?(?:a(\d+)g(\d+))?\w*$")
 _PROBE = ".can-be-written"
 _CHUNK_BYTES = 8 << 20
 # Stores without folders: nothing has to be made before a file is written, and a file is there only once it is whole.
@@ -82,8 +81,7 @@ class RunStorage:
 
     def checkpoints(self) -> list[str]:
         """Names of the folder's checkpoints, whole or torn: most steps first, then the latest epoch and writer."""
-        found = [(match, name) for name in self._entries("") if (match := _CHECKPOINT.match(name))]
-        return [name for _, name in sorted(((_progress(match), name) for match, name in found), reverse=True)]
+        return checkpoints.in_order(list(self._entries("")))
 
     def list_files(self, folder: str) -> list[str]:
         """Names of the files in a folder of the run, sorted; none where it does not exist."""
@@ -213,10 +211,6 @@ class RunStorage:
         return StorageUnavailable(
             f'spec.storage: "{self.location}" cannot be {done} now: {str(error) or type(error).__name__}'
         )
-
-
-def _progress(match: re.Match[str]) -> tuple[int, ...]:
-    return tuple(int(number) if number else -1 for number in match.groups())
 
 
 def _is_same(info: dict[str, Any], path: str) -> bool:

@@ -20,6 +20,10 @@ class StoredFile:
     size: int
     sha256: str
 
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a checkpoint's manifest."""
+        return {"bytes": self.size, "sha256": self.sha256}
+
 
 class Writing:
     """A stream for everything that writes to one, and a context manager, which closes it.

@@ -24,6 +24,7 @@ GROUPS = {
         "plan": "Measure some rows here and forecast what a run will need.",
         "render": "Print the RayJobs that the operator would create.",
         "convert": "Write a dataset as Parquet that is read at the speed of a copy.",
+        "upload": "Copy data to a claim or a store.",
     },
     "Train": {
         "local": "Train a run on this machine.",
@@ -40,6 +41,7 @@ GROUPS = {
         "top": "Show how well the nodes of running runs are used.",
         "wait": "Wait until a run has ended; the exit code is the outcome.",
         "report": "Write the report of a run, one HTML file.",
+        "download": "Fetch a checkpoint of a run.",
     },
     "Use": {
         "export": "Write a trained model for other programs.",

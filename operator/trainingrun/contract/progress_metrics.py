@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trainingrun.contract.records import DataGroup, Progress, Stall
+from trainingrun.contract.records import DataGroup, KeptCheckpoint, Progress, Stall
 
-# Words: which attempt reports, its newest whole checkpoint, and the one that it began with.
+# Words: which attempt reports, its newest whole checkpoint, the run's best one, and the one that it began with.
 ATTEMPT = "attempt"
 CHECKPOINT = "checkpoint"
+BEST_CHECKPOINT = "bestCheckpoint"
 RESUMED_FROM = "resumedFrom"
+# Of the metrics that a checkpoint was saved with, so many are reported, as `checkpoint.loss` and `bestCheckpoint.loss`.
+MOST_OF_CHECKPOINT = 32
 # Numbers. The current epoch counts from 1, for people; it is beyond the total when all are done.
 CURRENT_EPOCH = "currentEpoch"
 TOTAL_EPOCHS = "totalEpochs"
@@ -31,6 +34,7 @@ DATA_NODES_WANTED = "dataNodesWanted"
 DATA_NODES_REASON = "dataNodesReason"
 DATA_NODES_GAIN = "dataNodesGainPercentage"
 _MOST_TEXT = 256
+_LONGEST_NAME = 128
 # What of the newest pass through the training data was in the cache, and how many rows of it were left out so far.
 CACHE = "dataCache"
 BAD_ROWS = "badRows"
@@ -56,6 +60,21 @@ def metrics_of(progress: Progress) -> dict[str, str]:
     # A count, to the last row.
     bad_rows = {BAD_ROWS: str(progress.bad_rows)} if progress.bad_rows is not None else {}
     return {**texts, **bad_rows, **(_data_metrics(progress.data) if progress.data is not None else {})}
+
+
+def checkpoint_metrics(word: str, kept: KeptCheckpoint | None) -> dict[str, str]:
+    """A checkpoint's name under `word`, with its first metrics; nothing where there is none."""
+    if kept is None:
+        return {}
+    texts = {f"{word}.{name}": f"{number:.6g}" for name, number in kept.metrics.items()}
+    short = [name for name in texts if len(name) <= _LONGEST_NAME][:MOST_OF_CHECKPOINT]
+    return {**{name: texts[name] for name in short}, word: kept.name}
+
+
+def metrics_of_checkpoint(word: str, metrics: Mapping[str, str]) -> dict[str, str]:
+    """What was reported of the checkpoint under `word` by the names that its metrics have in training."""
+    found = {name.removeprefix(f"{word}."): text for name, text in metrics.items() if name.startswith(f"{word}.")}
+    return {name: found[name] for name in sorted(found)[:MOST_OF_CHECKPOINT] if name}
 
 
 def _data_metrics(data: DataGroup) -> dict[str, str]:

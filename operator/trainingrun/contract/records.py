@@ -47,9 +47,18 @@ def _with_named_numbers(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttemptStarted(Record):
-    """An attempt's driver is up. `resumed_from` names the checkpoint that it continues, if any.
+class KeptCheckpoint:
+    """A checkpoint by its name, with the metrics that it was saved with."""
 
+    name: str
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptStarted(Record):
+    """An attempt's driver is up.
+
+    `resumed_from` names the checkpoint that it continues, if any, and `best` is the run's best one so far;
     `initial_checkpoint` is what training starts from that is not the run's own, if anything is.
     """
 
@@ -64,6 +73,7 @@ class AttemptStarted(Record):
     versions: dict[str, str]
     configuration: dict[str, Any]
     initial_checkpoint: str | None = None
+    best: KeptCheckpoint | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +156,7 @@ class EpochEnded(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSaved(Record):
-    """A checkpoint is complete in storage and can be resumed from."""
+    """A checkpoint is complete in storage and can be resumed from. `metrics` are those that it was saved with."""
 
     kind: ClassVar[str] = "CheckpointSaved"
     path: str
@@ -155,6 +165,7 @@ class CheckpointSaved(Record):
     seconds: float
     size_bytes: int
     best: bool
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

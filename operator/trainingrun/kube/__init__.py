@@ -5,6 +5,7 @@ Used by the operator's engine and by the command line. It must know nothing of r
 
 from trainingrun.kube.answers import Body
 from trainingrun.kube.api import Api, Page
+from trainingrun.kube.channels import Channel
 from trainingrun.kube.configuration import NoCluster, context_namespace, load_configuration, own_namespace
 from trainingrun.kube.errors import (
     AlreadyExists,
@@ -25,6 +26,7 @@ __all__ = [
     "Api",
     "ApiError",
     "Body",
+    "Channel",
     "Conflict",
     "Expired",
     "Forbidden",

@@ -60,10 +60,20 @@ class Api:
         return await self._send("get", resource, Request("GET", resource.path(namespace, name), timeout=seconds))
 
     async def pages(
-        self, resource: Resource, namespace: str | None = None, *, selector: str = "", limit: int = PAGE
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        selector: str = "",
+        fields: str = "",
+        limit: int = PAGE,
     ) -> AsyncIterator[Page]:
-        """All objects as they are now, in pages of one consistent snapshot. Raises `Expired` if it gets too old."""
-        query = {"limit": str(limit), **({"labelSelector": selector} if selector else {})}
+        """All objects as they are now, in pages of one consistent snapshot. Raises `Expired` if it gets too old.
+
+        `selector` is of labels, `fields` of fields.
+        """
+        selectors = {"labelSelector": selector, "fieldSelector": fields}
+        query = {"limit": str(limit), **{name: value for name, value in selectors.items() if value}}
         while True:
             body = await self._send("list", resource, Request("GET", resource.path(namespace), query))
             metadata = body.get("metadata") or {}
@@ -72,9 +82,12 @@ class Api:
             if not query["continue"]:
                 return
 
-    async def list(self, resource: Resource, namespace: str | None = None, *, selector: str = "") -> list[Body]:
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, selector: str = "", fields: str = ""
+    ) -> list[Body]:
         """All objects as they are now, in one list."""
-        return [item async for page in self.pages(resource, namespace, selector=selector) for item in page.items]
+        pages = self.pages(resource, namespace, selector=selector, fields=fields)
+        return [item async for page in pages for item in page.items]
 
     async def resource_of(self, api_version: str, kind: str) -> Resource | None:
         """Where the API server keeps objects of this kind, as it says itself; None if it does not know the kind."""

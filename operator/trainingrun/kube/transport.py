@@ -7,8 +7,8 @@ judge answers, and it never retries.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -17,6 +17,7 @@ import aiohttp
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from trainingrun.kube.channels import Channel, command_in_pod
 from trainingrun.kube.errors import Transient
 from trainingrun.kube.yaml_text import as_yaml
 
@@ -90,6 +91,14 @@ class KubernetesTransport:
         finally:
             if answer is not None:
                 answer.response.close()
+
+    def command(
+        self, namespace: str, pod: str, container: str, words: Sequence[str]
+    ) -> AbstractAsyncContextManager[Channel]:
+        """A command in a running container, as its input and its output."""
+        if self._rest.pool_manager is None:
+            self._rest.pool_manager = self._rest._create_pool_manager()
+        return command_in_pod(self._rest.pool_manager, self._configuration, namespace, pod, container, words)
 
     async def close(self) -> None:
         """Close the connections."""

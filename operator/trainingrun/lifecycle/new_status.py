@@ -11,15 +11,14 @@ from trainingrun.lifecycle.attempt_list import AttemptList
 from trainingrun.lifecycle.condition_rules import Findings, final_findings, invalid_findings, ongoing_findings
 from trainingrun.lifecycle.deadlines import usage_at
 from trainingrun.lifecycle.initial_checkpoint import initial_location
+from trainingrun.lifecycle.outputs import outputs_of
 from trainingrun.lifecycle.state import activity_of, state_of
 from trainingrun.lifecycle.view import View
 from trainingrun.lifecycle.waiting import pods_counted
 from trainingrun.observed import RunObject
-from trainingrun.spec.managing import UNREADABLE_STORAGE
 from trainingrun.status.conditions import Condition, ConditionType, condition
-from trainingrun.status.fields import DataStatus, Links, Outputs, Provenance, State, Status
+from trainingrun.status.fields import DataStatus, Links, Provenance, State, Status
 from trainingrun.status.recorded import Recorded
-from trainingrun.status.trainer_report import folder_uri
 
 _MOST_TEXT = 1024
 _OURS = {field.alias for field in Status.model_fields.values()}
@@ -65,7 +64,7 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
         pods=str(count) if count is not None else None,
         usage=usage_at(recorded.usage, activity_of(state), view.now),
         initial_checkpoint=initial_location(view) if attempt_list.attempts else None,
-        outputs=_outputs(view, attempt_list),
+        outputs=outputs_of(view, attempt_list),
         provenance=Provenance(code_digest=f"sha256:{view.spec.code.sha256}") if view.spec.code else None,
         data_status=DataStatus(ready_nodes=count.ready_data if count is not None else 0),
         links=_links(view, attempt_list),
@@ -100,16 +99,6 @@ def _completion_time(recorded: Recorded, attempt_list: AttemptList, now: datetim
         return None
     ended = attempt_list.newest.end_time if attempt_list.newest is not None else None
     return recorded.completion_time or ended or now
-
-
-def _outputs(view: View, attempt_list: AttemptList) -> Outputs | None:
-    """Where the run's folder is, from the first attempt on, and the newest checkpoint in it."""
-    recorded = view.recorded.outputs
-    if view.spec.storage == UNREADABLE_STORAGE or not attempt_list.attempts:
-        return recorded
-    folder, checkpoint = folder_uri(view.spec.storage, view.run.uid), view.report.checkpoint
-    newest = f"{folder}/{checkpoint}" if checkpoint is not None else recorded.checkpoint_uri
-    return Outputs(folder_uri=folder, checkpoint_uri=newest)
 
 
 def _links(view: View, attempt_list: AttemptList) -> Links | None:

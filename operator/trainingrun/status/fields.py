@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from trainingrun.contract.progress_metrics import MOST_OF_CHECKPOINT
 from trainingrun.status.conditions import Condition
 from trainingrun.status.model import Count, StatusModel, Text, Time
 
@@ -130,14 +131,34 @@ class Usage(StatusModel):
     since: Time | None = Field(default=None, description="When this activity began.")
 
 
+class Metric(StatusModel):
+    """A metric of the training program."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+        description="Name of the metric, 1 to 128 characters."
+    )
+    value: Annotated[str, Field(max_length=1024)] = Field(description="Its value as text, at most 1024 characters.")
+
+
+class StoredCheckpoint(StatusModel):
+    """A checkpoint in storage."""
+
+    uri: Annotated[str, Field(max_length=4096)] = Field(description="Where it is stored; on a claim, pvc://CLAIM/PATH.")
+    step: Count | None = Field(default=None, description="Optimizer step at which it was saved.")
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=MOST_OF_CHECKPOINT)] | None = Field(
+        default=None, description="Metrics that it was saved with, at most 32."
+    )
+
+
 class Outputs(StatusModel):
     """What the run has produced."""
 
     folder_uri: Annotated[str, Field(max_length=4096)] | None = Field(
         default=None, alias="folderURI", description="The run's folder, with its checkpoints and records."
     )
-    checkpoint_uri: Annotated[str, Field(max_length=4096)] | None = Field(
-        default=None, alias="checkpointURI", description="Where the newest checkpoint is stored."
+    last: StoredCheckpoint | None = Field(default=None, description="The newest checkpoint.")
+    best: StoredCheckpoint | None = Field(
+        default=None, description="A copy of the best checkpoint's state, where storage.checkpoints.best is given."
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from trainingrun.contract.progress_protocol import MAX_METRICS, MAX_SECONDS
-from trainingrun.status.fields import DataStatus, Status
+from trainingrun.status.fields import DataStatus, Metric, Status
 from trainingrun.status.model import Count, StatusModel, Time
 
 # From no rows at all, to more than any growth can bring.
@@ -21,17 +21,6 @@ MAX_BAD_ROWS = 1_000_000_000_000
 CacheWord = Literal["Hit", "Miss", "Partial"]
 CACHE_WORDS = get_args(CacheWord)
 Percentage = Annotated[int, Field(ge=0, le=100)]
-
-
-class Metric(StatusModel):
-    """A metric of the training program."""
-
-    name: Annotated[str, Field(min_length=1, max_length=128)] = Field(
-        description="Name of the metric, 1 to 128 characters."
-    )
-    value: Annotated[str, Field(max_length=1024)] = Field(
-        description="Its newest value as text, at most 1024 characters."
-    )
 
 
 class TrainerStatus(StatusModel):

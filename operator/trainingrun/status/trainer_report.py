@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from trainingrun.contract.progress_metrics import CHECKPOINT, RESUMED_FROM, STALL, numbers_in
+from trainingrun.contract.progress_metrics import (
+    BEST_CHECKPOINT,
+    CHECKPOINT,
+    RESUMED_FROM,
+    STALL,
+    metrics_of_checkpoint,
+    numbers_in,
+)
 from trainingrun.spec.storage import Storage
 from trainingrun.status.fields import Attempt
 from trainingrun.status.json_values import list_of, mapping_of, number_of, texts_by_name, time_of
@@ -19,14 +26,24 @@ _MOST_TEXT = 1024
 
 
 @dataclass(frozen=True)
+class ReportedCheckpoint:
+    """A checkpoint by its name, with the metrics that it was saved with, as text; none where none were told."""
+
+    name: str
+    metrics: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Report:
     """The newest report. `stall_percent` is the share of the trainers' time that they waited for data.
 
-    `data_reason` is a sentence on the size of the data group, empty if there is none.
+    `last` is the newest whole checkpoint, `best` the best one. `data_reason` is a sentence on the size of the data
+    group, empty if there is none.
     """
 
     time: datetime | None
-    checkpoint: str | None
+    last: ReportedCheckpoint | None
+    best: ReportedCheckpoint | None
     resumed_from: str | None
     stall_percent: float | None
     data_reason: str = ""
@@ -45,11 +62,17 @@ def report_of(status: Mapping[str, Any]) -> Report:
     stall = number_of(data.get("stallPercentage"))
     return Report(
         time=time_of(trainer.get("lastUpdatedTime")),
-        checkpoint=metrics.get(CHECKPOINT, "")[:_MOST_TEXT] or None,
+        last=_checkpoint(CHECKPOINT, metrics),
+        best=_checkpoint(BEST_CHECKPOINT, metrics),
         resumed_from=metrics.get(RESUMED_FROM, "")[:_MOST_TEXT] or None,
         stall_percent=number_of(numbers_in(metrics).get(STALL)) if stall is None else stall,
         data_reason=reason[:_MOST_TEXT] if isinstance(reason := data.get("reason"), str) else "",
     )
+
+
+def _checkpoint(word: str, metrics: Mapping[str, str]) -> ReportedCheckpoint | None:
+    name = metrics.get(word, "")[:_MOST_TEXT]
+    return ReportedCheckpoint(name, metrics_of_checkpoint(word, metrics)) if name else None
 
 
 def last_heard(status: Mapping[str, Any]) -> datetime | None:

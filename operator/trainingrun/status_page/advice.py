@@ -182,10 +182,10 @@ def _suspended(view: RunView, caller: Caller) -> list[str]:
 
 
 def _complete(view: RunView, caller: Caller) -> list[str]:
-    if not view.checkpoint:
-        return []
+    if view.last is None or not view.has_recipe:
+        return _download(view, caller)
     start = f"`spec.recipe.initialCheckpoint: {{run: {view.name}}}`"
-    return [f"The result is at {view.checkpoint}.", *([f"Another run starts from it with {start}."] * view.has_recipe)]
+    return [*_download(view, caller), f"Another run starts from it with {start}."]
 
 
 def _failed(view: RunView, caller: Caller) -> list[str]:
@@ -194,13 +194,21 @@ def _failed(view: RunView, caller: Caller) -> list[str]:
     known = next(filter(None, map(FailureClass.of, classes)), None)
     remedy = known.remedy if known is not None else "Read the message of the last attempt"
     logs = f"`{caller.command('logs', view)}` shows more while its pods exist." if attempt else ""
-    return [f"{remedy}.", *filter(None, [logs]), f"{_ANEW}{_goes_on(view)}"]
+    return [f"{remedy}.", *filter(None, [logs]), f"{_ANEW}{_goes_on(view)}", *_download(view, caller)]
+
+
+def _download(view: RunView, caller: Caller) -> list[str]:
+    """How to get the result, if there is any."""
+    command = caller.command("download", view)
+    last = [f"`{command}` fetches the newest checkpoint."] if view.last else []
+    best = [f"`{command} --best` fetches the best checkpoint's state."] if view.best else []
+    return [*best, *last]
 
 
 def _goes_on(view: RunView) -> str:
     """How a new run continues from this one's checkpoints, if it has any."""
     folder = view.folder.rpartition("/")[2]
-    if not folder or not view.checkpoint:
+    if not folder or view.last is None:
         return ""
     if view.has_recipe:
         return f" With `spec.recipe.initialCheckpoint: {{run: {view.name}, what: All}}` it goes on from its checkpoint."
@@ -212,8 +220,8 @@ def _invalid(view: RunView, caller: Caller) -> list[str]:
 
 
 def _continues(view: RunView) -> str:
-    if view.checkpoint:
-        return f"The next attempt continues from {view.checkpoint}."
+    if view.last is not None:
+        return f"The next attempt continues from {view.last.uri}."
     return "No checkpoint has been reported, so the next attempt may start from the beginning."
 
 

@@ -20,10 +20,12 @@ from trainingrun.history.advice import main_cause, stall_advice
 from trainingrun.history.figures import count, duration, finite, metric, percent, plural, rate
 from trainingrun.status_page.advice import Caller, next_steps, reason_of, suspicion_words
 from trainingrun.status_page.attempts import AttemptsTable, last_words
-from trainingrun.status_page.view import ENDED_STATES, RunView, state_colour
+from trainingrun.status_page.view import ENDED_STATES, CheckpointView, RunView, state_colour
 
 _LABEL_WIDTH = 11
 _BAR_WIDTH = 30
+# Of a checkpoint's metrics, so many are shown.
+_MOST_METRICS = 4
 _PORT = 8265
 
 
@@ -69,11 +71,24 @@ def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, 
         ("queue", view.queue),
         ("storage", view.folder or view.storage),
         ("begun from", view.initial),
-        ("checkpoint", view.checkpoint),
+        *_checkpoint("checkpoint", view.last),
+        *_checkpoint("best", view.best),
         ("dashboard", _dashboard(view, caller)),
     ):
         if value:
             yield label, Text(value)
+
+
+def _checkpoint(label: str, stored: CheckpointView | None) -> Iterator[tuple[str, str]]:
+    """Where it is, also inside pods, and how good it is."""
+    if stored is None:
+        return
+    yield label, stored.uri
+    step = [f"step {count(stored.step)}"] if stored.step is not None else []
+    told = [f"{name} {metric(value)}" for name, value in stored.metrics.items()]
+    yield "", ", ".join([*step, *told[:_MOST_METRICS]])
+    if stored.mounted:
+        yield "", f"mounted at {stored.mounted}"
 
 
 def _dashboard(view: RunView, caller: Caller) -> str:

@@ -14,7 +14,7 @@ from trainingrun.contract.progress_metrics import GOODPUT, ROWS_PER_SECOND, numb
 from trainingrun.contract.records import Stall
 from trainingrun.history.figures import one_line
 from trainingrun.status.json_values import integer_of, list_of, mapping_of, number_of, texts_by_name, time_of
-from trainingrun.status_page.view import AttemptView, ConditionView, RunView, SuspicionView
+from trainingrun.status_page.view import AttemptView, CheckpointView, ConditionView, RunView, SuspicionView
 
 # Messages may hold the last lines of a log; their line breaks are kept, a terminal's control codes are not.
 _MOST_LINES = 40
@@ -67,7 +67,8 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         has_recipe=bool(spec.get("recipe")),
         initial=_text(status.get("initialCheckpoint")),
         folder=_text(mapping_of(status.get("outputs")).get("folderURI")),
-        checkpoint=_text(mapping_of(status.get("outputs")).get("checkpointURI")),
+        last=_checkpoint("last", spec, status),
+        best=_checkpoint("best", spec, status),
         dashboard=_text(mapping_of(status.get("links")).get("dashboardURL")),
     )
 
@@ -92,6 +93,21 @@ def _attempt(entry: Mapping[str, Any]) -> AttemptView:
         ended=time_of(entry.get("endTime")),
         head_restarts=integer_of(entry.get("headRestarts")) or 0,
         preemptions=integer_of(entry.get("preemptions")) or 0,
+    )
+
+
+def _checkpoint(which: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> CheckpointView | None:
+    entry = mapping_of(mapping_of(status.get("outputs")).get(which))
+    uri = _text(entry.get("uri"))
+    if not uri:
+        return None
+    claim = mapping_of(mapping_of(spec.get("storage")).get("persistentVolumeClaim"))
+    mount, on_claim = _text(claim.get("mountPath")), f"pvc://{_text(claim.get('claimName'))}/"
+    return CheckpointView(
+        uri=uri,
+        step=integer_of(entry.get("step")),
+        metrics=numbers_in(texts_by_name(entry.get("metrics"))),
+        mounted=f"{mount.rstrip('/')}/{uri.removeprefix(on_claim)}" if mount and uri.startswith(on_claim) else "",
     )
 
 

@@ -55,6 +55,16 @@ class AttemptView:
 
 
 @dataclass(frozen=True)
+class CheckpointView:
+    """A checkpoint in storage. `mounted` is its path in the run's pods, empty where no claim is mounted there."""
+
+    uri: str
+    step: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    mounted: str = ""
+
+
+@dataclass(frozen=True)
 class SuspicionView:
     """A failure that is seen but not proved: since when, and when it counts if it is still seen then."""
 
@@ -113,7 +123,8 @@ class RunView:
     # What it starts from that is not its own, and its folder in storage, once it has begun.
     initial: str = ""
     folder: str = ""
-    checkpoint: str = ""
+    last: CheckpointView | None = None
+    best: CheckpointView | None = None
     dashboard: str = ""
 
     @property

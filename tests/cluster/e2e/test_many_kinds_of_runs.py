@@ -125,7 +125,7 @@ def test_data_and_checkpoints_are_in_a_bucket(kinds: Kinds) -> None:
     epochs = kinds.only(kinds.bucket, EpochEnded)
     assert [record.epoch for record in epochs] == [0, 1]
     assert epochs[-1].metrics["loss"] < epochs[0].metrics["loss"]
-    newest = kinds.bucket.status["outputs"]["checkpointURI"]
+    newest = kinds.bucket.status["outputs"]["last"]["uri"]
     assert newest.startswith("s3://training/runs/")
     keys = kinds.store.keys("training", newest.removeprefix("s3://training/"))
     assert {"manifest.json", "state.pt"} <= {key.rpartition("/")[2] for key in keys}
@@ -151,7 +151,7 @@ def test_its_author_is_told_what_the_batch_form_would_give(kinds: Kinds) -> None
 
 
 def test_checkpoints_of_a_run_on_a_volume_are_on_it(kinds: Kinds) -> None:
-    newest = kinds.notebook.status["outputs"]["checkpointURI"]
+    newest = kinds.notebook.status["outputs"]["last"]["uri"]
     folder = newest.removeprefix("pvc://cluster-storage/")
     assert (kinds.notebook.volume / folder / "state.pt").is_file()
 

@@ -65,7 +65,7 @@ def test_the_status_says_how_long_trainers_wait_for_data_and_why(digits: Watched
 
 
 def test_the_newest_checkpoint_is_named_as_soon_as_it_is_saved(digits: WatchedRun) -> None:
-    told = [status.get("outputs", {}).get("checkpointURI") for status in digits.statuses_while_training]
+    told = [status.get("outputs", {}).get("last", {}).get("uri") for status in digits.statuses_while_training]
     names = [name for name, _ in itertools.groupby(told) if name]
     assert len(names) > 1
     assert names == sorted(names)

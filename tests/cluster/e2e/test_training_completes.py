@@ -43,10 +43,10 @@ def test_its_page_says_that_it_is_complete(digits: WatchedRun) -> None:
     assert "100%  epoch 6/6" in page["progress"]
     assert page["nodes"].partition("nodes")[2].strip().startswith("2 trainers and 1 data node")
     assert page["0"].split()[:2] == ["0", "Complete"]
-    newest = digits.status["outputs"]["checkpointURI"]
+    newest = digits.status["outputs"]["last"]["uri"]
     assert newest in page["checkpoint"]
     # Sentences are broken where the page is full.
-    assert f"next The result is at {newest}." in " ".join(digits.page.split())
+    assert "next `trainingrun download digits" in " ".join(digits.page.split())
 
 
 def test_every_row_of_every_epoch_was_prepared_on_the_data_node(digits: WatchedRun) -> None:
@@ -95,7 +95,7 @@ def test_deleting_it_leaves_nothing_in_the_cluster_and_its_checkpoints_on_the_vo
     options = [f"--namespace={namespace.name}", "--ignore-not-found", "--timeout=120s"]
     cluster.run("delete", "trainingrun", digits.run.name, *options)
     wait_until(lambda: namespace.objects() == digits.before, 120, "nothing is left", namespace.objects)
-    _, _, newest = digits.status["outputs"]["checkpointURI"].removeprefix("pvc://").partition("/")
+    _, _, newest = digits.status["outputs"]["last"]["uri"].removeprefix("pvc://").partition("/")
     assert (namespace.volume / newest / "state.pt").is_file()
 
 

@@ -81,7 +81,7 @@ def test_its_end_is_told_and_nothing_follows(phase: str, state: str) -> None:
     for seconds in (120, 900):
         run = after_look(run, seen(phase, exit_code=14), at(seconds))
     assert run.status["state"] == state
-    assert run.status["outputs"]["checkpointURI"].startswith("s3://acme/runs/")
+    assert run.status["outputs"]["last"]["uri"].startswith("s3://acme/runs/")
     assert decide(run, NOTHING, at(9_000)).create is None
 
 
@@ -100,10 +100,10 @@ def test_an_attempt_that_was_only_recorded_is_not_created() -> None:
 
 @pytest.mark.parametrize("spec", [None, [], "x", {}, {"storage": 3, "image": "", "suspend": "yes", "deep": {"a": [1]}}])
 def test_a_spec_of_which_nothing_can_be_read_has_defaults(spec: Any) -> None:
-    run = run_object_of({**body({}, {**RUNNING, **REPORT, "outputs": {"checkpointURI": "s3://x"}}), "spec": spec})
+    run = run_object_of({**body({}, {**RUNNING, **REPORT, "outputs": {"last": {"uri": "s3://x"}}}), "spec": spec})
     assert (run.run, run.spec.suspend, run.spec.backoff_limit) == (None, False, 3)
     written = status_of(run, seen("Running"), at(5))
-    assert (written["state"], written["outputs"]["checkpointURI"]) == ("Running", "s3://x")
+    assert (written["state"], written["outputs"]["last"]["uri"]) == ("Running", "s3://x")
 
 
 def test_labels_and_annotations_make_no_run_invalid() -> None:

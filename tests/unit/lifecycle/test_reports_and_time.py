@@ -99,7 +99,43 @@ def test_what_is_done_about_it_is_told_too(reason: object, expected: str) -> Non
 )
 def test_the_newest_checkpoint_is_where_the_storage_is(storage: dict[str, Any], uri: str) -> None:
     written = status_of(running(report=reported(checkpoint="step-9"), storage=storage), seen("Running"), NOW)
-    assert written["outputs"] == {"folderURI": uri.removesuffix("/step-9"), "checkpointURI": uri}
+    assert written["outputs"] == {"folderURI": uri.removesuffix("/step-9"), "last": {"uri": uri}}
+
+
+def test_checkpoints_are_told_with_their_step_and_metrics() -> None:
+    last, best = "step-00000120-e00002a0g1", "step-00000060-e00001a0g1"
+    told = {
+        "checkpoint": last,
+        "checkpoint.loss": "0.25",
+        "bestCheckpoint": best,
+        "bestCheckpoint.loss": "0.2",
+        "bestCheckpoint.validation_accuracy": "0.97",
+        "loss": "0.3",
+    }
+    written = status_of(running(report=reported(**told), storage={"uri": "s3://acme/runs"}), seen("Running"), NOW)
+    folder = f"s3://acme/runs/{UID}"
+    accuracy = {"name": "validation_accuracy", "value": "0.97"}
+    assert written["outputs"] == {
+        "folderURI": folder,
+        "last": {"uri": f"{folder}/{last}", "step": 120, "metrics": [{"name": "loss", "value": "0.25"}]},
+        "best": {"uri": f"{folder}/best", "step": 60, "metrics": [{"name": "loss", "value": "0.2"}, accuracy]},
+    }
+
+
+def test_an_attempt_that_goes_on_from_a_checkpoint_keeps_its_metrics_and_the_best_one() -> None:
+    name = "step-00000120-e00002a0g1"
+    told = after_look(
+        running(report=reported(**{"checkpoint": name, "checkpoint.loss": "0.25", "bestCheckpoint": name})),
+        seen("Running"),
+    )
+    again = a_run(status={**told.status, **reported(checkpoint=name)})
+    assert status_of(again, seen("Running"), NOW)["outputs"] == told.status["outputs"]
+
+
+@pytest.mark.parametrize("name", ["step-99999999999999-e00001a0g1", "x" * 1024, "step-9"])
+def test_a_checkpoint_of_any_name_is_told_without_a_step(name: str) -> None:
+    written = status_of(running(report=reported(checkpoint=name)), seen("Running"), NOW)["outputs"]["last"]
+    assert written["uri"].endswith(f"/{name}") and "step" not in written
 
 
 def test_a_checkpoint_outlives_the_report_that_told_of_it() -> None:

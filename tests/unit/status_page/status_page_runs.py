@@ -54,8 +54,11 @@ def attempt(index: int, outcome: str, **more: Any) -> dict[str, Any]:
 
 
 def trainer_status(percent: int, **metrics: float | str) -> dict[str, Any]:
-    entries = [{"name": name, "value": str(value)} for name, value in metrics.items()]
-    return {"progressPercentage": percent, "metrics": entries, "lastUpdatedTime": "2026-09-01T11:59:52Z"}
+    return {"progressPercentage": percent, "metrics": named(**metrics), "lastUpdatedTime": "2026-09-01T11:59:52Z"}
+
+
+def named(**metrics: float | str) -> list[dict[str, str]]:
+    return [{"name": name, "value": str(value)} for name, value in metrics.items()]
 
 
 TRAINING = {
@@ -87,7 +90,7 @@ def running() -> dict[str, Any]:
         startTime="2026-09-01T10:10:00Z",
         trainerStatus={**trainer_status(45, **TRAINING), "estimatedRemainingSeconds": 7200},
         dataStatus={"readyNodes": 2, "stallPercentage": 34, "cause": "Production", "rowsPerSecond": 12400.0},
-        outputs={"checkpointURI": CHECKPOINT},
+        outputs={"last": {"uri": CHECKPOINT}},
         links={"dashboardURL": "http://mnist-ck4to-1-head-svc.training.svc:8265"},
     )
 
@@ -149,7 +152,7 @@ STATES = {
             attempt(0, "Failed", failureClass="Infrastructure", exitCode=14, message="raylet died", headRestarts=1)
         ],
         failures=1,
-        outputs={"checkpointURI": CHECKPOINT},
+        outputs={"last": {"uri": CHECKPOINT}},
     ),
     "suspected": run(
         "Running",
@@ -175,7 +178,7 @@ STATES = {
         "Suspended",
         condition("Suspended", "True", "Suspended", "spec.suspend is true."),
         attempts=[attempt(0, "Suspended")],
-        outputs={"checkpointURI": CHECKPOINT},
+        outputs={"last": {"uri": CHECKPOINT}},
     ),
     "complete": run(
         "Complete",
@@ -184,7 +187,14 @@ STATES = {
         startTime="2026-09-01T10:10:00Z",
         completionTime="2026-09-01T11:10:00Z",
         trainerStatus=trainer_status(100, currentEpoch=11, totalEpochs=10, dataStallPercentage=2.0),
-        outputs={"checkpointURI": CHECKPOINT},
+        outputs={
+            "last": {"uri": CHECKPOINT, "step": 46880, "metrics": named(loss=0.2347)},
+            "best": {
+                "uri": f"{STORAGE}/5f4c1f0a/best",
+                "step": 42192,
+                "metrics": named(loss=0.2411, validation_accuracy=0.9712),
+            },
+        },
     ),
     "failed": run(
         "Failed",
@@ -195,7 +205,7 @@ STATES = {
         attempts=[attempt(0, "Failed", failureClass="UserError", exitCode=13, message=_TRACEBACK)],
         startTime="2026-09-01T10:10:00Z",
         completionTime="2026-09-01T10:25:30Z",
-        outputs={"folderURI": f"{STORAGE}/5f4c1f0a", "checkpointURI": CHECKPOINT},
+        outputs={"folderURI": f"{STORAGE}/5f4c1f0a", "last": {"uri": CHECKPOINT}},
     ),
     "invalid": run(
         "Invalid",

@@ -141,3 +141,12 @@ def test_a_run_that_goes_on_says_from_where():
     body = copy.deepcopy(STATES["restarting"])
     del body["status"]["outputs"]
     assert "No checkpoint has been reported" in page(body)
+
+
+def test_a_checkpoint_on_a_claim_is_also_told_by_its_path_in_pods():
+    body = copy.deepcopy(STATES["complete"])
+    body["spec"]["storage"] = {"persistentVolumeClaim": {"claimName": "models", "mountPath": "/mnt/models"}}
+    body["status"]["outputs"] = {"last": {"uri": "pvc://models/5f4c1f0a/step-1"}, "best": {"uri": [7], "metrics": "x"}}
+    shown = page(body)
+    assert "checkpoint   pvc://models/5f4c1f0a/step-1\n             mounted at /mnt/models/5f4c1f0a/step-1\n" in shown
+    assert "best" not in shown and "--best" not in shown

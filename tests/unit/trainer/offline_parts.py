@@ -154,7 +154,11 @@ class Store:
         self._news.saved.append(
             SimpleNamespace(state=file.getvalue(), position=copy.copy(position), turn=self._feed.turn)
         )
-        return {"path": f"step-{position.step}", "epoch": position.epoch, "step": position.step, "best": best}
+        values = {"epoch": position.epoch, "step": position.step, "best": best, "metrics": dict(metrics)}
+        return {"path": f"step-{position.step}", **values}
+
+    def best(self) -> Any:
+        return None
 
     def keep_best(self, metrics: dict[str, float]) -> None:
         self._news.best.append((len(self._news.saved) - 1, dict(metrics)))

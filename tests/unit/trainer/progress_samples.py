@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Progress, Stall
+from trainingrun.contract.records import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckpointSaved,
+    KeptCheckpoint,
+    Notice,
+    Progress,
+    Stall,
+)
 
 
 def progress(step: int, **fields: Any) -> Progress:
@@ -26,7 +34,7 @@ def progress(step: int, **fields: Any) -> Progress:
     return Progress(**{**values, **fields})
 
 
-def started(attempt: int = 0, resumed_from: str | None = None) -> AttemptStarted:
+def started(attempt: int = 0, resumed_from: str | None = None, best: KeptCheckpoint | None = None) -> AttemptStarted:
     return AttemptStarted(
         time=1_772_000_000.0,
         attempt=attempt,
@@ -39,13 +47,22 @@ def started(attempt: int = 0, resumed_from: str | None = None) -> AttemptStarted
         storage="s3://bucket/runs/digits",
         versions={},
         configuration={},
+        best=best,
     )
 
 
-def saved(step: int) -> CheckpointSaved:
+def saved(step: int, *, best: bool = False, **metrics: float) -> CheckpointSaved:
     path = f"s3://bucket/runs/digits/step-{step:08d}-e00001a0g1"
     return CheckpointSaved(
-        time=1_772_000_000.0, attempt=0, path=path, epoch=1, step=step, seconds=1.0, size_bytes=1, best=False
+        time=1_772_000_000.0,
+        attempt=0,
+        path=path,
+        epoch=1,
+        step=step,
+        seconds=1.0,
+        size_bytes=1,
+        best=best,
+        metrics=metrics,
     )
 
 

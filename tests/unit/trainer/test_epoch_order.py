@@ -124,7 +124,9 @@ def test_the_best_is_the_model_that_was_validated_and_never_nan(monkeypatch: pyt
     news = offline.train(plan({**BEST, "everyEpochs": 2}, epochs=4, **EVALUATED))
     kept = [(news.saved[at].position.epoch, metrics["validation_loss"]) for at, metrics in news.best]
     assert kept == [(1, 2.0), (3, 1.0)]
-    assert [values["best"] for kind, values in news.told if kind == "CheckpointSaved"] == [
+    saved = [values for kind, values in news.told if kind == "CheckpointSaved"]
+    assert [values["metrics"]["validation_loss"] for values in saved if values["best"]] == [2.0, 1.0]
+    assert [values["best"] for values in saved] == [
         *(False, True),
         *(False, True),
         False,

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from https_receiver import Receiver
 from progress_samples import ended, notice, progress, saved, started
 from push_samples import metrics_of, steps_of
 
-from trainingrun.contract.progress_protocol import decode
-from trainingrun.contract.records import DataGroup, Progress
+from trainingrun.contract.progress_protocol import MAX_METRICS, decode
+from trainingrun.contract.records import DataGroup, KeptCheckpoint, Progress
 from trainingrun.engine.progress.reported_status import reported_status
-from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
+from trainingrun_trainer.driver.progress_push import AttemptProgress, Endpoint, OperatorPush
 
 
 def test_the_request_follows_the_protocol(receiver: Receiver, endpoint: Endpoint) -> None:
@@ -200,3 +201,31 @@ def test_the_size_of_the_data_group_is_told(receiver: Receiver, endpoint: Endpoi
         "reason": "Growing from 2 to 4 data nodes.",
         "gainPercentage": 90,
     }
+
+
+def told_after(*records: Any) -> dict[str, str]:
+    known = AttemptProgress(attempt=0)
+    for record in records:
+        known = known.after(record)
+    return decode(known.body(datetime(2026, 9, 1, tzinfo=UTC))).metrics_by_name()
+
+
+def test_the_newest_and_the_best_checkpoint_are_told_with_their_metrics() -> None:
+    told = told_after(saved(50, best=True, validation_loss=0.5), saved(100, validation_loss=0.75), progress(101))
+    assert told["checkpoint"] == "step-00000100-e00001a0g1" and told["bestCheckpoint"] == "step-00000050-e00001a0g1"
+    assert (told["checkpoint.validation_loss"], told["bestCheckpoint.validation_loss"]) == ("0.75", "0.5")
+    assert told["loss"] == "0.25"
+
+
+def test_an_attempt_that_resumes_knows_the_best_checkpoint_of_those_before_it() -> None:
+    best = KeptCheckpoint(name="step-00000050-e00001a0g1", metrics={"loss": 0.5})
+    told = told_after(started(1, resumed_from="step-00000100-e00001a0g1", best=best), progress(101))
+    assert (told["bestCheckpoint"], told["bestCheckpoint.loss"]) == (best.name, "0.5")
+
+
+@pytest.mark.parametrize("many", [40, MAX_METRICS - 20])
+def test_many_metrics_of_the_program_s_own_do_not_keep_a_report_from_arriving(many: int) -> None:
+    metrics = {f"{'m' * 120}{number:03}"[-125:]: 0.5 for number in range(many)}
+    told = told_after(saved(50, best=True, **metrics), progress(51, metrics=metrics))
+    assert metrics.keys() <= told.keys()
+    assert told["checkpoint"] == told["bestCheckpoint"] == "step-00000050-e00001a0g1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import torch
 from checkpoint_samples import POSITION, STATE, consumed_by, get, put, rewrite, save, save_as_before
 from saver_samples import CPU, FIRST, SECOND, damage, save_at
 
+from trainingrun.contract.records import KeptCheckpoint
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train import checkpoint_files
@@ -127,6 +129,15 @@ class TestBest:
         assert storage.list_files("best") == ["manifest.json", "metrics.json", STATE_FILE]
         manifest = checkpoint_files.inspect(storage, "best")
         assert (manifest.position.step, manifest.metrics, list(manifest.files)) == (10, {"loss": 0.1}, [STATE_FILE])
+
+    def test_it_says_what_its_state_must_be(self, saver: Callable[..., Saver], storage: RunStorage) -> None:
+        begun = saver()
+        assert begun.best() is None
+        save_at(begun, 10, best=True, loss=0.1)
+        state = get(storage, f"best/{STATE_FILE}")
+        digest = {"bytes": len(state), "sha256": hashlib.sha256(state).hexdigest()}
+        assert json.loads(storage.read_text("best/metrics.json"))["files"] == {STATE_FILE: digest}
+        assert saver().best() == KeptCheckpoint(name="step-00000010-e00000a1g1", metrics={"loss": 0.1})
 
     def test_what_was_saved_already_can_become_it(self, saver: Callable[..., Saver], storage: RunStorage) -> None:
         begun = saver()

@@ -17,12 +17,28 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainingrun.contract.progress_metrics import ATTEMPT, CHECKPOINT, RESUMED_FROM, metrics_of
-from trainingrun.contract.progress_protocol import CA_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, encode
-from trainingrun.contract.records import AttemptEnded, AttemptStarted, CheckpointSaved, Notice, Progress, Record
+from trainingrun.contract.progress_metrics import (
+    ATTEMPT,
+    BEST_CHECKPOINT,
+    CHECKPOINT,
+    RESUMED_FROM,
+    checkpoint_metrics,
+    metrics_of,
+)
+from trainingrun.contract.progress_protocol import CA_VARIABLE, MAX_METRICS, TOKEN_VARIABLE, URL_VARIABLE, encode
+from trainingrun.contract.records import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckpointSaved,
+    KeptCheckpoint,
+    Notice,
+    Progress,
+    Record,
+)
 
 _INTERVAL_SECONDS = 10.0
 _TIMEOUT_SECONDS = 5.0
+_WORDS = frozenset({ATTEMPT, CHECKPOINT, BEST_CHECKPOINT, RESUMED_FROM})
 
 
 @dataclass(frozen=True)
@@ -42,14 +58,15 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class AttemptProgress:
-    """What is known of an attempt. `checkpoint` names the newest whole one, `resumed_from` the one it began with.
+    """What is known of an attempt. `last` is the newest whole checkpoint, `resumed_from` the one it began with.
 
-    `figures` are those of its notices.
+    `best` is the run's best one, `figures` are those of the attempt's notices.
     """
 
     attempt: int
     progress: Progress | None = None
-    checkpoint: str | None = None
+    last: KeptCheckpoint | None = None
+    best: KeptCheckpoint | None = None
     resumed_from: str | None = None
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -58,9 +75,12 @@ class AttemptProgress:
         match record:
             case AttemptStarted():
                 resumed = record.resumed_from
-                return replace(self, attempt=record.attempt, checkpoint=resumed, resumed_from=resumed)
+                last = KeptCheckpoint(name=resumed) if resumed is not None else None
+                return replace(self, attempt=record.attempt, last=last, best=record.best, resumed_from=resumed)
             case CheckpointSaved():
-                return replace(self, attempt=record.attempt, checkpoint=record.path.rpartition("/")[2])
+                saved = KeptCheckpoint(name=record.path.rpartition("/")[2], metrics=record.metrics)
+                best = saved if record.best else self.best
+                return replace(self, attempt=record.attempt, last=saved, best=best)
             case Notice():
                 return replace(self, figures={**self.figures, **record.figures})
             case Progress():
@@ -69,17 +89,25 @@ class AttemptProgress:
 
     def body(self, now: datetime) -> bytes:
         """The request's body. Our words win over a metric of the training program that has such a name."""
-        words = {ATTEMPT: f"{self.attempt}", CHECKPOINT: self.checkpoint, RESUMED_FROM: self.resumed_from}
-        known = {name: word for name, word in words.items() if word is not None}
+        resumed = {RESUMED_FROM: self.resumed_from} if self.resumed_from is not None else {}
+        known = {ATTEMPT: f"{self.attempt}", **self._checkpoints(), **resumed}
         if self.progress is None:
             return encode(known, time=now)
         left = self.progress.eta_seconds
+        figures = {name: f"{n:g}" for name, n in self.figures.items()}
+        told = {**metrics_of(self.progress), **figures, **known}
+        if len(told) > MAX_METRICS:
+            # The training program has many metrics of its own: those of now come before those of checkpoints.
+            told = {name: text for name, text in told.items() if name in _WORDS or name not in known}
         return encode(
-            {**metrics_of(self.progress), **{name: f"{n:g}" for name, n in self.figures.items()}, **known},
+            told,
             time=now,
             progress_percentage=int(self.progress.percent),
             estimated_remaining_seconds=None if left is None else math.ceil(left),
         )
+
+    def _checkpoints(self) -> dict[str, str]:
+        return {**checkpoint_metrics(CHECKPOINT, self.last), **checkpoint_metrics(BEST_CHECKPOINT, self.best)}
 
 
 class OperatorPush:

@@ -18,6 +18,7 @@ from typing import IO, Any, TypeVar, cast
 
 import torch
 
+from trainingrun.contract.checkpoints import MANIFEST
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.failures.errors import InvalidConfiguration, StorageUnavailable
 from trainingrun_trainer.storage import RunStorage
@@ -28,9 +29,6 @@ from trainingrun_trainer.train.stall_clock import StallClock
 STATE_FILE = "state.pt"
 # In the state, by column, the shape without rows and the type of what the model gets.
 INPUTS = "inputs"
-# In a run's folder, the copy of its best checkpoint's state.
-BEST = "best"
-MANIFEST = "manifest.json"
 # Checkpoints from before there was one manifest have one of each rank.
 _FIRST_MANIFEST = "manifest-0.json"
 # Of the manifest. Fields may be added without a new one: readers ignore what they do not know.
@@ -107,7 +105,7 @@ def seal(storage: RunStorage, name: str, manifest: Manifest) -> None:
         "metrics": manifest.metrics,
         "best": manifest.is_best,
         "recorded": manifest.recorded,
-        "files": {file: {"bytes": said.size, "sha256": said.sha256} for file, said in manifest.files.items()},
+        "files": {file: said.to_json() for file, said in manifest.files.items()},
     }
     storage.write_text(f"{name}/{MANIFEST}", json.dumps({"sha256": _digest(document), **document}, indent=1))
 

@@ -16,14 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trainingrun.contract.checkpoints import BEST, BEST_METRICS, MANIFEST
+from trainingrun.contract.records import KeptCheckpoint
 from trainingrun_trainer.data.consumed import Consumed
 from trainingrun_trainer.failures.errors import StorageUnavailable
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train import recipe_changes
 from trainingrun_trainer.train.checkpoint_book import Book, Writer
 from trainingrun_trainer.train.checkpoint_files import (
-    BEST,
-    MANIFEST,
     STATE_FILE,
     Manifest,
     Position,
@@ -40,7 +40,7 @@ from trainingrun_trainer.train.restored import Restored
 from trainingrun_trainer.train.sharded_state import refuse_sharded
 from trainingrun_trainer.train.starting import start_from
 
-_BEST_METRICS = f"{BEST}/metrics.json"
+_BEST_METRICS = f"{BEST}/{BEST_METRICS}"
 
 
 class Saver:
@@ -97,8 +97,8 @@ class Saver:
         rank = self._lockstep.rank
         part = write_part(self._storage, name, rank=rank, consumed=consumed, state=state if rank == 0 else None)
         files = {file: said for each in self._lockstep.gather(part) for file, said in each.items()}
+        values = {metric: float(value) for metric, value in metrics.items()}
         if rank == 0:
-            values = {metric: float(value) for metric, value in metrics.items()}
             manifest = Manifest(position, files, values, best, self._recorded)
             self._publish(name, manifest)
             self._saved = name, manifest
@@ -115,7 +115,16 @@ class Saver:
             "seconds": time.monotonic() - began,
             "size_bytes": sum(said.size for said in files.values()),
             "best": best,
+            "metrics": values,
         }
+
+    def best(self) -> KeptCheckpoint | None:
+        """The checkpoint of which the folder `best` holds a copy; None where it holds none."""
+        try:
+            said = json.loads(self._storage.read_text(_BEST_METRICS))
+            return KeptCheckpoint(name=str(said["checkpoint"]), metrics=dict(said["metrics"]))
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def keep_best(self, metrics: dict[str, float]) -> None:
         """Have the checkpoint that was saved last, with these `metrics`, be the best one too. Collective."""
@@ -179,14 +188,15 @@ class Saver:
             raise StorageUnavailable(f"checkpoint {name} was whole a moment ago: {error}") from error
 
     def _copy_best(self, name: str, manifest: Manifest) -> None:
-        """Have the folder `best` hold the state of checkpoint `name`, if that is the best one, and say what it is.
+        """Have the folder `best` hold checkpoint `name`, if that is the best one: its state, and how good that is.
 
         File by file, each at once: whenever this is interrupted there is a state, and a resumed run does it again.
         Never beside metrics of another one, which would be believed when training goes on from an earlier checkpoint.
         """
         if not manifest.is_best:
             return
-        metrics = json.dumps({"checkpoint": name, "metrics": manifest.metrics}, indent=1)
+        files = {STATE_FILE: manifest.files[STATE_FILE].to_json()}
+        metrics = json.dumps({"checkpoint": name, "metrics": manifest.metrics, "files": files}, indent=1)
         if self._storage.read_text(_BEST_METRICS) == metrics:
             return
         self._storage.delete_file(_BEST_METRICS)

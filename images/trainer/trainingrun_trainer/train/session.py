@@ -133,7 +133,8 @@ class Session:
     def keep_best(self, metrics: dict[str, float]) -> None:
         """Keep the checkpoint that was saved last as the run's best, with its `metrics`. Collective."""
         self._saver.keep_best(metrics)
-        self.reporter.tell("CheckpointSaved", **{**self._saved, "best": True})
+        values = {name: float(value) for name, value in metrics.items()}
+        self.reporter.tell("CheckpointSaved", **{**self._saved, "best": True, "metrics": values})
 
     def notice(self, message: str, *, level: str = "Warning") -> None:
         """Tell the run's author something that is worth knowing. Rank 0's word counts; others' is dropped."""
@@ -238,6 +239,7 @@ class Session:
             first_epoch=self.position.epoch,
             first_step=self.position.step,
             **origin(restored),
+            best=self._saver.best() if self.rank == 0 else None,
             generation=self.generation,
             ranks=ranks_by_node(self._node, self.lockstep),
         )

@@ -5,17 +5,15 @@ Only files that are asked for are read, and each is held to the checkpoint's dig
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainingrun.contract.checkpoints import BEST, CHECKPOINT, MANIFEST
 from trainingrun_trainer.failures.errors import InvalidConfiguration, StorageUnavailable
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train import weights
 from trainingrun_trainer.train.checkpoint_files import (
-    BEST,
-    MANIFEST,
     STATE_FILE,
     Manifest,
     TornCheckpoint,
@@ -25,7 +23,6 @@ from trainingrun_trainer.train.checkpoint_files import (
 
 # In place of a checkpoint's name.
 LAST = "last"
-_CHECKPOINT = re.compile(r"^step-\d{8,}-\w+$")
 ALLOWED = "the folder of a run, `best` or a checkpoint in it, or a file of weights (.pt, .safetensors)"
 
 
@@ -48,7 +45,7 @@ def fetched(location: str, field: str, wanted: Callable[[str], bool], copies: Pa
     try:
         if Path(name).suffix in weights.SUFFIXES:
             return _weights_file(folder, name, field, copies)
-        if name == BEST or _CHECKPOINT.match(name):
+        if name == BEST or CHECKPOINT.match(name):
             return _checkpoint(folder, name, field, wanted, copies)
         run = folder if name == LAST else _storage(location)
         return _newest(run, field, wanted, copies)
