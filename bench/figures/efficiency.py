@@ -40,4 +40,4 @@ def _rates(name: str, rounds: int, workspace: Workspace, cpus: int) -> tuple[lis
     with local_run(document(name, recipe, folder / "storage"), folder, cpus) as run:
         epochs = [record for record in run.wait_for_end() if isinstance(record, EpochEnded)]
     cached = [note for note in read_log(log) if note["event"] == "Cached"]
-    return [epoch.rows / epoch.seconds for epoch in epochs], [note["rows"] / note["seconds"] for note in cached]
+    return [(epoch.rows or 0) / epoch.seconds for epoch in epochs], [note["rows"] / note["seconds"] for note in cached]

@@ -26,7 +26,7 @@ def measure(rounds: int, workspace: Workspace) -> Result:
             data = workspace.converted(_QUICK_ROWS if workspace.is_quick else rows)
             recipe = Recipe(data, rounds, batch_rows, function)
             epochs = _epochs(name.replace("_", "-"), recipe, workspace, cpus)
-            stalls = [epoch.stall for epoch in epochs]
+            stalls = [epoch.stall for epoch in epochs if epoch.stall]
             measures.append(
                 Measure(name, f"steady stall, {title}, {where}", "%", [stall.steady_percent for stall in stalls])
             )

@@ -77,7 +77,7 @@ def _measured(name: str, recipe: Recipe, steps: list[dict[str, Any]], folder: Pa
     notes = [json.loads(line) for line in log.read_text().splitlines()]
     cached = [note["cachedRowsPerSecond"] for note in notes if "cachedRowsPerSecond" in note]
     # The first epoch begins with everything cold.
-    rates = [epoch.rows / epoch.seconds for epoch in epochs][1:]
+    rates = [(epoch.rows or 0) / epoch.seconds for epoch in epochs][1:]
     return {
         "run": name,
         "imagesPerSecond": rates,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from trainingrun_trainer.train.loop import Training
-from trainingrun_trainer.train.session import Step
+from trainingrun_trainer.train.step import Step
 
 # What makes the CPU wait for the GPU, as the profiler calls it.
 _SYNCHRONISING = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "aten::item", "aten::_local_scalar_dense")

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from trainingrun_trainer.train.loop import Training
-from trainingrun_trainer.train.session import Step
+from trainingrun_trainer.train.step import Step
 
 
 def network(log: str | None = None) -> nn.Module:

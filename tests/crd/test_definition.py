@@ -73,6 +73,7 @@ def test_only_scalars_and_empty_objects_are_filled_in():
         ".spec.data": {},
         ".spec.recipe.dataset.onBadRow": {},
         ".spec.storage.checkpoints": {},
+        ".spec.tracking": {},
         ".spec.clusterTTLSecondsAfterFinished": {},
         ".status": {"observedGeneration": -1},
     }

@@ -14,6 +14,7 @@ from driving import HOOKS, document, local
 from moto.server import ThreadedMotoServer
 
 from trainingrun.contract.records import AttemptStarted, EpochEnded, Progress, parse_line
+from trainingrun.history import history_of, read_records
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -50,13 +51,16 @@ def test_a_script_of_one_s_own(uneven: Path, tmp_path: Path) -> None:
     training.signal(signal.SIGINT)
     assert training.end() == 10, training.output()
     before = [r.epoch for r in training.records() if isinstance(r, Progress)]
-    assert max(before) < 3
+    assert max(before) < 4
 
     training = local(run, tmp_path, "--trainers", "2", "--json")
     assert training.end() == 0, training.output()
     lines = [record for line in training.log.read_text().splitlines() if (record := parse_line(line)) is not None]
     last = [r for r in lines if isinstance(r, Progress)][-1]
-    assert (last.epoch, last.percent, last.stall) == (3, 100.0, None)
+    assert (last.epoch, last.percent, last.stall) == (4, 100.0, None)
+    history = history_of(read_records(tmp_path / "storage" / "test"))
+    assert [(epoch.epoch, epoch.metrics["loss"]) for epoch in history.epochs] == [(n, 1 / (1 + n)) for n in range(4)]
+    assert (history.epochs_done, history.total_epochs) == (4, 4)
     assert last.metrics["loss"] == 0.25
 
 

@@ -15,9 +15,11 @@ from trainingrun.history import history_of
 from trainingrun.report.attempts import attempts_chart
 from trainingrun.report.axes import LARGEST, step_axis, time_axis, value_axis
 from trainingrun.report.charts import Chart, thin
-from trainingrun.report.curves import metric_chart, metric_names
+from trainingrun.report.curves import metric_chart
+from trainingrun.report.series import metric_names, training_series
 from trainingrun.report.stall import UNATTRIBUTED, stall_chart
 from trainingrun.report.throughput import throughput_chart
+from trainingrun.report.time_spent import time_chart
 
 
 def losses(values: list[float]) -> Chart:
@@ -146,3 +148,45 @@ def test_time_has_few_ticks(seconds: float):
 @given(st.lists(st.integers(0, 10**15)))
 def test_steps_have_few_ticks(steps: list[int]):
     assert len(step_axis(steps).ticks) <= 12
+
+
+def test_where_the_time_went_adds_up_to_all_of_it():
+    history = history_of(resumed_run())
+    chart = time_chart(history)
+    assert chart is not None and history.seconds == 152
+    parts = {name: (time, share) for name, time, share in chart.table.rows}
+    # Two epochs of 10 s, of which 4 % were waits, a checkpoint, and 69 s without an attempt.
+    assert parts == {
+        "Steps of finished epochs": ("19 s", "12.6%"),
+        "Waiting for data in them": ("0.8 s", "0.5%"),
+        "Saving checkpoints": ("1.5 s", "1.0%"),
+        "Between attempts": ("1 min 9 s", "45.4%"),
+        "Starting, validating, and steps not kept": ("1 min 2 s", "40.5%"),
+    }
+    assert [shape.look for shape in chart.shapes] == [look for look, _ in chart.legend]
+    assert chart.notes == ["25 steps were lost with restarts and done again."]
+    assert time_chart(history_of([sample(AttemptStarted), sample(Progress, 1)])) is None
+
+
+def test_a_pause_is_a_gap_in_the_throughput_and_not_the_epochs_mean():
+    rates = [100.0, 110.0, None, 120.0, 130.0]
+    records = [sample(Progress, n, step=n, recent_rows_per_second=rate) for n, rate in enumerate(rates, 1)]
+    chart = throughput_chart(history_of(records))
+    assert chart is not None
+    line = next(shape.data for shape in chart.shapes if shape.look == "line train")
+    assert line.count("M") == 2
+    assert chart.description == "Rows per second from 100 rows/s to 130 rows/s."
+
+
+def test_a_curve_is_of_the_steps_since_the_report_before_it():
+    told_apart = [
+        sample(Progress, n, step=n, metrics={"loss": 1.0, "left_out": 7.0}, recent_metrics=recent, scalars={"lr": 0.1})
+        for n, recent in ((1, {"loss": 2.0}), (2, {"loss": 4.0}), (3, {}))
+    ]
+    history = history_of(told_apart)
+    assert [(item.step, item.value) for item in training_series(history, "loss")] == [(1, 2.0), (2, 4.0)]
+    assert [item.value for item in training_series(history, "left_out")] == [7.0, 7.0]
+    assert [item.value for item in training_series(history, "lr")] == [0.1, 0.1, 0.1]
+    assert metric_names(history) == ["loss", "left_out", "lr"]
+    of_the_loops_own = history_of([sample(Progress, 1, metrics={"loss": 1.0})])
+    assert [item.value for item in training_series(of_the_loops_own, "loss")] == [1.0]

@@ -30,6 +30,15 @@ def test_it_writes_where_it_is_told(tmp_path: Path):
     assert not (tmp_path / "run" / "report.html").exists()
 
 
+def test_several_runs_are_compared(tmp_path: Path):
+    folders = [write_run(tmp_path / name, complete_run()) for name in ("a", "b")]
+    result = report(*folders, "--output", tmp_path / "both.html")
+    assert (result.returncode, result.stdout) == (0, f"{tmp_path / 'both.html'}\n")
+    assert "2 runs compared" in (tmp_path / "both.html").read_text()
+    refused = report(*folders * 5)
+    assert (refused.returncode, "compare at most 8" in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("name", ["", "missing"])
 def test_a_folder_without_records_is_one_sentence(tmp_path: Path, name: str):
     result = report(tmp_path / name)

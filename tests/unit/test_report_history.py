@@ -13,6 +13,7 @@ from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
+    EpochEnded,
     Notice,
     Placement,
     Progress,
@@ -152,3 +153,21 @@ def test_a_checkpoint_that_is_told_again_as_the_best_is_one_checkpoint():
     history = history_of([first, second, again])
     assert [saved.path for saved in history.checkpoints] == ["a", "b"]
     assert history.best_checkpoint == again
+
+
+def test_a_script_of_ones_own_that_goes_on_keeps_what_it_had_trained():
+    """It does not say where it begins: that is where its first step is."""
+    script = {"epochs": None, "configuration": {}}
+    ended = {"rows": None, "stall": None, "epochs": 3}
+    records = [
+        sample(AttemptStarted, 0, **script),
+        *(sample(EpochEnded, n + 1, epoch=n, step=n + 1, **ended) for n in range(2)),
+        sample(AttemptStarted, 10, 1, **script),
+        sample(EpochEnded, 12, 1, epoch=2, step=3, **ended),
+        sample(Progress, 12, 1, epoch=3, epochs=3, step=3, rows_per_second=None, stall=None),
+    ]
+    history = history_of(records)
+    assert [epoch.epoch for epoch in history.epochs] == [0, 1, 2]
+    assert (history.epochs_done, history.total_epochs) == (3, 3)
+    assert [(item.step, item.repeated_steps) for item in history.resumptions] == [(2, 0)]
+    assert (history.rows_per_second, history.stall) == (None, None)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -108,7 +111,7 @@ def test_bad_rows_and_what_the_cache_had_are_in_the_report_where_they_are_known(
 
 def test_a_failed_run_says_what_to_do():
     text = Page(build_report([sample(AttemptEnded, outcome="UserError", message="CUDA error\n  at train.py:4")])).text
-    assert "CUDA error\nat train.py:4" in text
+    assert "CUDA error\n  at train.py:4" in text
     assert "What to do next" in text
 
 
@@ -151,7 +154,7 @@ def test_hostile_text_stays_text():
     ]
     html = build_report(hostile)
     assert_loads_nothing(html, page := Page(html))
-    assert not re.search(r"<(?:script|b)\b", html)
+    assert not re.search(r"<script>alert|<b onclick", html)
     assert "\x1b" not in html
     assert "49" not in page.texts["h1"][0]
     assert "{{ 7*7 }}" in page.texts["h1"][0]
@@ -171,10 +174,42 @@ def test_any_text_and_number_makes_a_page(name: str, message: str, value: float)
     Page(html)
 
 
+def test_the_library_in_the_page_is_the_one_that_was_checked():
+    """uPlot 1.6.32, as the npm registry has it: `dist` of the package and its licence."""
+    folder = files("trainingrun.report") / "templates" / "uplot"
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    assert digests == {
+        "LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+        "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+        "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+    }
+    assert "Copyright (c) 2022 Leon Sorokin" in build_report(complete_run())
+
+
+def test_the_script_has_the_curves_as_numbers():
+    charts = json.loads(Page(build_report(resumed_run())).scripts[0])
+    loss = charts["metric-0"]
+    train, validation = loss["curves"]
+    assert (train["label"], train["step"][-1], train["y"][-1]) == ("training", 40, 1)
+    assert (validation["step"], validation["epoch"], validation["y"]) == ([20, 40], [1, 2], [1.1, 1.1])
+    assert [mark["label"] for mark in loss["marks"]] == ["restart", "restart", "best checkpoint"]
+    assert all(len(train[axis]) == len(train["y"]) for axis in ("step", "epoch", "time"))
+
+
+def test_of_many_points_the_script_has_the_peaks():
+    losses = [1.0] * 5000
+    losses[1234], losses[4321] = 99.0, math.nan
+    records = [sample(Progress, n, step=n, metrics={"loss": loss}) for n, loss in enumerate(losses, 1)]
+    curve = json.loads(Page(build_report(records)).scripts[0])["metric-0"]["curves"][0]
+    assert len(curve["y"]) < 1000
+    assert curve["y"][curve["step"].index(1235)] == 99
+    assert curve["y"][curve["step"].index(4322)] is None
+
+
 def test_charts_have_words_for_those_who_cannot_see_them():
     page = Page(build_report(complete_run()))
     charts = page.values("preserveaspectratio")
-    assert len(charts) == page.tags["desc"] == 5
+    assert len(charts) == page.tags["desc"] == 6
     labelled = " ".join(
         value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-labelledby")
     ).split()
@@ -226,3 +261,13 @@ def test_a_folder_without_records_gets_no_report(tmp_path: Path):
     with pytest.raises(NoRecords):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_is_loaded_by_the_lines_that_the_page_shows():
+    model = {"function": "my.nets:Net", "parameters": {"classes": 3, "name": "a"}}
+    started = sample(AttemptStarted, configuration={"spec": {"recipe": {"model": model}}})
+    text = Page(build_report([started, *complete_run()[1:]])).text
+    assert "from my.nets import Net\n\nmodel = Net(classes=3, name='a')" in text
+    assert 'torch.load("best/state.pt", map_location="cpu")' in text
+    script_of_ones_own = sample(AttemptStarted, configuration={"spec": {"trainer": {"command": ["python"]}}})
+    assert "torch.load" not in build_report([script_of_ones_own, *complete_run()[1:]])

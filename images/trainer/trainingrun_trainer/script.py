@@ -23,12 +23,16 @@ the same exit codes as the built-in recipe. It must not know anything of recipes
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from trainingrun.spec import Run
 from trainingrun_trainer.driver import options
 from trainingrun_trainer.driver.entrypoint import prepare_environment
+
+_LOG_SECONDS = 1.0
 
 
 def main(
@@ -70,21 +74,64 @@ def main(
     sys.exit(int(launch(chosen, job_of)))
 
 
+@dataclass
+class _Reported:
+    """What this process has reported. `step` is None until one was named; `since` is when the epoch began."""
+
+    epoch: int = 0
+    epochs: int = 1
+    step: int | None = None
+    since: float = field(default_factory=time.monotonic)
+    next_log: float = 0.0
+
+
+_reported = _Reported()
+
+
 def report(metrics: dict[str, float], *, epoch: int, epochs: int, checkpoint: Any = None) -> None:
-    """`ray.train.report` that also shows progress. `epoch` counts from 0. Call it equally often on every rank."""
+    """`ray.train.report` at the end of an epoch that also records its metrics and shows progress.
+
+    `epoch` counts from 0. Call it equally often on every rank; rank 0's metrics count.
+    """
     import ray
     import ray.train
 
     ray.train.report(metrics, checkpoint=checkpoint)
     if ray.train.get_context().get_world_rank() != 0:
         return
-    share = (epoch + 1) / epochs
-    status: dict[str, Any] = {
+    began, _reported.since = _reported.since, time.monotonic()
+    _reported.epoch, _reported.epochs = epoch + 1, epochs
+    step = _reported.step if _reported.step is not None else epoch + 1
+    ended = {"epoch": epoch, "epochs": epochs, "step": step, "rows": None, "metrics": metrics, "stall": None}
+    ray.get(_hub().tell.remote("EpochEnded", {**ended, "seconds": _reported.since - began}))
+    ray.get(_hub().publish.remote(_status(step, metrics)))
+
+
+def log(values: dict[str, float], *, step: int, epoch: int, epochs: int) -> None:
+    """Record numbers within an epoch, such as a loss, at the optimizer's `step`, which counts from the run's beginning.
+
+    `epoch` counts from 0. At most one call a second is recorded, and none is waited for. Any rank may call it; rank 0's
+    values count.
+    """
+    import ray.train
+
+    if ray.train.get_context().get_world_rank() != 0:
+        return
+    _reported.step, _reported.epoch, _reported.epochs = step, epoch, epochs
+    if time.monotonic() >= _reported.next_log:
+        _reported.next_log = time.monotonic() + _LOG_SECONDS
+        _hub().publish.remote(_status(step, {name: float(value) for name, value in values.items()}))
+
+
+def _status(step: int, metrics: dict[str, float]) -> dict[str, Any]:
+    """The fields of the record Progress."""
+    epoch, epochs = _reported.epoch, _reported.epochs
+    return {
         "epoch": epoch,
         "epochs": epochs,
-        "step": epoch + 1,
-        "total_steps": epochs,
-        "percent": 100 * share,
+        "step": step,
+        "total_steps": epochs if _reported.step is None else None,
+        "percent": 100 * epoch / epochs,
         "rows": None,
         "rows_per_second": None,
         "metrics": metrics,
@@ -92,7 +139,6 @@ def report(metrics: dict[str, float], *, epoch: int, epochs: int, checkpoint: An
         "stall": None,
         "goodput_percent": None,
     }
-    ray.get(_hub().publish.remote(status))
 
 
 def should_stop() -> bool:

@@ -150,7 +150,7 @@ class RemoteRun:
                 "step": record.step,
                 "rows": record.rows,
                 "seconds": record.seconds,
-                "stall_percent": record.stall.total_percent,
+                "stall_percent": record.stall.total_percent if record.stall else None,
                 **record.metrics,
             }
             for record in records

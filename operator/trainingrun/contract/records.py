@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+# In a run's folder: its records, and the report that is made of them.
 LOG_DIRECTORY = "progress"
+REPORT_NAME = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,9 @@ class Progress(Record):
     since the report before, which trained for `recent_seconds`. `data` is None where nobody sizes the data group.
     `bad_rows` counts the rows of the training data that were left out so far, over all epochs, and is None where bad
     rows are not left out. As in `rows`, what was lost with its steps and is read again counts once.
+    `metrics` are of the epoch so far; `recent_metrics` are of the steps since the report before, without any name where
+    there were none, and None where a loop of one's own does not tell them apart. `scalars` is whatever else was logged,
+    such as `learning_rate`, as means since the report before.
     """
 
     kind: ClassVar[str] = "Progress"
@@ -135,23 +140,25 @@ class Progress(Record):
     recent_seconds: float | None = None
     data: DataGroup | None = None
     bad_rows: int | None = None
+    recent_metrics: dict[str, float] | None = None
+    scalars: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochEnded(Record):
     """One pass over the training data is done: `rows` of it took `seconds`.
 
-    `metrics` has `loss` and, with a validation set, `validation_*`.
+    `metrics` has `loss` and, with a validation set, `validation_*`. A script of one's own has neither rows nor stall.
     """
 
     kind: ClassVar[str] = "EpochEnded"
     epoch: int
     epochs: int
     step: int
-    rows: int
+    rows: int | None
     seconds: float
     metrics: dict[str, float]
-    stall: Stall
+    stall: Stall | None
 
 
 @dataclass(frozen=True, kw_only=True)

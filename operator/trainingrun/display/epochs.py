@@ -60,8 +60,8 @@ def _cells(record: EpochEnded, checkpoint: str) -> dict[str, tuple[str, str]]:
     return {
         "epoch": ("epoch", f"{record.epoch + 1}/{record.epochs}"),
         **{f"metric {name}": (_short_title(name), metric(record.metrics[name])) for name in names},
-        "rows": ("rows/s", short(ratio(record.rows, record.seconds))),
-        "stall": ("stall", percent(record.stall.total_percent)),
+        "rows": ("rows/s", short(ratio(record.rows, record.seconds) if record.rows is not None else None)),
+        "stall": ("stall", percent(record.stall.total_percent if record.stall else None)),
         "time": ("time", duration(record.seconds)),
         "checkpoint": ("checkpoint", checkpoint),
     }

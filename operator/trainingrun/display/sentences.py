@@ -102,8 +102,8 @@ def _attempt_ended(record: AttemptEnded) -> str:
 def _epoch_ended(record: EpochEnded) -> str:
     parts = [
         *metric_parts(record.metrics),
-        rate(ratio(record.rows, record.seconds)),
-        f"data stall {percent(record.stall.total_percent)}",
+        *([rate(ratio(record.rows, record.seconds))] if record.rows is not None else []),
+        *([f"data stall {percent(record.stall.total_percent)}"] if record.stall else []),
         duration(record.seconds),
     ]
     return f"epoch {record.epoch + 1}/{record.epochs} done: {', '.join(parts)}"

@@ -4,7 +4,7 @@ Pure except for `reading`, which only reads files. It must not draw, print or kn
 """
 
 from trainingrun.history.building import history_of
-from trainingrun.history.reading import NoRecords, read_records
+from trainingrun.history.reading import NoRecords, Unreadable, read_records
 from trainingrun.history.run import AttemptHistory, History, Resumption
 
-__all__ = ["AttemptHistory", "History", "NoRecords", "Resumption", "history_of", "read_records"]
+__all__ = ["AttemptHistory", "History", "NoRecords", "Resumption", "Unreadable", "history_of", "read_records"]

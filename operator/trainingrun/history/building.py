@@ -5,6 +5,7 @@ Pure: no clock, no files. Steps that were lost leave the history only when they 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from trainingrun.contract.records import (
@@ -42,7 +43,8 @@ class _HistoryBuilder:
         match record:
             case AttemptStarted():
                 attempt.started = record
-                self._interrupt(record, record.first_step)
+                # A script of its own does not say where it begins: its first step does.
+                self._interrupt(record, record.first_step if record.epochs is not None else sys.maxsize)
             case Progress() | EpochEnded():
                 self._step_done(record)
             case CheckpointSaved():

@@ -13,6 +13,7 @@ UNKNOWN = "unknown"
 # Control, format (such as right-to-left overrides), line and paragraph separators, lone surrogates.
 _UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp", "Cs"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_DEEPEST = 16
 
 
 def finite(value: float | None) -> float | None:
@@ -123,3 +124,9 @@ def moment(time: float | None) -> str:
 def one_line(text: str) -> str:
     """The text on one line without control characters: it can neither break a log nor drive a terminal."""
     return " ".join("".join(" " if unicodedata.category(c) in _UNPRINTABLE else c for c in text).split())
+
+
+def indented(line: str) -> str:
+    """The line as `one_line` has it, with the indentation that a traceback is read by."""
+    expanded = line.expandtabs(4)
+    return " " * min(len(expanded) - len(expanded.lstrip(" ")), _DEEPEST) + one_line(line)

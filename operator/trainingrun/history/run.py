@@ -96,7 +96,7 @@ class History:
     @property
     def total_epochs(self) -> int | None:
         """How many epochs were requested."""
-        if self.started:
+        if self.started and self.started.epochs is not None:
             return self.started.epochs
         return self.epochs[-1].epochs if self.epochs else self.progress[-1].epochs if self.progress else None
 
@@ -112,13 +112,14 @@ class History:
     @property
     def rows_per_second(self) -> float | None:
         """Mean throughput of the finished epochs, or the last one reported before there is any."""
-        mean = ratio(sum(epoch.rows for epoch in self.epochs), sum(epoch.seconds for epoch in self.epochs))
+        known = [(epoch.rows, epoch.seconds) for epoch in self.epochs if epoch.rows is not None]
+        mean = ratio(sum(rows for rows, _ in known), sum(seconds for _, seconds in known))
         return mean if mean is not None or not self.progress else finite(self.progress[-1].rows_per_second)
 
     @property
     def stall(self) -> Stall | None:
         """Data stall of all finished epochs by their length, or the last one reported before there is any."""
-        weighted = [(epoch.stall, epoch.seconds) for epoch in self.epochs if epoch.seconds > 0]
+        weighted = [(epoch.stall, epoch.seconds) for epoch in self.epochs if epoch.stall and epoch.seconds > 0]
         return mean_stall(weighted) or (self.progress[-1].stall if self.progress else None)
 
     @property

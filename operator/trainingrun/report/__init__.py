@@ -1,5 +1,5 @@
-"""The report of a run: one HTML file that needs nothing else, not even a network."""
+"""The report of a run, or of several: one HTML file that needs nothing else, not even a network."""
 
-from trainingrun.report.page import build_report, write_report
+from trainingrun.report.page import build_comparison, build_report, write_page, write_report
 
-__all__ = ["build_report", "write_report"]
+__all__ = ["build_comparison", "build_report", "write_page", "write_report"]

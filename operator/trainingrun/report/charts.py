@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from trainingrun.report.axes import Axis
+from trainingrun.report.interactive import ChartData
 
 PLANE = 1000.0
 _STRETCHES = 240
@@ -43,7 +44,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure: everything that the template draws, top to bottom."""
+    """A figure: everything that the template draws, top to bottom; `data` is for those who can point at it."""
 
     name: str
     title: str
@@ -56,6 +57,7 @@ class Chart:
     table: Table
     height: int = 220
     notes: Sequence[str] = field(default_factory=list)
+    data: ChartData | None = None
 
 
 def place_x(axis: Axis, value: float) -> float:

@@ -24,23 +24,18 @@ from trainingrun.report.charts import (
     x_labels,
     y_labels,
 )
+from trainingrun.report.interactive import chart_data
+from trainingrun.report.series import marks, training_series, validation_series
 
 MOST_CHARTS = 12
-_VALIDATION = "validation_"
 _MOST_DOTS = 60
 _MOST_COLUMNS = 40
 
 
-def metric_names(history: History) -> list[str]:
-    """The metrics that have a curve, loss first; a metric and its validation are one."""
-    sources = [report.metrics for report in history.progress] + [epoch.metrics for epoch in history.epochs]
-    bases = {name.removeprefix(_VALIDATION) for metrics in sources for name in metrics}
-    return sorted(bases, key=lambda name: (name != "loss", name))
-
-
 def metric_chart(history: History, name: str, number: int) -> Chart:
     """The curve of one metric. A value that is not finite is a gap with a mark at the bottom."""
-    train, validation = _series(history, name), _series(history, _VALIDATION + name)
+    series = training_series(history, name), validation_series(history, name)
+    train, validation = ([(sample.step, sample.value) for sample in samples] for samples in series)
     known = [value for _, value in (*train, *validation) if drawable(value)]
     x = step_axis([int(step) for step, _ in (*train, *validation)])
     y = value_axis(known, may_be_logarithmic="loss" in name or "perplexity" in name)
@@ -60,6 +55,7 @@ def metric_chart(history: History, name: str, number: int) -> Chart:
     columns = _columns(train, validation)
     shapes += _hints(columns, x)
     title = one_line(name).replace("_", " ")
+    labelled = zip(("training", "validation"), ("train", "validation"), series, strict=True)
     return Chart(
         name=f"metric-{number}",
         title=title[:1].upper() + title[1:],
@@ -70,15 +66,8 @@ def metric_chart(history: History, name: str, number: int) -> Chart:
         y_labels=y_labels(y),
         legend=[*legend, *event_legend],
         table=Table(("steps", "training", "validation"), [cells for _, _, cells in columns], frozenset({0, 1, 2})),
+        data=chart_data(title, list(labelled), marks=marks(history), logarithmic=y.logarithmic),
     )
-
-
-def _series(history: History, name: str) -> list[Point]:
-    """The values by step: of every report; for a metric that reports lack, of every epoch."""
-    values = {float(report.step): report.metrics[name] for report in history.progress if name in report.metrics}
-    if not values or name.startswith(_VALIDATION):
-        values |= {float(epoch.step): epoch.metrics[name] for epoch in history.epochs if name in epoch.metrics}
-    return sorted(values.items())
 
 
 def _segments(points: Sequence[Point]) -> list[list[Point]]:

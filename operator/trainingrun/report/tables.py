@@ -41,14 +41,14 @@ def epochs_table(history: History) -> Table:
 
 def _epoch_row(epoch: EpochEnded, names: list[str]) -> Sequence[str]:
     values = [metric(epoch.metrics[name]) if name in epoch.metrics else NONE for name in names]
-    cause = main_cause(epoch.stall)
+    cause = main_cause(epoch.stall) if epoch.stall else None
     return (
         count(epoch.epoch + 1),
         *values,
         count(epoch.rows),
         duration(epoch.seconds),
-        rate(ratio(epoch.rows, epoch.seconds)),
-        percent(epoch.stall.total_percent),
+        rate(ratio(epoch.rows, epoch.seconds) if epoch.rows is not None else None),
+        percent(epoch.stall.total_percent if epoch.stall else None),
         one_line(cause) if cause else NONE,
     )
 

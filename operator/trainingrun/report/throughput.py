@@ -13,12 +13,17 @@ _MOST_ROWS = 20
 
 
 def throughput_chart(history: History) -> Chart | None:
-    """Rows per second over time; None without a measurement. A pause between attempts is a gap."""
+    """Rows per second over time; None without a measurement. A pause, also for validation, is a gap."""
     begin = begin_of(history)
-    segments: list[list[Point]] = [
-        [(report.time - begin, measured) for report in stretch if (measured := _measured(report)) is not None]
-        for stretch in stretches_of(history)
-    ]
+    are_recent = any(report.recent_rows_per_second is not None for report in history.reports)
+    segments: list[list[Point]] = [[]]
+    for stretch in stretches_of(history):
+        segments.append([])
+        for report in stretch:
+            if (measured := _measured(report, are_recent)) is not None:
+                segments[-1].append((report.time - begin, measured))
+            elif segments[-1]:
+                segments.append([])
     points = [point for segment in segments for point in segment]
     if not points:
         return None
@@ -40,7 +45,6 @@ def throughput_chart(history: History) -> Chart | None:
     )
 
 
-def _measured(report: Progress) -> float | None:
-    recent = report.recent_rows_per_second
-    rows_per_second = finite(report.rows_per_second if recent is None else recent)
+def _measured(report: Progress, are_recent: bool) -> float | None:
+    rows_per_second = finite(report.recent_rows_per_second if are_recent else report.rows_per_second)
     return rows_per_second if rows_per_second is not None and 0 <= rows_per_second < 1e15 else None

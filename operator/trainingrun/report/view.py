@@ -16,6 +16,7 @@ from trainingrun.history.figures import (
     UNKNOWN,
     count,
     duration,
+    indented,
     metric,
     moment,
     one_line,
@@ -26,7 +27,8 @@ from trainingrun.history.figures import (
 from trainingrun.redaction import redacted
 from trainingrun.report.attempts import attempts_chart
 from trainingrun.report.charts import Chart, Table
-from trainingrun.report.curves import MOST_CHARTS, metric_chart, metric_names
+from trainingrun.report.curves import MOST_CHARTS, metric_chart
+from trainingrun.report.series import metric_names
 from trainingrun.report.stall import causes_of, look_of, share_of, stall_chart
 from trainingrun.report.tables import (
     attempts_table,
@@ -38,6 +40,7 @@ from trainingrun.report.tables import (
     versions_table,
 )
 from trainingrun.report.throughput import throughput_chart
+from trainingrun.report.time_spent import time_chart
 
 _GOOD, _BAD, _OPEN = "good", "bad", "open"
 
@@ -74,6 +77,7 @@ class ReportView:
     tiles: Sequence[Tile]
     curves: Sequence[Chart]
     hidden_curves: str
+    time_spent: Chart | None
     throughput: Chart | None
     stall: Chart | None
     stall_advice: str
@@ -81,6 +85,7 @@ class ReportView:
     attempts: Chart
     attempts_table: Table
     checkpoints: Table
+    loading: str
     placement_sentence: str
     placement: Table
     epochs: Table
@@ -104,6 +109,7 @@ def report_view(history: History) -> ReportView:
         tiles=_tiles(history),
         curves=[metric_chart(history, name, number) for number, name in enumerate(names[:MOST_CHARTS])],
         hidden_curves=f"{plural(hidden, 'more metric')} in the table of epochs." if hidden > 0 else "",
+        time_spent=time_chart(history),
         throughput=throughput_chart(history),
         stall=stall_chart(history),
         stall_advice=stall_advice(history.stall),
@@ -111,6 +117,7 @@ def report_view(history: History) -> ReportView:
         attempts=attempts_chart(history),
         attempts_table=attempts_table(history),
         checkpoints=checkpoints_table(history),
+        loading=_loading(history),
         placement_sentence=placement_sentence(history),
         placement=placement_table(history),
         epochs=epochs_table(history),
@@ -201,9 +208,30 @@ def _causes(history: History) -> list[CauseRow]:
 
 
 def _printable(message: str) -> str:
-    """The message with its line ends, without other control characters."""
-    return "\n".join(line for line in (one_line(part) for part in message.splitlines()) if line)
+    """The message with its line ends and its indentation, without other control characters."""
+    return "\n".join(indented(line) for line in message.splitlines() if one_line(line))
 
 
 def _yaml(configuration: dict[str, object]) -> str:
     return yaml.safe_dump(redacted(configuration), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _loading(history: History) -> str:
+    """The lines of Python that load the best checkpoint, else the newest; empty without one that is ours to load."""
+    saved, started = history.best_checkpoint or history.last_checkpoint, history.started
+    spec = started.configuration.get("spec") if started else None
+    recipe = spec.get("recipe") if isinstance(spec, dict) else None
+    if saved is None or not isinstance(recipe, dict):
+        return ""
+    model = recipe.get("model")
+    model = model if isinstance(model, dict) else {"function": "trainingrun_trainer.vision:resnet18"}
+    module, _, function = one_line(str(model.get("function"))).partition(":")
+    given = redacted(model.get("parameters") or {})
+    named = ", ".join(f"{one_line(str(key))}={one_line(repr(value))}" for key, value in given.items())
+    folder = "best" if history.best_checkpoint is saved else one_line(saved.path).rstrip("/").rpartition("/")[2]
+    return (
+        f"import torch\nfrom {module} import {function}\n\n"
+        f"model = {function}({named})\n"
+        f'state = torch.load("{folder}/state.pt", map_location="cpu")  # in the run\'s folder\n'
+        'model.load_state_dict(state["model"])'
+    )

@@ -19,6 +19,7 @@ from trainingrun.spec.policy import MAX_SECONDS, ClusterTTL, FailurePolicy
 from trainingrun.spec.recipe import Recipe
 from trainingrun.spec.storage import NameReference, Storage
 from trainingrun.spec.topology import Topology
+from trainingrun.spec.tracking import Tracking
 from trainingrun.spec.volumes import VolumeMounts, Volumes
 
 MetadataLabels = Annotated[dict[str, LabelValue], Field(max_length=MAX_ENTRIES), AfterValidator(LABEL_KEYS)]
@@ -86,6 +87,7 @@ class RunSpec(Model):
     data: Data = Field(default=Data(), description="The CPU worker group, where rows are read and preprocessed.")
     head: Head = Field(default=Head(), description="The coordinating pod.")
     storage: Storage = Field(description="Where checkpoints and results go.")
+    tracking: Tracking = Field(default=Tracking(), description="What other tools get of the run's curves.")
     suspend: bool = Field(default=False, description="Whether to save a checkpoint, stop and release the run's pods.")
     backoff_limit: int = Field(
         default=3,

@@ -12,13 +12,12 @@ from typing import Any
 from trainingrun.contract.labels import QUEUE_KEY
 from trainingrun.contract.progress_metrics import GOODPUT, ROWS_PER_SECOND, numbers_in, stall_of
 from trainingrun.contract.records import Stall
-from trainingrun.history.figures import one_line
+from trainingrun.history.figures import indented, one_line
 from trainingrun.status.json_values import integer_of, list_of, mapping_of, number_of, texts_by_name, time_of
 from trainingrun.status_page.view import AttemptView, CheckpointView, ConditionView, RunView, SuspicionView
 
 # Messages may hold the last lines of a log; their line breaks are kept, a terminal's control codes are not.
 _MOST_LINES = 40
-_DEEPEST = 16
 
 
 def run_view_of(body: Mapping[str, Any]) -> RunView:
@@ -162,13 +161,7 @@ def _text(value: object) -> str:
 
 def _lines(value: object) -> str:
     lines = value.splitlines()[:_MOST_LINES] if isinstance(value, str) else []
-    return "\n".join(_indented(line) for line in lines if one_line(line))
-
-
-def _indented(line: str) -> str:
-    """The line with the indentation that a traceback is read by."""
-    expanded = line.expandtabs(4)
-    return " " * min(len(expanded) - len(expanded.lstrip(" ")), _DEEPEST) + one_line(line)
+    return "\n".join(indented(line) for line in lines if one_line(line))
 
 
 def _first(*values: float | None) -> float | None:

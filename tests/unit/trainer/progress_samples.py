@@ -8,6 +8,7 @@ from trainingrun.contract.records import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
+    EpochEnded,
     KeptCheckpoint,
     Notice,
     Progress,
@@ -64,6 +65,12 @@ def saved(step: int, *, best: bool = False, **metrics: float) -> CheckpointSaved
         best=best,
         metrics=metrics,
     )
+
+
+def epoch_ended(step: int) -> EpochEnded:
+    metrics = {"loss": 0.5, "validation_loss": 0.75}
+    values: dict[str, Any] = {"epoch": 0, "epochs": 4, "rows": 1, "seconds": 1.0, "stall": None, "metrics": metrics}
+    return EpochEnded(time=1_772_000_000.0, attempt=0, step=step, **values)
 
 
 def notice(message: str) -> Notice:

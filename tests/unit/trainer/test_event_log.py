@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from progress_samples import ended, notice, progress
+from progress_samples import ended, epoch_ended, notice, progress
 
-from trainingrun.contract.records import Notice, parse_line
+from trainingrun.contract.records import Notice, Progress, parse_line
 from trainingrun_trainer.driver.event_log import EventLog, log_name, next_attempt
 from trainingrun_trainer.storage import RunStorage
 
@@ -69,6 +69,18 @@ def test_the_last_progress_is_kept_however_soon_it_comes(storage: RunStorage) ->
     log.close()
     records = [parse_line(line) for line in path_of(storage).read_text().splitlines()]
     assert records == [progress(1), progress(3), ended()]
+
+
+def test_each_epoch_has_its_last_progress_with_what_came_before_it(storage: RunStorage) -> None:
+    log = EventLog(storage, 0)
+    for step, loss in ((1, 1.0), (2, 3.0), (3, 5.0)):
+        log.emit(progress(step, recent_metrics={"loss": loss}, recent_seconds=1.0, recent_rows_per_second=10.0))
+    log.emit(epoch_ended(3))
+    log.close()
+    first, last, _ = (parse_line(line) for line in path_of(storage).read_text().splitlines())
+    assert isinstance(first, Progress) and isinstance(last, Progress)
+    assert (first.recent_metrics, last.recent_metrics) == ({"loss": 1.0}, {"loss": 4.0})
+    assert (last.step, last.recent_seconds) == (3, 2.0)
 
 
 def test_the_last_progress_is_kept_without_an_end(storage: RunStorage) -> None:

@@ -13,8 +13,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from progress_samples import ended, notice, progress
 
 from trainingrun.contract.records import Record, parse_line
+from trainingrun_trainer.driver.bounded_lines import BoundedLines
 from trainingrun_trainer.driver.event_log import EventLog
-from trainingrun_trainer.driver.log_upload import BoundedLines, LogUpload
+from trainingrun_trainer.driver.log_upload import LogUpload
 from trainingrun_trainer.storage import RunStorage
 
 LOG = "progress/attempt-0001.jsonl"

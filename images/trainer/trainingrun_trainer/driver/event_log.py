@@ -9,11 +9,15 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Protocol
 
-from trainingrun.contract.records import LOG_DIRECTORY, AttemptEnded, Placement, Progress, Record
+from trainingrun.contract.records import LOG_DIRECTORY, AttemptEnded, EpochEnded, Placement, Progress, Record
+from trainingrun_trainer.driver.event_files import EventFiles
+from trainingrun_trainer.driver.live_report import LiveReport
 from trainingrun_trainer.driver.log_upload import LogUpload
+from trainingrun_trainer.driver.recent import joined
 from trainingrun_trainer.storage import RunStorage
 from trainingrun_trainer.train import folder_owner
 
@@ -44,32 +48,41 @@ def next_attempt(storage: RunStorage) -> int:
 
 
 class EventLog:
-    """JSON lines of one attempt: appended to a local file as they come, or uploaded from a thread of its own."""
+    """JSON lines of one attempt: appended to a local file as they come, or uploaded from a thread of its own.
 
-    def __init__(self, storage: RunStorage, attempt: int):
+    What a report of progress says about the time since the one before is about the time since the one that was written.
+    The report, beside the checkpoints, is made of the same lines, and so are TensorBoard's event files.
+    """
+
+    def __init__(self, storage: RunStorage, attempt: int, *, has_event_files: bool = False):
         name = log_name(attempt)
         directory = storage.local_directory
-        self._writer: _Writer = LogUpload(storage, name) if directory is None else _LocalFile(directory / name, name)
+        log: _Writer = LogUpload(storage, name) if directory is None else _LocalFile(directory / name, name)
+        self._writers: tuple[_Writer, ...] = (log, LiveReport(storage, name))
+        if has_event_files:
+            self._writers += (EventFiles(storage, attempt),)
         self._next_progress = 0.0
         self._withheld: Progress | None = None
 
     def emit(self, record: Record) -> None:
-        """Keep a record. Of progress, one every two seconds is enough for any chart, and the last of the attempt."""
+        """Keep a record. Of progress, one every two seconds is enough for any chart, and the last of each epoch."""
         if isinstance(record, Progress):
-            self._withheld = record
+            before = self._withheld
+            self._withheld = record if before is None else replace(record, **joined(vars(before), vars(record)))
             if time.monotonic() < self._next_progress:
                 return
             self._next_progress = time.monotonic() + _PROGRESS_SECONDS
             self._write_withheld()
             return
-        if isinstance(record, Placement | AttemptEnded):
+        if isinstance(record, EpochEnded | Placement | AttemptEnded):
             self._write_withheld()
         self._write(record)
 
     def close(self) -> None:
         """Write what is left, within a bounded time."""
         self._write_withheld()
-        self._writer.close()
+        for writer in self._writers:
+            writer.close()
 
     def _write_withheld(self) -> None:
         if self._withheld is not None:
@@ -77,7 +90,9 @@ class EventLog:
             self._withheld = None
 
     def _write(self, record: Record) -> None:
-        self._writer.write(record.to_json() + "\n")
+        line = record.to_json() + "\n"
+        for writer in self._writers:
+            writer.write(line)
 
 
 class _LocalFile:

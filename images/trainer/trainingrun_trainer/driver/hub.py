@@ -14,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from trainingrun.contract.records import DataGroup
 from trainingrun_trainer.data.reading import Epoch
 from trainingrun_trainer.data.row_advice import RowSample
+from trainingrun_trainer.driver.recent import joined
 from trainingrun_trainer.failures.errors import Failure
 from trainingrun_trainer.pool.dispatcher import Dispatcher
 from trainingrun_trainer.pool.pass_plans import Pool
@@ -95,7 +96,8 @@ class Hub:
         """Rank 0's latest status replaces the one before."""
         if self._pool is not None:
             self._pool.sizer.published(status)
-        self._news.status = status
+        before = self._news.status
+        self._news.status = status if before is None else {**status, **joined(before, status)}
 
     async def tell(self, kind: str, values: dict[str, Any]) -> None:
         """An event that must not be lost: fields of the record `kind`, without time and attempt."""

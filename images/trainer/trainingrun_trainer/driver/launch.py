@@ -65,7 +65,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int, str | None], Job]) -> Ex
         storage.check(is_first=not chosen.attempt)
         with folder_held(run, storage, chosen.attempt, _waiting(stop, display, attempt)) as folder:
             attempt = folder.number
-            keepers.append(EventLog(storage, attempt))
+            keepers.append(EventLog(storage, attempt, has_event_files=run.spec.tracking.tensorboard))
             if endpoint := Endpoint.from_environment():
                 keepers.append(OperatorPush(endpoint))
             job = job_of(run, attempt, folder.fence)

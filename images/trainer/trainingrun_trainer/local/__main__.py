@@ -136,7 +136,7 @@ def _debug(adapted: Adapted, options: LocalOptions) -> Exit:
         # A live view would draw over the debugger.
         display = JsonDisplay(sys.stdout) if options.json else PlainDisplay(sys.stdout, report=folder / "report.html")
         attempt = next_attempt(storage)
-        log = EventLog(storage, attempt)
+        log = EventLog(storage, attempt, has_event_files=adapted.run.spec.tracking.tensorboard)
 
         def emit(record: Record) -> None:
             display.emit(record)

@@ -71,19 +71,35 @@ class Totals:
 
 @dataclass
 class Tally:
-    """What this rank has counted in an epoch. `sums` are of its loss and metrics.
+    """What this rank has counted in an epoch.
 
-    `left_out` counts steps that were left out since a loss or gradient was no number, `overflowed` those that FP16's
-    gradient scaler left out; both are the same on all ranks.
+    `recent` are the sums of its loss and metrics since they were last reported, `reported` those before. `left_out`
+    counts steps that were left out since a loss or gradient was no number, `overflowed` those that FP16's gradient
+    scaler left out; both are the same on all ranks.
     """
 
-    sums: Sums = field(default_factory=Sums)
+    recent: Sums = field(default_factory=Sums)
+    reported: Sums = field(default_factory=Sums)
     left_out: int = 0
     overflowed: int = 0
 
+    @property
+    def sums(self) -> Sums:
+        """The sums of the epoch so far."""
+        both = Sums()
+        both.merge(self.reported)
+        both.merge(self.recent)
+        return both
+
+    def report(self) -> dict[str, float]:
+        """The means over the rows since the last call; this waits for the device."""
+        means = self.recent.means()
+        self.reported, self.recent = self.sums, Sums()
+        return means
+
     def clear(self) -> None:
         """Another epoch begins."""
-        self.sums, self.left_out, self.overflowed = Sums(), 0, 0
+        self.recent, self.reported, self.left_out, self.overflowed = Sums(), Sums(), 0, 0
 
     def state(self, lockstep: Lockstep) -> dict[str, Any]:
         """For a checkpoint, of all ranks together. Collective."""
@@ -94,4 +110,4 @@ class Tally:
         """Go on from `state`. The first rank carries the sums of all."""
         self.left_out, self.overflowed = state["left_out"], state["overflowed"]
         if is_first:
-            self.sums = Totals(state["sums"]).sums()
+            self.reported = Totals(state["sums"]).sums()

@@ -22,8 +22,11 @@ from trainingrun_trainer.train.recipe_objects import RecipeObjects, trainer_tran
 from trainingrun_trainer.train.replicas import Replicas
 from trainingrun_trainer.train.restored import Part, Restored
 from trainingrun_trainer.train.schedule import Schedule
-from trainingrun_trainer.train.session import Session, Step
+from trainingrun_trainer.train.session import Session
+from trainingrun_trainer.train.step import Step
 from trainingrun_trainer.train.steps import Stepper, autocast_type
+
+LEARNING_RATE = "learning_rate"
 
 
 class Learner:
@@ -58,6 +61,13 @@ class Learner:
     def rates(self) -> list[float]:
         """The learning rates of the optimizer's groups, as they are now."""
         return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """The same by the names that they are logged with: of the first group, and of others that differ from it."""
+        first, *others = self.rates
+        differing = {f"{LEARNING_RATE}_{number}": rate for number, rate in enumerate(others, 1) if rate != first}
+        return {LEARNING_RATE: first, **differing}
 
     @property
     def has_begun(self) -> bool:

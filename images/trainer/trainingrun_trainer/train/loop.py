@@ -21,7 +21,8 @@ from trainingrun_trainer.train.epoch_sums import Sums
 from trainingrun_trainer.train.feed import Batch
 from trainingrun_trainer.train.learner import Learner
 from trainingrun_trainer.train.learning import Learning
-from trainingrun_trainer.train.session import Session, Step
+from trainingrun_trainer.train.session import Session
+from trainingrun_trainer.train.step import Step
 from trainingrun_trainer.train.steps import autocast
 from trainingrun_trainer.train.teller import Teller, refuse_nothing_learnt
 
@@ -85,6 +86,7 @@ class Training:
             self._train_rows()
             self._learner.settle()
             if self._session.should_stop:
+                self._publish(lambda: self._counted(self._tally.sums.means()), now=True)
                 self._save({})
                 return False
             self._is_trained = True
@@ -113,7 +115,7 @@ class Training:
                 if every and session.position.step % every == 0:
                     self._save({})
             self._teller.warned()
-            session.publish(lambda: self._counted(self._tally.sums.means()))
+            self._publish(lambda: self._counted(self._tally.sums.means()))
         if self._learner.has_begun:
             if self._learner.stepper.flush():
                 self._moved()
@@ -128,7 +130,7 @@ class Training:
         epochs_done = session.position.epoch + 1
         if epochs_done == recipe.epochs or epochs_done % self._checkpoints.every_epochs == 0:
             self._save(metrics)
-        session.publish(lambda: metrics, now=True)
+        self._publish(lambda: metrics, now=True)
         if recipe.dataset.validation is not None:
             metrics |= {f"{VALIDATION_PREFIX}{name}": value for name, value in self._validate().items()}
             if session.should_stop:
@@ -164,6 +166,7 @@ class Training:
             if step.batch is not None:
                 sums.add(step.rows, self._evaluated(step.batch))
         learner.model.train()
+        session.leave_out()  # a step that also validates may log
         return {} if session.should_stop else sums.over_ranks(session.lockstep).means
 
     def _evaluated(self, batch: Batch) -> dict[str, torch.Tensor]:
@@ -184,13 +187,22 @@ class Training:
             step = dataclasses.replace(step, batch=transform(step.batch))
         if not self._learner.has_begun:
             self._teller.found(self._learner.begin(step))
-            self._session.leave_out_time()
+            self._session.leave_out()
         return step
 
     def _moved(self) -> None:
         session, gathered = self._session, self._learner.stepper.gathered
         session.count_step()
         self._learner.schedule.after_step(lambda: gathered.over_ranks(session.lockstep).means["loss"])
+
+    def _publish(self, metrics: Callable[[], dict[str, float]], *, now: bool = False) -> None:
+        """Show progress: `metrics` of the epoch so far, beside those of the steps since the last time."""
+
+        def recent() -> dict[str, float]:
+            self._session.log(self._learner.learning_rates)
+            return self._tally.report()
+
+        self._session.publish(metrics, recent=recent, now=now)
 
     def _counted(self, metrics: dict[str, float]) -> dict[str, float]:
         skips = self._recipe.on_non_finite_loss == "Skip"

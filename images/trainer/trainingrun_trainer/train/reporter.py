@@ -31,6 +31,11 @@ class Reporter:
         self._driver = driver
         self._next_status = 0.0
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether this rank is the one that reports."""
+        return self._driver is not None
+
     def is_stop_requested(self) -> bool:
         """Whether the driver has asked for a checkpoint and an end."""
         return self._driver is not None and self._driver.is_stop_requested()

@@ -21,8 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -36,22 +35,12 @@ from trainingrun_trainer.train.progress_meter import Meter
 from trainingrun_trainer.train.random_states import resume_random
 from trainingrun_trainer.train.reporter import Reporter
 from trainingrun_trainer.train.restored import Part, Restored
+from trainingrun_trainer.train.scalars import Scalars
 from trainingrun_trainer.train.stall_timer import StallTimer
 from trainingrun_trainer.train.starting import origin, refuse_trained, refuse_unasked
+from trainingrun_trainer.train.step import Step
 
-
-@dataclass(frozen=True)
-class Step:
-    """One step of all ranks. `batch` is this rank's `rows`, or None when only other ranks have some.
-
-    Every step but an epoch's last has globalBatchSize rows in all, `total_rows`, divided by gradientAccumulationSteps.
-    `ranks_with_rows` says which ranks have any.
-    """
-
-    batch: Batch | None
-    rows: int
-    total_rows: int
-    ranks_with_rows: tuple[int, ...] = (0,)
+Metrics = Callable[[], dict[str, float]]
 
 
 class Session:
@@ -91,6 +80,7 @@ class Session:
         self._meter = Meter.of(self.recipe, self.expected_steps)
         self._timer = StallTimer()
         self._causes: dict[str, float] = {}
+        self._scalars = Scalars()
         self._must_stop = False
         self._is_announced = False
         self._saved_at: tuple[int, int] | None = None
@@ -140,9 +130,10 @@ class Session:
         """Tell the run's author something that is worth knowing. Rank 0's word counts; others' is dropped."""
         self.reporter.tell("Notice", level=level, message=message)
 
-    def leave_out_time(self) -> None:
-        """What has happened since the step began is no part of training's time."""
+    def leave_out(self) -> None:
+        """What has happened since the step began is no part of training: neither its time nor what it logged."""
         self._timer.restart()
+        self._scalars = Scalars()
 
     def train_steps(self) -> Iterator[Step]:
         """The rest of the current epoch in steps that all ranks take together. Ends early when asked to stop.
@@ -167,7 +158,7 @@ class Session:
                 # Neither the pace nor the rate is known from one batch that all had to wait for.
                 self.reporter.postpone_status()
             try:
-                yield _step(turn.batch, agreement.rows, self.rank)
+                yield Step.of(turn.batch, agreement.rows, self.rank)
             finally:
                 self.position = self._timer.step_done(self.position)
             self._must_stop = agreement.must_stop
@@ -187,7 +178,7 @@ class Session:
             self._must_stop = self._must_stop or turn.agreement.must_stop
             if self._must_stop:
                 return
-            yield _step(turn.batch, turn.agreement.rows, self.rank)
+            yield Step.of(turn.batch, turn.agreement.rows, self.rank)
         self._must_stop = self._must_stop or self._feed.is_stopped
 
     def validation_batches(self) -> Iterator[Batch]:
@@ -217,12 +208,26 @@ class Session:
             position, epoch=position.epoch + 1, epoch_step=0, steps_per_epoch=position.epoch_step or None
         )
 
-    def publish(self, metrics: Callable[[], dict[str, float]], *, now: bool = False) -> None:
-        """Show progress, at most once a second unless `now`; `metrics` is called only when it is shown."""
+    def publish(self, metrics: Metrics, *, recent: Metrics | None = None, now: bool = False) -> None:
+        """Show progress, at most once a second unless `now`; `metrics` is called only when it is shown.
+
+        With `recent`, `metrics` are means over the epoch so far, and `recent` those of the steps since the last time.
+        """
         if self.reporter.is_status_due(now=now):
             values = metrics()  # which waits for the device
+            since = recent() if recent is not None else None
             self.position = self._timer.in_step(self.position)
-            self.reporter.publish(**self._meter.status(self.position, values, self._causes))
+            status = self._meter.status(self.position, values, self._causes)
+            self.reporter.publish(**status, recent_metrics=since, scalars=self._scalars.take())
+
+    def log(self, values: Mapping[str, float | torch.Tensor]) -> None:
+        """Record numbers beside the metrics, such as a temperature: single numbers, or tensors of one element.
+
+        What is shown of each is the mean of the calls since progress was last shown. Rank 0's word counts. Never waits
+        for the device. Raises InvalidConfiguration for anything else, and for more than 64 names.
+        """
+        if self.reporter.is_heard:
+            self._scalars.add(values)
 
     def _count_bad(self, before: int) -> None:
         self.position = dataclasses.replace(self.position, bad_rows=before + self._feed.bad_rows)
@@ -243,8 +248,3 @@ class Session:
             generation=self.generation,
             ranks=ranks_by_node(self._node, self.lockstep),
         )
-
-
-def _step(batch: Batch | None, by_rank: tuple[int, ...], rank: int) -> Step:
-    with_rows = tuple(each for each, rows in enumerate(by_rank) if rows)
-    return Step(batch, by_rank[rank], sum(by_rank), with_rows)

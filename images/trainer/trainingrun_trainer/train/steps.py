@@ -19,8 +19,11 @@ from trainingrun_trainer.train.feed import Batch
 from trainingrun_trainer.train.finiteness import Finiteness
 from trainingrun_trainer.train.normalisation import BatchNorms
 from trainingrun_trainer.train.replicas import Replicas
-from trainingrun_trainer.train.session import Session, Step
+from trainingrun_trainer.train.session import Session
+from trainingrun_trainer.train.step import Step
 
+# The norm of the whole gradient, before it is clipped.
+GRADIENT_NORM = "gradient_norm"
 _AUTOCAST = {"BF16": torch.bfloat16, "FP16": torch.float16}
 
 
@@ -93,10 +96,10 @@ class Stepper:
             self._tally.left_out += 1
             self._scaler.update()
             return False
-        self._tally.sums.merge(self.gathered)
+        self._tally.recent.merge(self.gathered)
         if self._recipe.max_grad_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(trained, self._recipe.max_grad_norm, norm)
-        return self._move()
+        return self._move(norm)
 
     def settle(self) -> None:
         """Wait until it is known that every step taken was finite. Raises NonFiniteLoss."""
@@ -135,11 +138,13 @@ class Stepper:
         seen = None if self._scaler.is_enabled() else norm
         return self._finiteness.is_left_out(seen, step=position.step + 1, epoch=position.epoch)
 
-    def _move(self) -> bool:
+    def _move(self, norm: torch.Tensor) -> bool:
         before = self._scaler.get_scale()
         self._scaler.step(self._optimizer)
         self._scaler.update()
         has_moved = self._scaler.get_scale() >= before
+        if has_moved:
+            self._session.log({GRADIENT_NORM: norm})
         self._tally.overflowed += not has_moved
         return has_moved
 
