@@ -26,7 +26,7 @@ def file_system_of(place: str) -> tuple[Any, str]:
     Raises ValueError for an unknown scheme, and ImportError, which names the package, for a missing client.
     """
     scheme = place.partition("://")[0] if "://" in place else "file"
-    if scheme not in SCHEMES and scheme not in fsspec.available_protocols():
+    if scheme not in {*SCHEMES, *fsspec.available_protocols(), *fsspec.registry}:
         allowed = ", ".join(f"{known}://" for known in SCHEMES)
         raise ValueError(f"{scheme}:// is no scheme of a store, allowed: {allowed}, or what fsspec knows besides")
     filesystem, path = fsspec.core.url_to_fs(place)

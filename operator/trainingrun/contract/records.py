@@ -58,11 +58,8 @@ class KeptCheckpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptStarted(Record):
-    """An attempt's driver is up.
-
-    `resumed_from` names the checkpoint that it continues, if any, and `best` is the run's best one so far;
-    `initial_checkpoint` is what training starts from that is not the run's own, if anything is.
-    """
+    """An attempt's driver is up. `resumed_from` names the checkpoint that it continues, if any; `best` is the run's
+    best one so far; `initial_checkpoint` is what training starts from that is not the run's own."""
 
     kind: ClassVar[str] = "AttemptStarted"
     run: str

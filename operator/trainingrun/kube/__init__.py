@@ -3,8 +3,8 @@
 Used by the operator's engine and by the command line. It must know nothing of runs and attempts.
 """
 
-from trainingrun.kube.answers import Body
-from trainingrun.kube.api import Api, Page
+from trainingrun.kube.answers import Body, Page
+from trainingrun.kube.api import Api
 from trainingrun.kube.channels import Channel
 from trainingrun.kube.configuration import NoCluster, context_namespace, load_configuration, own_namespace
 from trainingrun.kube.errors import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,6 +11,14 @@ import orjson
 from trainingrun.kube.errors import Expired, Transient, error_of
 
 Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list. `resource_version` is that of the whole list, the same on every page."""
+
+    items: list[Body]
+    resource_version: str
 
 
 def json_of(text: bytes) -> Body:

@@ -10,26 +10,16 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from trainingrun.contract.labels import FIELD_MANAGER
-from trainingrun.kube.answers import Body, changes_of, json_of
+from trainingrun.kube.answers import Body, Page, changes_of, json_of
 from trainingrun.kube.errors import ApiError, NotFound, error_of
 from trainingrun.kube.resources import ACCESS_REVIEWS, PODS, TOKEN_REVIEWS, Resource
 from trainingrun.kube.transport import APPLY, MERGE, Request, Response, Transport
 
-# (verb, plural, HTTP status or 0)
-Observer = Callable[[str, str, int], None]
+Observer = Callable[[str, str, int], None]  # verb, plural, HTTP status or 0
 PAGE = 500
-
-
-@dataclass(frozen=True)
-class Page:
-    """A part of a list. `resource_version` is that of the whole list, the same on every page."""
-
-    items: list[Body]
-    resource_version: str
 
 
 def _ignore(verb: str, plural: str, status: int) -> None:

@@ -11,6 +11,7 @@ import ray
 from ray._common.usage import usage_constants, usage_lib
 from ray._private import ray_constants
 
+from trainingrun.contract import variables
 from trainingrun.render.pod_environment import common_variables, driver_variables
 from trainingrun_trainer.local import virtual_cluster
 
@@ -33,7 +34,7 @@ def test_rays_nodes_know_their_settings() -> None:
     rendered = common_variables(drain_seconds=50) | driver_variables(attempt=0, drain_seconds=50)
     settings = {name for name in virtual_cluster._RAY_SETTINGS | rendered if re.fullmatch("RAY_[a-z_]+", name)}
     assert len(settings) == 4
-    settings.add(virtual_cluster._PRELOAD)
+    settings |= {variables.RAY_PRELOAD, "RAY_prestart_worker_first_driver"}
     for name in settings:
         assert name.removeprefix("RAY_").encode() in program, name
 
