@@ -247,6 +247,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("volumes", [{"name": name, "emptyDir": {}} for name in _SAMPLES_VOLUMES]),
     ("volumeMounts", [{"name": "labels", "mountPath": "/mnt/other"}, {"name": "authorities", "mountPath": "/mnt/a"}]),
     ("podMetadata", []),
+    ("tracking", {"tensorboard": False}),
 ]
 # The other way around, on a run without them.
 ADDITIONS: list[tuple[str, Any]] = [

@@ -84,6 +84,7 @@ def test_scalars_are_filled_in_and_nothing_else(admin: RawClient, namespace: str
         "progressDeadlineSeconds": 1800,
         "terminationGracePeriodSeconds": 60,
         "clusterTTLSecondsAfterFinished": {"onSuccess": 0, "onFailure": 600},
+        "tracking": {"tensorboard": True},
     }
 
 

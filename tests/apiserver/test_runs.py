@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 
 import pytest
@@ -28,11 +29,23 @@ def account(admin: RawClient, runs: TrainingRuns, name: str) -> None:
     admin.create("serviceaccounts", document, runs.namespace)
 
 
+def run_that_it_begins_from(admin: RawClient, runs: TrainingRuns, sample: Object) -> None:
+    """Create the run that `initialCheckpoint` names, which has to be there before the first attempt."""
+    checkpoint = sample["spec"].get("recipe", {}).get("initialCheckpoint", {})
+    if "run" in checkpoint:
+        other = copy.deepcopy(sample)
+        other["metadata"]["name"] = checkpoint["run"]
+        del other["spec"]["recipe"]["initialCheckpoint"]
+        other["spec"]["suspend"] = True
+        admin.apply("trainingruns", other, runs.namespace)
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=[run["metadata"]["name"] for run in SAMPLES])
 def test_a_sample_trains_to_its_end(runs: TrainingRuns, admin: RawClient, sample: Object) -> None:
     name = sample["metadata"]["name"]
     if "serviceAccountName" in sample["spec"]:
         account(admin, runs, sample["spec"]["serviceAccountName"])
+    run_that_it_begins_from(admin, runs, sample)
     admin.apply("trainingruns", sample, runs.namespace)
     job = runs.job(name)
     assert job.token, "the cluster's token was not sent"

@@ -38,14 +38,14 @@ def _parsing(parse: Callable[[Body], Run]) -> Callable[[Body], Run]:
     return parsed
 
 
-def _rendering(ray_job: Callable[[RunObject, int, RenderSettings], Body]) -> Callable[..., Body]:
+def _rendering(ray_job: Callable[[RunObject, int, RenderSettings, str | None], Body]) -> Callable[..., Body]:
     # Runs of the same spec and names are one object, thanks to `_parsing`, which keeps it alive.
-    known: dict[tuple[int, int, RenderSettings], Body] = {}
+    known: dict[tuple[int, int, RenderSettings, str | None], Body] = {}
 
-    def rendered(run: RunObject, attempt: int, settings: RenderSettings) -> Body:
-        key = id(run.run), attempt, settings
+    def rendered(run: RunObject, attempt: int, settings: RenderSettings, initial: str | None) -> Body:
+        key = id(run.run), attempt, settings, initial
         if key not in known:
-            known[key] = ray_job(run, attempt, settings)
+            known[key] = ray_job(run, attempt, settings, initial)
         return known[key]
 
     return rendered
