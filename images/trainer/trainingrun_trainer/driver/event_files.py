@@ -7,8 +7,6 @@ file whenever one has become large. No run waits for these files or ends because
 from __future__ import annotations
 
 import struct
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,11 +14,11 @@ from typing import Any
 
 from trainingrun.contract.records import AttemptStarted, EpochEnded, Progress, Record, parse_line
 from trainingrun.spec.storage import VALIDATION_PREFIX
+from trainingrun_trainer.driver.background import BackgroundWriter
 from trainingrun_trainer.storage import RunStorage
 
 FOLDER = "tensorboard"
 _WRITE_SECONDS = 30.0
-_CLOSE_SECONDS = 10.0
 _FILE_BYTES = 1 << 20
 # More than a store that is away for a day should cost.
 _MOST_LINES = 50_000
@@ -48,19 +46,14 @@ def _epoch_tag(name: str) -> str:
     return f"epoch/{name}" if base == name else f"validation/{base}"
 
 
-class EventFiles:
+class EventFiles(BackgroundWriter):
     """The event files of one attempt, made of the lines of its log."""
 
     def __init__(self, storage: RunStorage, attempt: int, interval_seconds: float = _WRITE_SECONDS):
-        self._storage = storage
-        self._attempt = attempt
+        super().__init__(FOLDER, "events")
         self._interval = interval_seconds
         self._lines: deque[str] = deque(maxlen=_MOST_LINES)
-        self._changed = threading.Condition()
-        self._is_closing = False
-        self._has_warned = False
         self._file = _File(storage, attempt)
-        self._thread = threading.Thread(target=self._run, name="trainingrun-events", daemon=True)
         self._thread.start()
 
     def write(self, line: str) -> None:
@@ -68,31 +61,18 @@ class EventFiles:
         with self._changed:
             self._lines.append(line)
 
-    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-        """Write what is left, within so many seconds; what takes longer is given up."""
+    def _wait(self, earliest: float) -> bool | None:
         with self._changed:
-            self._is_closing = True
-            self._changed.notify()
-        self._thread.join(seconds)
+            return self._changed.wait_for(lambda: self._is_closing, timeout=max(0.0, earliest - time.monotonic()))
 
-    def _run(self) -> None:
-        is_last = False
-        while not is_last:
-            with self._changed:
-                is_last = self._changed.wait_for(lambda: self._is_closing, timeout=self._interval)
-                lines = list(self._lines)
-                self._lines.clear()
-            self._write(lines)
+    def _write_now(self) -> None:
+        with self._changed:
+            lines = list(self._lines)
+            self._lines.clear()
+        self._file.add(record for line in lines if (record := parse_line(line)) is not None)
 
-    def _write(self, lines: list[str]) -> None:
-        records = [record for line in lines if (record := parse_line(line)) is not None]
-        try:
-            self._file.add(records)
-        except Exception as error:  # each file system has errors of its own; none is worth a run
-            if not self._has_warned:
-                reason = str(error) or type(error).__name__
-                print(f"warning: {FOLDER} cannot be written: {reason}; training continues", file=sys.stderr)
-            self._has_warned = True
+    def _pause_after(self, seconds: float) -> float:
+        return self._interval
 
 
 class _File:

@@ -7,19 +7,17 @@ keeps as many lines as one page can show, however long the run is.
 from __future__ import annotations
 
 import re
-import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
 
 from trainingrun.contract.records import LOG_DIRECTORY, REPORT_NAME, parse_line
+from trainingrun_trainer.driver.background import BackgroundWriter
 from trainingrun_trainer.driver.bounded_lines import BoundedLines
 from trainingrun_trainer.storage import RunStorage
 
 _PAUSE_SECONDS = 30.0
 # Of the time of one processor, at most one part in so many goes into pages.
 _MOST_SHARE = 20
-_CLOSE_SECONDS = 10.0
 _MAX_BYTES = 4 << 20
 # Without an epoch or a checkpoint, a page is made again after so long.
 _LONGEST_SECONDS = 600.0
@@ -27,21 +25,18 @@ _NEWS = re.compile(r'\{"kind":"(EpochEnded|CheckpointSaved|WorkersRestarted|Atte
 _LOG = re.compile(r"attempt-(\d+)\.jsonl")
 
 
-class LiveReport:
+class LiveReport(BackgroundWriter):
     """The page of a run, from the lines of this attempt's log, `own_log`, and what earlier attempts have left."""
 
     def __init__(self, storage: RunStorage, own_log: str, pause_seconds: float = _PAUSE_SECONDS):
+        super().__init__(REPORT_NAME, "report")
         self._storage = storage
         self._own_log = own_log.rpartition("/")[2]
         self._pause = pause_seconds
         self._lines = BoundedLines(_MAX_BYTES)
         self._first = ""
-        self._changed = threading.Condition()
         self._is_due = False
-        self._is_closing = False
         self._is_complete = False
-        self._has_warned = False
-        self._thread = threading.Thread(target=self._run, name="trainingrun-report", daemon=True)
         self._thread.start()
 
     def write(self, line: str) -> None:
@@ -52,25 +47,6 @@ class LiveReport:
             if _NEWS.match(line):
                 self._is_due = True
                 self._changed.notify()
-
-    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-        """Write the last page, within so many seconds; what takes longer is given up."""
-        with self._changed:
-            self._is_closing = True
-            self._changed.notify()
-        self._thread.join(seconds)
-        if self._thread.is_alive():
-            self._warn(f"it has taken more than {seconds:g} s")
-
-    def _run(self) -> None:
-        earliest = time.monotonic()
-        while (is_last := self._wait(earliest)) is not None:
-            began = time.monotonic()
-            self._write_page()
-            took = time.monotonic() - began
-            earliest = began + max(self._pause, _MOST_SHARE * took)
-            if is_last:
-                return
 
     def _wait(self, earliest: float) -> bool | None:
         """Wait for the next page's time; whether it is the last one, None if there is nothing new to write."""
@@ -83,20 +59,20 @@ class LiveReport:
             is_due, self._is_due = self._is_due, False
             return self._is_closing if is_due or not self._is_closing else None
 
-    def _write_page(self) -> None:
-        try:
-            if not self._is_complete:
-                self._add_earlier()
-            with self._changed:
-                lines = self._lines.text().splitlines()
-            # Only now: training must not wait for the templates' library.
-            from trainingrun.report import build_report
+    def _write_now(self) -> None:
+        if not self._is_complete:
+            self._add_earlier()
+        with self._changed:
+            lines = self._lines.text().splitlines()
+        # Only now: training must not wait for the templates' library.
+        from trainingrun.report import build_report
 
-            records = (parse_line(line) for line in lines)
-            page = build_report(record for record in records if record is not None)
-            self._storage.write_text(REPORT_NAME, page)
-        except Exception as error:  # each file system has errors of its own; none is worth a run
-            self._warn(str(error) or type(error).__name__)
+        records = (parse_line(line) for line in lines)
+        page = build_report(record for record in records if record is not None)
+        self._storage.write_text(REPORT_NAME, page)
+
+    def _pause_after(self, seconds: float) -> float:
+        return max(self._pause, _MOST_SHARE * seconds)
 
     def _add_earlier(self) -> None:
         """Begin with what earlier attempts, and a driver of this one that was lost with its head, have left."""
@@ -116,11 +92,6 @@ class LiveReport:
                 if name == self._own_log and line == self._first:
                     break  # from here on, the lines are this driver's
                 yield line
-
-    def _warn(self, reason: str) -> None:
-        if not self._has_warned:
-            print(f"warning: {REPORT_NAME} cannot be written: {reason}; training continues", file=sys.stderr)
-        self._has_warned = True
 
 
 def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
