@@ -9,17 +9,18 @@ from typing import Any
 
 from trainingrun.transfer.places import TransferError
 
-_CHUNK_BYTES = 1 << 20
 _MOST_NAMED = 3
 
 
 def hashed(path: Path) -> Any:
     """The SHA-256 of a file, to go on with."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest
+        return hashlib.file_digest(stream, "sha256")
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 digest of a file, in hexadecimal."""
+    return str(hashed(path).hexdigest())
 
 
 def refuse(names: Sequence[str], where: str) -> None:

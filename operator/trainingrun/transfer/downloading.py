@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainingrun.transfer.conflicts import hashed, refuse
+from trainingrun.transfer.conflicts import digest_of, hashed, refuse
 from trainingrun.transfer.places import PART, CutOff, Place, Show, TransferError, Whole
 from trainingrun.transfer.retrying import Patience
 
@@ -59,7 +59,7 @@ async def _missing(place: Place, files: Sequence[Wanted], folder: Path, show: Sh
     digests = await place.digests(unknown) if unknown else {}
     same = set()
     for file in alike:
-        if await asyncio.to_thread(_digest, folder / file.name) == (file.sha256 or digests[file.name]):
+        if await asyncio.to_thread(digest_of, folder / file.name) == (file.sha256 or digests[file.name]):
             same.add(file.name)
             show(file.name, file.size)
     refuse([file.name for file in there if file.name not in same], str(folder))
@@ -120,10 +120,6 @@ def _place(file: Wanted, told: str, digest: str, folder: Path) -> None:
 def _part(folder: Path, file: Wanted) -> Path:
     path = folder / file.name
     return path.with_name(path.name + PART)
-
-
-def _digest(path: Path) -> str:
-    return str(hashed(path).hexdigest())
 
 
 def _exists(path: Path) -> bool:

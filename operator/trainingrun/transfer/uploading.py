@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trainingrun.transfer.conflicts import hashed, refuse
+from trainingrun.transfer.conflicts import digest_of, refuse
 from trainingrun.transfer.places import PART, CutOff, Place, Show, TransferError, Upload, checked_name
 from trainingrun.transfer.retrying import Patience
 
@@ -49,15 +49,11 @@ async def _missing(place: Place, files: Sequence[Upload], where: str, show: Show
     there = [file for file in files if offered[file.name][0]]
     alike = [file for file in there if offered[file.name][1] == file.size]
     digests = await place.digests([file.name for file in alike]) if alike else {}
-    same = {file.name for file in alike if digests[file.name] == await asyncio.to_thread(_digest, file.path)}
+    same = {file.name for file in alike if digests[file.name] == await asyncio.to_thread(digest_of, file.path)}
     refuse([file.name for file in there if file.name not in same], where)
     for file in files:
         show(file.name, file.size if file.name in same else offered[file.name][1])
     return [replace(file, offset=offered[file.name][1]) for file in files if file.name not in same]
-
-
-def _digest(path: Path) -> str:
-    return str(hashed(path).hexdigest())
 
 
 def _files_below(folder: Path) -> Iterator[Upload]:
