@@ -53,9 +53,10 @@ unit: setup ## Run the tests that need no server and no Ray, in two to three min
 	$(BIN)/pytest -m "not extended" --numprocesses 2 --dist loadfile \
 	  tests/unit tests/golden tests/crd tests/fuzz tests/machine
 
-# Training alone keeps two processors busy; the other tests spend much of their time waiting for servers.
+# Training alone keeps two processors busy. Of the other tests, those of tests/apiserver begin first, all in one of three
+# processes, which waits for servers most of the time.
 test: setup ## Run the tests that need no cluster
-	$(BIN)/pytest -m "not extended" --ignore tests/training --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "not extended" --ignore tests/training --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest -m "not extended" tests/training
 
 test-all: setup ## Run the same tests plus larger crowds and more trainings, and properties on new examples each time
