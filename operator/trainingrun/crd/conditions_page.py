@@ -57,9 +57,9 @@ An image name that can never work, a run that KubeRay or the trainer finds to be
 while training goes on end the run at once. A run that has trained before waits for its image until
 `startDeadlineSeconds`, and then tries again.
 
-Exit codes 10 to 14 have [their meaning](../README.md) only of the built-in entrypoint, and of scripts that leave the
-record of their end, as those with `trainingrun_trainer.script` do. Of any other program they are `UserError`. SIGTERM
-and SIGKILL are `Infrastructure`, unless a pod tells of a preemption.
+Exit codes 10 to 14 have [their meaning](training.md#exit-codes) only of the built-in entrypoint, and of scripts that
+leave the record of their end, as those with `trainingrun_trainer.script` do. Of any other program they are `UserError`.
+SIGTERM and SIGKILL are `Infrastructure`, unless a pod tells of a preemption.
 """
 _REASONS = """
 ## Reasons
