@@ -8,13 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SBOM := $(VENV)/sbom
+MKDOCS := $(VENV)/mkdocs
+SITE ?= build/site
 DEMO := .trainingrun/demo
 # Without NVIDIA's driver nothing can use its libraries, which are more than half of everything.
 CUDA ?= $(if $(wildcard /proc/driver/nvidia),yes,no)
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations campaign campaign-live soak bench league lock sbom clean
+.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations campaign campaign-live soak bench league docs lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -111,6 +113,14 @@ bench: setup ## Measure the data path, stall, recovery and the operator against 
 league: setup ## Compare loaders: speed, memory, and rows lost and repeated when they are killed, in 20 minutes
 	$(BIN)/python -m bench.league
 
+$(MKDOCS)/bin/mkdocs: requirements/docs.txt | setup
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(MKDOCS)
+	$(BIN)/uv pip sync -q --python $(MKDOCS)/bin/python --require-hashes requirements/docs.txt
+	@touch $@
+
+docs: $(MKDOCS)/bin/mkdocs ## Build the documentation as a site in SITE (build/site); a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(MKDOCS)/bin/mkdocs build --strict --clean --site-dir $(abspath $(SITE))
+
 lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	echo uv | $(LOCK) - -o requirements/bootstrap.txt
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
@@ -121,6 +131,7 @@ lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --extra operator --extra trainer --extra webdataset --extra demo --extra onnx --group dev \
 	  -o requirements/dev.txt
 	$(LOCK) --group sbom -o requirements/sbom.txt
+	$(LOCK) --group docs -o requirements/docs.txt
 
 $(SBOM)/bin/cyclonedx-py: requirements/sbom.txt | setup
 	$(BIN)/uv venv -q --clear --python $(BIN)/python $(SBOM)
