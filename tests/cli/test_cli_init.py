@@ -21,10 +21,11 @@ def test_a_start_is_a_valid_run_with_the_functions_that_it_names(cli: Run, tmp_p
     (loaded,) = load_runs(folder / "run.yaml")
     assert loaded.run.metadata.name == "flowers"
     assert "examples.trainingrun.dev" not in (folder / "run.yaml").read_text()
+    assert f"python {folder / 'data.py'} .trainingrun/cluster-storage/datasets/{LIKE[like]}" in result.stderr
+    assert f"/mnt/cluster_storage/datasets/{LIKE[like]}" in (folder / "run.yaml").read_text()
     recipe = loaded.run.spec.recipe
     if recipe is not None:
         assert (folder / f"{recipe.model.function.partition(':')[0]}.py").is_file()
-        assert f"python {folder / 'data.py'} .trainingrun/cluster-storage/datasets/" in result.stderr
         assert recipe.dataset.train.path.startswith(f"/mnt/cluster_storage/datasets/{LIKE[like]}/")
 
 

@@ -56,11 +56,18 @@ class Example:
         return document
 
     @property
+    def has_recipe(self) -> bool:
+        """Whether it is the built-in loop that trains it, and not a script of its own."""
+        return "recipe" in self.document()["spec"]
+
+    @property
     def figure(self) -> Figure:
         return Figure.of(self.document()["metadata"]["annotations"][REACHES])
 
     def data_folder(self, volume: Path) -> Path:
         """Where the run looks for its data if `volume` stands in for its volume."""
+        if not self.has_recipe:
+            return volume / "datasets" / self.name
         train = Path(self.document()["spec"]["recipe"]["dataset"]["train"]["path"])
         return volume / train.parent.relative_to(MOUNT)
 
@@ -74,3 +81,4 @@ class Example:
 
 
 EXAMPLES = [Example(path.parent.name) for path in sorted(FOLDER.glob("*/run.yaml"))]
+RECIPES = [example for example in EXAMPLES if example.has_recipe]

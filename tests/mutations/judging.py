@@ -12,7 +12,7 @@ from pathlib import Path
 import breaking_forms
 import breaking_recipes
 import breaking_values
-from example_runs import EXAMPLES, Example
+from example_runs import RECIPES, Example
 from facts import FACTS
 from in_process import Told, train
 from mutation import Copy, Mutation
@@ -48,7 +48,7 @@ class Verdict:
         return self.outcome in GOOD
 
 
-CASES = [Case(mutation, example) for mutation in MUTATIONS for example in EXAMPLES if example.name in mutation.examples]
+CASES = [Case(mutation, example) for mutation in MUTATIONS for example in RECIPES if example.name in mutation.examples]
 
 
 def judge(case: Case, data: Path, place: Path) -> Verdict:
@@ -70,7 +70,7 @@ def judge(case: Case, data: Path, place: Path) -> Verdict:
     return Verdict("cannot be known" if case.mutation.unknowable else "silent", "")
 
 
-@functools.lru_cache(maxsize=len(EXAMPLES))
+@functools.lru_cache(maxsize=len(RECIPES))
 def _usual_notices(example: Example, data: Path) -> frozenset[str]:
     with tempfile.TemporaryDirectory(prefix="trainingrun-example-") as folder:
         shutil.copytree(data, folder, dirs_exist_ok=True)

@@ -31,7 +31,7 @@ def page(verdicts: Mapping[Case, Verdict]) -> str:
     reasons = "".join(f"- {m.what}: {m.unknowable}\n" for m in MUTATIONS if m.unknowable)
     return (
         "# What mistakes lead to\n\n"
-        "Each of the trainings under [examples](../examples/README.md) is broken in the ways in which people break\n"
+        "Twelve of the trainings under [examples](../examples/README.md) are broken in the ways in which people break\n"
         f"theirs: {len(verdicts)} broken trainings. A bad result must not come without a word. `make mutations` tries\n"
         "all of them and writes this page; the tests compare it with what happens.\n\n"
         f"| Outcome | Trainings | Meaning |\n|---|---|---|\n{legend}\n"

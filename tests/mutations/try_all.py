@@ -10,13 +10,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import outcome_table
-from example_runs import EXAMPLES
+from example_runs import RECIPES
 from judging import CASES, Case, Verdict, judge
 
 
 def write_data(folder: Path) -> None:
     """The data of every example, each in a volume of its own below `folder`."""
-    for example in EXAMPLES:
+    for example in RECIPES:
         (folder / example.name).mkdir(parents=True)
         example.write_data(folder / example.name)
 

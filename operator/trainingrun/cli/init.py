@@ -14,8 +14,8 @@ import click
 
 from trainingrun.contract.labels import GROUP
 
-# What people call it: the example's folder, or a sample.
-LIKE = {"images": "pictures", "table": "table", "text": "tokens", "script": "own-script"}
+# What people call it, and the example's folder.
+LIKE = {"images": "pictures", "table": "table", "text": "reviews", "script": "own_script"}
 RUN = "run.yaml"
 _HERE = Path(__file__).parent
 _REPOSITORY = _HERE.parents[2]
@@ -53,11 +53,9 @@ def command(directory: Path, like: str | None, name: str | None) -> None:
 
 def _starter(kind: str) -> dict[str, Path]:
     """The files to start from, by their names there: of the installed package, else of the repository."""
-    for examples, samples in ((_HERE / "starters",) * 2, (_REPOSITORY / "examples", _REPOSITORY / "manifests/samples")):
+    for examples in (_HERE / "starters", _REPOSITORY / "examples"):
         if (examples / kind / RUN).is_file():
             return {file.name: file for file in sorted((examples / kind).iterdir()) if file.suffix in (".py", ".yaml")}
-        if (samples / f"{kind}.yaml").is_file():
-            return {RUN: samples / f"{kind}.yaml"}
     raise click.ClickException("This installation has no examples to start from: pip install trainingrun has them.")
 
 

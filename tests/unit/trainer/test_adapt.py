@@ -49,6 +49,16 @@ def test_what_a_run_starts_from_moves_with_the_volume(tmp_path: Path, uri: str, 
     assert initial.uri == expected.format(volume=tmp_path)
 
 
+def test_words_of_a_command_move_where_they_are_paths_on_the_volume(tmp_path: Path) -> None:
+    words = ["--data=/mnt/never-there/a=b/train", "/mnt/never-there", "--out", "/mnt/never-there-2", "--lr=0.1", "a=b"]
+    run = run_of(
+        storage=CLAIM, recipe=None, trainer={"command": ["python", "/mnt/never-there/train.py"], "args": words}
+    )
+    trainer = adapt(run, tmp_path).run.spec.trainer
+    assert list(trainer.command) == ["python", f"{tmp_path}/train.py"]
+    assert list(trainer.args) == [f"--data={tmp_path}/a=b/train", str(tmp_path), *words[2:]]
+
+
 def test_paths_beside_the_volume_stay(tmp_path: Path) -> None:
     run = run_of(storage=CLAIM, recipe=recipe("/mnt/never-there-2/data", "/mnt/never-there"))
     assert paths(adapt(run, tmp_path).run) == ["/mnt/never-there-2/data", str(tmp_path)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Drivers:
         self.codes = list(codes)
         self.signals: list[int] = []
         self.directories: list[Path | None] = []
+        self.environments: list[dict[str, str]] = []
         self.while_it_runs: Callable[[], None] = lambda: None
         self.log: list[str] = []
         self._was_killed = False
@@ -47,6 +49,7 @@ class Drivers:
         self, command: list[str], environment: dict[str, str], log: Path, *, waits: bool, directory: Path | None
     ) -> Drivers:
         self.directories.append(directory)
+        self.environments.append(environment)
         self.log.append(f"start {command[-1]}" if waits else f"start at {environment['RAY_ADDRESS']}")
         return self
 
@@ -122,6 +125,16 @@ def test_only_a_command_of_the_run_s_own_starts_in_its_code(
     )
     Supervisor(launch, screen, lambda line: None).run(ADDRESS)
     assert drivers.directories == [tmp_path / "code" if command else None]
+
+
+def test_the_python_of_a_command_is_the_one_that_runs_this(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, screen: Screen, signals: None
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin")
+    drivers = Drivers(monkeypatch, Exit.COMPLETE)
+    run = run_of(recipe=None, trainer={"command": ["python", "-m", "train"]})
+    Supervisor(Launch(run, RunStorage(str(tmp_path), "digits"), {}, tmp_path, False), screen, print).run(ADDRESS)
+    assert drivers.environments[0]["PATH"] == f"{Path(sys.executable).parent}:/usr/bin"
 
 
 def test_a_second_sigterm_leaves_the_driver_alone(monkeypatch: pytest.MonkeyPatch, attempts: Supervisor) -> None:

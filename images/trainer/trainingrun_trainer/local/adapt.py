@@ -98,7 +98,7 @@ def _move_storage(spec: dict[str, Any], folders: _Folders, volume: Path | None) 
 
 
 def _move_files(spec: dict[str, Any], folders: _Folders) -> None:
-    """Rows, their cache, what training starts from, and code, to the folders that stand in for what they are below."""
+    """Rows, their cache, what training starts from, code and a command's words, to the folders that they are below."""
     recipe = spec.get("recipe", {})
     places = [(place, "path") for place in recipe.get("dataset", {}).values() if isinstance(place, dict)]
     for place, name in [*places, (recipe.get("initialCheckpoint", {}), "uri")]:
@@ -107,6 +107,15 @@ def _move_files(spec: dict[str, Any], folders: _Folders) -> None:
     code = spec.get("code", {})
     if here := _here(code.get("uri"), folders):
         code["uri"] = f"file://{here}"  # a path would have to be on the claim, which is gone
+    trainer = spec.get("trainer", {})
+    for name in [name for name in ("command", "args") if trainer.get(name)]:
+        trainer[name] = [_word_here(word, folders) for word in trainer[name]]
+
+
+def _word_here(word: str, folders: _Folders) -> str:
+    """A word of a command, where it is a path below a mount, or an option with one, such as `--data=/mnt/data`."""
+    option, equals, path = word.partition("=") if word.startswith("-") else ("", "", word)
+    return f"{option}{equals}{_here(path, folders) or path}"
 
 
 def _here(given: str | None, folders: _Folders) -> Path | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 import threading
@@ -124,7 +125,9 @@ class Supervisor:
         began = time.time()
         ours = {variables.ATTEMPT: str(number), variables.CONFIG: str(config.resolve()), "PYTHONUNBUFFERED": "1"}
         if address is not None and not self._waits:
-            ours["RAY_ADDRESS"] = address
+            # `python` is the one with Ray and this package, as in the image, also where no environment is activated.
+            folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+            ours |= {"RAY_ADDRESS": address, "PATH": os.pathsep.join(folders)}
         driver = (self._start_driver or Driver)(
             _command(launch),
             {**launch.variables, **ours},
