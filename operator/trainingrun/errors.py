@@ -20,7 +20,14 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.path}: found {self.found}, allowed: {self.allowed}"
+        return f"{self.path}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """What is wrong, without where."""
+        if self.found.startswith("no "):
+            return f"there is {self.found}; expected {self.allowed}"
+        return f"found {self.found}, allowed: {self.allowed}"
 
 
 class InvalidSpec(ValueError):

@@ -99,7 +99,7 @@ def test_what_cannot_be_packed_is_refused_before_anything_is_sent(
     assert "own-code has spec.code in the file already: leave that or --code out." in twice.stderr
     absent = cli("submit", "-f", MINIMAL, "--code", str(folder / "absent"))
     assert (absent.exit_code, absent.stderr.count("\n")) == (12, 1)
-    assert absent.stderr.startswith(f"--code {folder}/absent: found no folder, allowed: ")
+    assert absent.stderr.startswith(f"--code {folder}/absent: there is no such folder; expected ")
     monkeypatch.setattr(packing, "MAX_PACKED_BYTES", 10)
     large = cli("submit", "-f", MINIMAL, "--code", str(folder))
     assert large.exit_code == 12

@@ -133,9 +133,9 @@ def test_links_within_the_folder_are_files_and_others_are_refused(tmp_path: Path
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda place: place / "absent", "found no folder"),
-        (lambda place: filled(place, {"code": ""}) / "code", "found no folder"),
-        (lambda place: filled(place, {".env": ""}), "found no file to pack"),
+        (lambda place: place / "absent", "there is no such folder"),
+        (lambda place: filled(place, {"code": ""}) / "code", "there is no such folder"),
+        (lambda place: filled(place, {".env": ""}), "there is no file to pack"),
         (lambda place: filled(place, {"a.py": "", "b.py": "", "c.py": ""}), "found more than 2 files"),
         (lambda place: filled(place, {"a.py": "", ".gitignore": "!"}), ".gitignore: Invalid git pattern"),
     ],

@@ -117,14 +117,15 @@ def test_files_without_a_run_or_that_cannot_be_read_are_problems(tmp_path):
     other.write_text("kind: Secret\n")
     (problem,) = read_files([str(other)]).problems
     assert str(problem) == (
-        f"{other}: found no TrainingRun, allowed: "
+        f"{other}: there is no TrainingRun; expected "
         "a document with apiVersion trainingrun.dev/v1beta1 and kind TrainingRun"
     )
     allowed = "allowed: a file or folder to read, or - for standard input"
     (tmp_path / "empty").mkdir()
     said = [str(problem) for problem in read_files([str(tmp_path / "gone"), str(tmp_path / "empty"), "a\0b"]).problems]
     assert said == [
-        f"{tmp_path / 'gone'}: found no such file or directory, {allowed}",
+        f"{tmp_path / 'gone'}: there is no such file or directory; expected a file or folder to read, or - for "
+        "standard input",
         f"{tmp_path / 'empty'}: found a folder without files that end in .yaml, .yml, .json, "
         "allowed: a folder with such files",
         f"a\0b: found a path that cannot be opened, {allowed}",

@@ -83,7 +83,7 @@ def test_a_toleration_that_is_one_is_taken(toleration: dict[str, object]) -> Non
 @pytest.mark.parametrize("name", ["bananas", "pods", "requests.cpu", "requests.acme.com/x"])
 def test_a_resource_is_one_that_a_container_can_have(name: str) -> None:
     path = f'{LIMITS}["{name}"]' if "." in name else f"{LIMITS}.{name}"
-    assert problems_of(limited({name: 1})) == {path: "no resource of a container"}
+    assert problems_of(limited({name: 1})) == {path: "a name that is no resource of a container"}
 
 
 def test_huge_pages_are_reserved_as_they_are_limited() -> None:

@@ -60,7 +60,7 @@ def test_standard_input_is_read_and_other_kinds_are_noted_on_standard_error():
 def test_no_run_at_all_is_status_12():
     result = trainingrun("validate", "-f", "-", stdin="kind: ConfigMap\n")
     assert result.returncode == 12
-    assert result.stdout.startswith("<stdin>: found no TrainingRun, allowed: ")
+    assert result.stdout.startswith("<stdin>: there is no TrainingRun; expected ")
 
 
 def test_json_holds_the_same_for_programs():

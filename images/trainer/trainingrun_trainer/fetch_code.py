@@ -52,7 +52,7 @@ def fetch(source: str, sha256: str, folder: Path) -> int:
     except Unusable as error:
         raise InvalidConfiguration(f"{field}: {error}") from error
     except FileNotFoundError as error:
-        raise InvalidConfiguration(f"{field}: found nothing there, allowed: an archive of code") from error
+        raise InvalidConfiguration(f"{field}: there is nothing at this address; expected an archive of code") from error
     except InvalidConfiguration:
         raise
     except Exception as error:  # each client of a store has errors of its own
@@ -68,7 +68,7 @@ def _downloaded(uri: str, path: Path) -> Path:
         while chunk := stream.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > _MOST_BYTES:
-                raise Unusable(f"found more than {_MOST_BYTES:,} bytes, allowed: an archive of at most so many")
+                raise Unusable(f"found an archive of more than {_MOST_BYTES:,} bytes, which is the limit")
             file.write(chunk)
     return path
 

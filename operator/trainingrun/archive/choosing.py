@@ -83,7 +83,9 @@ def chosen(folder: Path) -> Chosen:
     """The files of `folder` that are packed, by name in the order of names. Raises Refused."""
     folder = folder.resolve()
     if not folder.is_dir():
-        raise Refused(f"{folder}: found no folder, allowed: the folder that Python would import the run's modules from")
+        raise Refused(
+            f"{folder}: there is no such folder; expected the one that Python would import the run's modules from"
+        )
     chain = _Chain(_built_in(folder, _NEVER), (), _built_in(folder, _SECRETS), ())
     for parent in _repository_above(folder):
         chain = _Chain(chain.never, (*chain.git, *_rules_in(parent, GIT_IGNORE)), chain.secrets, ())
@@ -93,11 +95,11 @@ def chosen(folder: Path) -> Chosen:
         files[name] = path
         if len(files) > MAX_FILES:
             raise Refused(
-                f"{folder}: found more than {MAX_FILES:,} files, allowed: at most so many; name the folder of the code "
+                f"{folder}: found more than {MAX_FILES:,} files, which is the limit; name the folder of the code "
                 f"alone, or leave files out in {OWN_IGNORE}"
             )
     if not files:
-        raise Refused(f"{folder}: found no file to pack, allowed: a folder with the run's modules")
+        raise Refused(f"{folder}: there is no file to pack; expected a folder with the run's modules")
     return Chosen(dict(sorted(files.items())), tuple(sorted(withheld)))
 
 

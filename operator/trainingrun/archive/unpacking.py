@@ -36,7 +36,7 @@ def unpack(archive: Path, sha256: str, folder: Path) -> int:
                 if count >= MAX_ENTRIES or size > MAX_UNPACKED_BYTES:
                     raise Unusable(
                         f"found an archive with more than {MAX_ENTRIES:,} entries or {MAX_UNPACKED_BYTES:,} bytes "
-                        "unpacked, allowed: at most so many"
+                        "unpacked, which are the limits"
                     )
                 files += _unpack_entry(entries, entry, folder)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:

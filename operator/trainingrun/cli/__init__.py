@@ -19,7 +19,7 @@ from trainingrun import __version__
 # Every subcommand in its group, in the order in which help lists them.
 GROUPS = {
     "Prepare": {
-        "init": "Write the file of a run to start from.",
+        "init": "Write a run to start from.",
         "validate": "Check files without a cluster.",
         "plan": "Measure some rows here and forecast what a run will need.",
         "render": "Print the RayJobs that the operator would create.",
@@ -35,10 +35,10 @@ GROUPS = {
     },
     "Watch": {
         "get": "List runs.",
-        "status": "Show one page about a run: why, progress, what to do next.",
-        "describe": "Show the same page, and the events of the run and its pods.",
+        "status": "Show a run on one page: state, progress, what to do next.",
+        "describe": "Show the same page and the events of the run and its pods.",
         "logs": "Print the logs of a run's driver and pods.",
-        "top": "Show how well the nodes of running runs are used.",
+        "top": "Show how well active runs use their nodes.",
         "wait": "Wait until a run has ended; the exit code is the outcome.",
         "report": "Write the report of a run, one HTML file.",
         "download": "Fetch a checkpoint of a run.",

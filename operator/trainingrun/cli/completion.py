@@ -19,7 +19,7 @@ _WHERE = {
 def command(shell: str) -> None:
     """Print the script that lets SHELL complete commands, options, files, and the names of runs in the cluster.
 
-    Have it run whenever a shell starts:
+    To load it in every new shell:
     """
     program = program_name()
     if " " in program:

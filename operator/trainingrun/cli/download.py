@@ -30,7 +30,8 @@ def command(target: Target, name: str, directory: Path | None, best: bool, step:
     """Fetch a checkpoint of the run NAME, by default its newest one, into DIR; default: a folder named after both.
 
     From a claim, a short-lived pod with the run's image serves the files, read-only. A file gets its name here only
-    when its digest is right; what was cut off goes on where it was, and a different file is never replaced.
+    when its digest is right; an interrupted copy resumes where it stopped, and a
+    different file is never replaced.
     """
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.cli.copying import end_as_by_interrupt

@@ -20,16 +20,16 @@ FORMATS = ("safetensors", "torch-export", "onnx")
     metavar="FILE",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write; it is replaced if it is there.",
+    help="The file to write; an existing one is replaced.",
 )
 def command(source: str, kind: str, output: Path) -> None:
     """Write the trained model of a checkpoint as a file for other programs, and check that it predicts the same.
 
-    PATH-OR-URI is a run's folder, of which the newest checkpoint is taken, its best, as in RUN/best, or a checkpoint.
-    safetensors holds the weights, torch-export (.pt2) and onnx the whole model for any number of rows. Modules of the
-    run's own functions are looked for in the current folder and in PYTHONPATH.
+    PATH-OR-URI is a run's folder, whose newest checkpoint is taken; RUN/best; or a checkpoint. safetensors holds the
+    weights, torch-export (.pt2) and onnx the whole model for any number of rows. The run's own modules are looked up in
+    the current folder and in PYTHONPATH.
 
-    Exit codes: 0 written and checked, 12 nothing there or not possible, 13 the model's own code failed, 14 the store
-    is away.
+    Exit codes: 0 written and checked, 12 nothing to export, or not possible, 13 the model's own code failed, 14 the
+    store cannot be reached.
     """
     become_module("prediction", source, kind, str(output), doing="export", needs="torch")

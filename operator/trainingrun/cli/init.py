@@ -24,12 +24,12 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 @click.command("init")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--like", type=click.Choice(list(LIKE)), help="What is trained; on a terminal it is asked for.")
+@click.option("--like", type=click.Choice(list(LIKE)), help="What to train; if not given, a terminal is asked.")
 @click.option("--name", help="Name of the run; default: that of DIR.")
 def command(directory: Path, like: str | None, name: str | None) -> None:
-    """Write a run to start from into the new folder DIR: its file, and the functions that it names.
+    """Write a starter run into the new folder DIR: its file, its functions, and what makes its small dataset.
 
-    It trains as it is, on a CPU in a minute; replace one thing after the other by yours.
+    It trains as it is, in about a minute on a CPU; replace its parts with your own, one by one.
     """
     called = name or directory.absolute().name
     if not _NAME.fullmatch(called):
@@ -40,9 +40,9 @@ def command(directory: Path, like: str | None, name: str | None) -> None:
     if like is None:
         if not sys.stdin.isatty():
             raise click.UsageError(f"Missing option '--like'. Choose from: {', '.join(LIKE)}.")
-        like = click.prompt("What is trained?", type=click.Choice(list(LIKE)), default=next(iter(LIKE)))
+        like = click.prompt("What do you want to train?", type=click.Choice(list(LIKE)), default=next(iter(LIKE)))
     if directory.exists() and any(directory.iterdir()):
-        raise click.ClickException(f"{directory} is there already and not empty: choose another folder.")
+        raise click.ClickException(f"{directory} already exists and is not empty: choose another folder.")
     starter = _starter(LIKE[like])
     directory.mkdir(parents=True, exist_ok=True)
     for name_there, source in starter.items():

@@ -65,7 +65,7 @@ def _stop() -> NoReturn:
 @click.option(
     "--explain",
     is_flag=True,
-    help="Train nothing: show what becomes of the first rows, column by column, and what is decided or wrong.",
+    help="Train nothing: show what the first rows become, column by column, what is decided, and what looks wrong.",
 )
 @click.option(
     "--debug",
@@ -78,7 +78,7 @@ def _stop() -> NoReturn:
     flag_value=_KEEP_MINUTES,
     metavar="[MINUTES]",
     type=click.IntRange(1, _MOST_KEEP_MINUTES),
-    help="After the run, keep a Ray cluster ready for the next one for so many minutes (30 if no number is given): "
+    help="After the run, keep a Ray cluster ready for the next one, for this many minutes (30 without a number): "
     "a run that fits it starts in seconds.",
 )
 @click.option(

@@ -35,8 +35,8 @@ def command(
 ) -> None:
     """Measure some rows on this machine and forecast data nodes, stall, and time of an epoch.
 
-    Starts no Ray and trains nothing that is kept. Ends with 0, or with 12 when the file cannot work, 13 when the run's
-    own code failed, 14 when this machine or the storage did.
+    It does not start Ray, and keeps nothing of what it trains. Ends with 0, or with 12 when the file cannot work, 13
+    when the run's own code failed, 14 when this machine or the storage did.
     """
     options = {
         "--code": code,

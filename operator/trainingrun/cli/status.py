@@ -31,7 +31,7 @@ _PLAIN_WIDTH = 110
 @output_option()
 @cluster_options()
 def command(target: Target, name: str, watch: bool, output: str | None) -> None:
-    """Show one page about the run NAME: its state and why, progress, attempts, data stall and what to do next."""
+    """Show the run NAME on one page: its state and why, progress, attempts, data stall and what to do next."""
     from trainingrun.cli.cluster import in_cluster
     from trainingrun.status_page import Caller
 

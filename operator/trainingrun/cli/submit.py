@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--wait", "waits", is_flag=True, help="Return only when the run has ended; the exit code is that of `wait`."
 )
-@click.option("--follow", "follows", is_flag=True, help="Like --wait, and print its logs meanwhile.")
+@click.option("--follow", "follows", is_flag=True, help="Like --wait, and print the logs as they come.")
 @code_option("Folder with the code of the runs, which all their pods get: no image has to be built for it.")
 @click.option("--dry-run", is_flag=True, help="Let the API server check it, but change nothing.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that other tools own, such as kubectl.")

@@ -28,7 +28,7 @@ def command(target: Target, directory: Path, destination: str, image: str | None
     """Copy the files in DIR to DESTINATION: CLAIM:PATH, CLAIM for a folder named like DIR, or a URI.
 
     On a claim, a short-lived pod writes them. Its image must have Python; default: that of the newest run that uses the
-    claim. A file gets its name there only when its digest is right; what was cut off goes on where it was, and a
+    claim. A file gets its name there only when its digest is right; an interrupted copy resumes where it stopped, and a
     different file is never replaced.
     """
     from trainingrun.cli.cluster import in_cluster

@@ -98,7 +98,7 @@ def lease_settings(settings: Settings, identity: str) -> LeaseSettings:
     """The Lease's settings. Raises `InvalidSettings` when nothing says where it is."""
     namespace = settings.lease_namespace or own_namespace()
     if namespace is None:
-        raise InvalidSettings("--lease-namespace: found none, allowed: a namespace, or --no-leader-election")
+        raise InvalidSettings("--lease-namespace: missing; expected a namespace, or --no-leader-election")
     duration = float(settings.lease_seconds)
     return LeaseSettings(
         namespace=namespace,

@@ -159,7 +159,9 @@ def _check_progress(settings: Settings) -> None:
     if settings.progress_url is not None and scheme not in ("http", "https"):
         raise InvalidSettings(f"--progress-url: found {settings.progress_url!r}, allowed: an http or https URL")
     if (settings.progress_certificate is None) != (settings.progress_key is None):
-        raise InvalidSettings("--progress-certificate and --progress-key: found one of them, allowed: both or neither")
+        raise InvalidSettings(
+            "--progress-certificate and --progress-key: found only one of them, allowed: both or neither"
+        )
     for name in ("progress_certificate", "progress_key", "progress_ca"):
         path = getattr(settings, name)
         try:

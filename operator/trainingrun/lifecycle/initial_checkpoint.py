@@ -16,7 +16,7 @@ from trainingrun.status.trainer_report import folder_uri
 _FIELD = "spec.recipe.initialCheckpoint.run"
 _INSTEAD = (
     "initialCheckpoint.uri with the folder of its checkpoints, which its status named as outputs.folderURI; a run's "
-    "spec cannot be changed, so submit it anew"
+    "spec cannot be changed, so submit a new one"
 )
 
 
@@ -47,7 +47,7 @@ def initial_words(view: View) -> str | None:
         return f"{_FIELD}: found {name}, which is this run itself; allowed: another run, or {_INSTEAD}."
     if named is None:
         namespace = view.run.namespace
-        return f'{_FIELD}: found no run {name} in namespace "{namespace}"; allowed: one that is there, or {_INSTEAD}.'
+        return f'{_FIELD}: there is no run {name} in namespace "{namespace}"; expected one that exists, or {_INSTEAD}.'
     return _out_of_reach(view, named)
 
 

@@ -40,8 +40,7 @@ class LocatedProblem(Problem):
 
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
-        said = super().__str__() if self.path else f"found {self.found}, allowed: {self.allowed}"
-        return f"{place}: {said}"
+        return f"{place}: {super().__str__() if self.path else self.said}"
 
 
 class LoadedRun(NamedTuple):

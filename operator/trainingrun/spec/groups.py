@@ -95,7 +95,7 @@ class Resources(Model):
                 path = join_path((field, name))
                 if not _is_known(name):
                     allowed = f"{', '.join(STANDARD_RESOURCES)}, {HUGE_PAGES}SIZE, or a device such as nvidia.com/gpu"
-                    yield Problem(path, "no resource of a container", allowed)
+                    yield Problem(path, "a name that is no resource of a container", allowed)
                 elif amount.value < 0:
                     yield Problem(path, str(amount), "0 or more")
                 elif is_device(name) and not _DEVICE_COUNT.fullmatch(amount.text):

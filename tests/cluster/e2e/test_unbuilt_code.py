@@ -134,7 +134,9 @@ def test_an_archive_that_is_not_the_named_one_ends_the_run(
     (attempt,) = run.attempts
     assert attempt["failureClass"] == "InvalidConfig"
     words = (
-        f"found an archive whose sha256 is {archive.sha256}, allowed: the one" if is_there else "found nothing there"
+        f"found an archive whose sha256 is {archive.sha256}, allowed: the one"
+        if is_there
+        else "there is nothing at this address"
     )
     assert attempt["message"].startswith(f'spec.code: "{uri}": {words}')
 

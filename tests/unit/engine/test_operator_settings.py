@@ -70,7 +70,7 @@ def test_a_flag_comes_before_its_variable(
             {"progress_url": "https://x", "health_port": 8443},
             "--progress-port: found 8443, must differ from --health-port",
         ),
-        ({"progress_key": __file__}, "--progress-certificate and --progress-key: found one of them"),
+        ({"progress_key": __file__}, "--progress-certificate and --progress-key: found only one of them"),
         ({"progress_ca": "/no/such/file"}, "--progress-ca: found '/no/such/file', allowed: a PEM file"),
         ({"progress_ca": "/"}, "--progress-ca: found '/', allowed: a PEM file"),
         (
@@ -155,7 +155,7 @@ def test_without_a_namespace_for_the_lease_the_command_says_what_to_do(tmp_path:
     status, said = run_command("--kubeconfig", str(config))
     assert (status, said) == (
         2,
-        ["Error: --lease-namespace: found none, allowed: a namespace, or --no-leader-election"],
+        ["Error: --lease-namespace: missing; expected a namespace, or --no-leader-election"],
     )
 
 

@@ -193,7 +193,8 @@ def test_code_that_cannot_be_used_ends_a_run_that_has_not_trained(
     container: str, exit_code: int, has_trained: bool, expected: str | None
 ) -> None:
     words = (
-        'RuntimeWarning: something\nspec.code: "s3://b/c.tar.gz": found nothing there, allowed: an archive of code\n'
+        "RuntimeWarning: something\n"
+        'spec.code: "s3://b/c.tar.gz": there is nothing at this address; expected an archive of code\n'
     )
     ended = ended_container("Error", exit_code, container=container, message=words)
     pods = (pod("head"), pod("data", ready=False, terminations=ended))

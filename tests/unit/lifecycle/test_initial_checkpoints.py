@@ -75,7 +75,12 @@ def test_a_run_from_the_beginning_says_nothing_of_it() -> None:
 @pytest.mark.parametrize(
     ("run", "observed", "waits_for", "words"),
     [
-        (beginner(), Observed(), "first", 'found no run first in namespace "training"; allowed: one that is there, or'),
+        (
+            beginner(),
+            Observed(),
+            "first",
+            'there is no run first in namespace "training"; expected one that exists, or',
+        ),
         (beginner(run="mnist"), Observed(initial=a_run()), "mnist", "found mnist, which is this run itself"),
         (
             beginner(),

@@ -54,7 +54,9 @@ def test_what_is_wrong_is_one_line_that_names_the_field(
     said = capsys.readouterr().err
     assert said.startswith(f'spec.code: "{source}": found an archive whose sha256 is ') and said.count("\n") == 1
     assert main([f"{source}.zip", "0" * 64, there]) == 12
-    assert capsys.readouterr().err == (f'spec.code: "{source}.zip": found nothing there, allowed: an archive of code\n')
+    assert capsys.readouterr().err == (
+        f'spec.code: "{source}.zip": there is nothing at this address; expected an archive of code\n'
+    )
     assert not Path(there).exists()
 
 
@@ -85,7 +87,7 @@ def test_an_endless_file_is_not_fetched_to_its_end(tmp_path: Path, monkeypatch: 
     stream = io.BytesIO(b"x" * (4 << 20))
     monkeypatch.setattr(fetch_code, "_MOST_BYTES", 1 << 20)
     monkeypatch.setattr(fsspec, "open", lambda *_: stream)
-    with pytest.raises(InvalidConfiguration, match="found more than 1,048,576 bytes"):
+    with pytest.raises(InvalidConfiguration, match="found an archive of more than 1,048,576 bytes"):
         fetch("s3://bucket/code.tar.gz", "0" * 64, tmp_path / "there")
     assert stream.closed
 

@@ -43,7 +43,7 @@ def test_a_named_folder_makes_the_run_that_submit_would_send(folder: Path, capsy
     assert with_code(run, None) is run
     with pytest.raises(InvalidConfiguration, match="found in the file, and --code too; allowed: one"):
         with_code(with_code(run, folder), folder)
-    with pytest.raises(InvalidConfiguration, match="found no folder"):
+    with pytest.raises(InvalidConfiguration, match="there is no such folder"):
         with_code(run, folder / "absent")
 
 

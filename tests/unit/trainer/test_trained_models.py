@@ -84,7 +84,9 @@ class TestLoad:
             preprocess([])
 
     def test_a_folder_without_a_checkpoint_is_named(self, folder: Path) -> None:
-        with pytest.raises(InvalidConfiguration, match=rf"found no checkpoint in {folder}/nobody; allowed: the folder"):
+        with pytest.raises(
+            InvalidConfiguration, match=rf"there is no checkpoint in {folder}/nobody; expected the folder"
+        ):
             load(folder / "nobody")
 
 
@@ -145,12 +147,12 @@ class TestStartingFromAnother:
             (
                 {"run": "nobody"},
                 {},
-                r"initialCheckpoint.run: found no checkpoint in file://\S+/nobody; allowed: the f",
+                r"initialCheckpoint.run: there is no checkpoint in file://\S+/nobody; expected the f",
             ),
             (
                 {"uri": "file:///nowhere/weights.pt"},
                 {},
-                r"initialCheckpoint.uri: found no file file:///nowhere/weights.pt",
+                r"initialCheckpoint.uri: there is no file file:///nowhere/weights.pt",
             ),
             (
                 {"run": FIRST},

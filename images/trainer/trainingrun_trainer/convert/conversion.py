@@ -111,7 +111,7 @@ def _write(
 ) -> Written:
     first = next(arranged.chunks, None)
     if first is None:
-        raise ConvertError("SOURCE has no rows, allowed: one or more")
+        raise ConvertError("SOURCE has no rows; at least one is needed")
     sizes = sizes_for(first, arranged, file_rows=rows_per_file, row_group_rows=row_group_rows)
     chunks = itertools.chain([first], arranged.chunks)
 

@@ -61,7 +61,7 @@ def _newest(run: RunStorage, field: str, wanted: Callable[[str], bool], copies: 
         except TornCheckpoint as error:
             torn.append(f"{name} is not whole ({error})")
     what = f"no whole checkpoint in {run.location}: {torn[0]}" if torn else f"no checkpoint in {run.location}"
-    raise InvalidConfiguration(f"{field}: found {what}; allowed: {ALLOWED}")
+    raise InvalidConfiguration(f"{field}: there is {what}; expected {ALLOWED}")
 
 
 def _checkpoint(
@@ -69,7 +69,7 @@ def _checkpoint(
 ) -> StoredCheckpoint:
     files = run.list_files(name)
     if STATE_FILE not in files:
-        raise InvalidConfiguration(f"{field}: found no checkpoint at {run.location}/{name}; allowed: {ALLOWED}")
+        raise InvalidConfiguration(f"{field}: there is no checkpoint at {run.location}/{name}; expected {ALLOWED}")
     if name == BEST and MANIFEST not in files:  # from before it had one
         return _weights_file(RunStorage(run.location, name), STATE_FILE, field, copies)
     try:
@@ -89,7 +89,7 @@ def _fetched(run: RunStorage, name: str, wanted: Callable[[str], bool], copies: 
 
 def _weights_file(folder: RunStorage, name: str, field: str, copies: Path) -> StoredCheckpoint:
     if name not in folder.list_files(""):
-        raise InvalidConfiguration(f"{field}: found no file {folder.location}/{name}; allowed: {ALLOWED}")
+        raise InvalidConfiguration(f"{field}: there is no file {folder.location}/{name}; expected {ALLOWED}")
     local = folder.local_directory
     if local is None:
         copies.mkdir(parents=True, exist_ok=True)
