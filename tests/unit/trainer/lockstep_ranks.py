@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import torch.distributed as dist
@@ -18,7 +17,7 @@ from trainingrun_trainer.train.lockstep import Lockstep
 from trainingrun_trainer.train.supply import Supply
 
 
-def main(folder: Path, rank: int, ranks: int) -> None:
+def main(rank: int, ranks: int, folder: Path) -> None:
     """Only rank 0 has rows; each rank writes down what it trains, and rank 0 the account of all."""
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=ranks)
     lockstep = Lockstep(rank, ranks)
@@ -40,7 +39,3 @@ def main(folder: Path, rank: int, ranks: int) -> None:
     used = handed_over(consumed, lockstep)
     (folder / f"rank-{rank}.json").write_text(json.dumps({"steps": steps, "used": used.rows()}))
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -68,22 +69,26 @@ class Outcome:
 
 def ranks(count: int, plan: Plan, before: Callable[[], None] | None = None) -> list[Outcome]:
     """Train a plan on several ranks. `before` is called in each process first; it must be a function of a module."""
+    with tempfile.TemporaryDirectory() as place:
+        together(count, _rank, plan, before, place)
+        return [torch.load(Path(place) / f"{rank}.pt", weights_only=False) for rank in range(count)]
+
+
+def together(count: int, work: Callable[..., None], *arguments: Any) -> None:
+    """Call `work`, a function of a module, with (rank, count, *arguments) in as many processes, and wait for all."""
     context = multiprocessing.get_context("forkserver")
     # Once and for all ranks: this takes seconds, and the optimizer and DDP would import torch._dynamo.
     context.set_forkserver_preload(["trainingrun_trainer.train.loop", "torch._dynamo"])
-    with tempfile.TemporaryDirectory() as place:
-        processes = [
-            context.Process(target=_rank, args=(rank, count, plan, before, place), daemon=True) for rank in range(count)
-        ]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(timeout=90)
-        hung = [rank for rank, process in enumerate(processes) if process.is_alive()]
-        for process in processes:
-            process.kill()
-        assert not hung, f"ranks {hung} wait for each other"
-        return [torch.load(Path(place) / f"{rank}.pt", weights_only=False) for rank in range(count)]
+    processes = [context.Process(target=work, args=(rank, count, *arguments), daemon=True) for rank in range(count)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=90)
+    hung = [rank for rank, process in enumerate(processes) if process.is_alive()]
+    for rank in hung:
+        processes[rank].kill()
+    assert not hung, f"ranks {hung} wait for each other"
+    assert [process.exitcode for process in processes] == [0] * count
 
 
 def _rank(rank: int, count: int, plan: Plan, before: Callable[[], None] | None, place: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import lockstep_ranks
+import offline
 import pytest
 
 RANKS = 3
@@ -14,10 +14,7 @@ RANKS = 3
 
 @pytest.mark.timeout(180)
 def test_ranks_without_rows_train_those_of_the_others(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("lockstep_ranks.py")
-    command = [sys.executable, str(program), str(tmp_path)]
-    running = [subprocess.Popen([*command, str(rank), str(RANKS)]) for rank in range(RANKS)]
-    assert [process.wait(170) for process in running] == [0] * RANKS
+    offline.together(RANKS, lockstep_ranks.main, tmp_path)
     found = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(RANKS)]
     assert [[len(step) for step in rank["steps"]] for rank in found] == [[11] * 7 + [9], [11] * 7 + [9], [10] * 7 + [8]]
     assert sorted(row for rank in found for step in rank["steps"] for row in step) == list(range(250))
