@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from loaded_driver import LoadedDriver
 
 from trainingrun.contract.records import AttemptEnded, Record, parse_line
 from trainingrun_trainer.data import layout
@@ -74,20 +75,10 @@ def document(rows: Path | str, root: Path | str, recipe: dict[str, Any], **spec:
 class Training:
     """A training process. `folder` is the run's folder in storage."""
 
-    def __init__(
-        self, command: list[str], folder: Path, environment: dict[str, str], log: Path, working_directory: Path
-    ):
+    def __init__(self, process: subprocess.Popen[bytes] | LoadedDriver, folder: Path, log: Path):
+        self.process = process
         self.folder = folder
         self.log = log
-        self._file = log.open("ab")
-        self.process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment, "PYTHONPATH": python_path(HOOKS)},
-            stdin=subprocess.DEVNULL,
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-            cwd=working_directory,
-        )
 
     def records(self) -> list[Record]:
         logs = sorted((self.folder / "progress").glob("attempt-*.jsonl"))
@@ -104,10 +95,7 @@ class Training:
 
     def end(self, seconds: float = 240) -> int:
         """The exit code."""
-        try:
-            return self.process.wait(seconds)
-        finally:
-            self._file.close()
+        return self.process.wait(seconds)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -122,23 +110,44 @@ class Training:
         return ends[-1]
 
 
-def start(run: dict[str, Any], place: Path, address: str, workers: int = 1, **environment: str) -> Training:
+def start(run: dict[str, Any], place: Path, address: str, workers: int = 1) -> Training:
     """A driver for `run`, on the cluster at `address`; its file and output are in `place`."""
-    place.mkdir(parents=True, exist_ok=True)
-    file = place / "run.yaml"
-    file.write_text(yaml.safe_dump(run))
-    command = [sys.executable, "-m", "trainingrun_trainer", "--config", str(file), "--address", address]
-    command += ["--num-workers", str(workers), "--worker-cpus", "1"]
-    return Training(command, folder_of(run), environment, place / "output.log", place)
+    arguments = ["--config", str(_written(run, place)), "--address", address]
+    arguments += ["--num-workers", str(workers), "--worker-cpus", "1"]
+    log = place / "output.log"
+    log.touch()
+    return Training(LoadedDriver(arguments, place, _environment(), log), folder_of(run), log)
 
 
 def local(run: dict, place: Path, *options: str, **environment: str) -> Training:
     """`trainingrun local` on a virtual cluster of its own, or with `--debug` on none."""
+    return command(["local", "-f", str(_written(run, place)), *options], place, folder_of(run), **environment)
+
+
+def command(arguments: list[str], place: Path, folder: Path, **environment: str) -> Training:
+    """`trainingrun` with these arguments in `place`, which trains a run whose folder is `folder`."""
+    log = place / "output.log"
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "trainingrun"), *arguments],
+            env=_environment() | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            cwd=place,
+        )
+    return Training(process, folder, log)
+
+
+def _written(run: dict[str, Any], place: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     file = place / "run.yaml"
     file.write_text(yaml.safe_dump(run))
-    command = [str(Path(sys.executable).parent / "trainingrun"), "local", "-f", str(file), *options]
-    return Training(command, folder_of(run), environment, place / "output.log", place)
+    return file
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": python_path(HOOKS)}
 
 
 def folder_of(run: dict[str, Any]) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from driving import Training
+from driving import command
 
 from trainingrun.contract.records import EpochEnded
 
@@ -25,10 +25,8 @@ def test_an_example_reaches_its_figure(name: str, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES / name, folder)
     subprocess.run([sys.executable, folder / "data.py", volume / "datasets" / name], check=True, timeout=120)
     run = yaml.safe_load((folder / "run.yaml").read_text())
-    command = [str(Path(sys.executable).parent / "trainingrun"), "local", "-f", str(folder / "run.yaml")]
-    training = Training(
-        [*command, "--volume", str(volume)], volume / run["metadata"]["name"], {}, tmp_path / "output.log", tmp_path
-    )
+    arguments = ["local", "-f", str(folder / "run.yaml"), "--volume", str(volume)]
+    training = command(arguments, tmp_path, volume / run["metadata"]["name"])
 
     assert training.end() == 0, training.output()
     metric, comparison, bar = run["metadata"]["annotations"]["examples.trainingrun.dev/reaches"].split()
