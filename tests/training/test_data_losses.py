@@ -16,11 +16,12 @@ from trainingrun.contract.records import AttemptStarted, Placement, Progress, Wo
 pytestmark = pytest.mark.timeout(600)
 
 
-def slow_to_prepare(uneven: Path, place: Path, **spec: object) -> dict:
+def slow_to_prepare(uneven: Path, place: Path, seconds_per_row: float, **spec: object) -> dict:
     """Rows take longer to prepare than to train, so that data workers are busy throughout."""
     (place / "seen").mkdir(parents=True)
     loop = {"function": "training_hooks:record_rows", "parameters": {"folder": str(place / "seen")}}
-    transform = {"function": "training_hooks:slow_rows", "kind": "Batch", "parameters": {"seconds_per_row": 0.01}}
+    parameters = {"seconds_per_row": seconds_per_row}
+    transform = {"function": "training_hooks:slow_rows", "kind": "Batch", "parameters": parameters}
     return document(uneven, place / "storage", {"loop": loop, "transform": transform}, **spec)
 
 
@@ -39,7 +40,8 @@ def check_each_row_once(training: Training, folder: Path) -> None:
 
 
 def test_once_though_data_workers_are_killed(address: str, uneven: Path, tmp_path: Path) -> None:
-    training = start(slow_to_prepare(uneven, tmp_path), tmp_path, address, workers=2)
+    # While there is no worker nothing is prepared, so that the second one that is killed is never too late.
+    training = start(slow_to_prepare(uneven, tmp_path, 0.005), tmp_path, address, workers=2)
     in_the_middle_of_an_epoch(training)
     for _ in range(2):
         (worker,) = processes("ray::DataWorker", os.getpid())
@@ -54,7 +56,7 @@ def test_once_though_data_workers_are_killed(address: str, uneven: Path, tmp_pat
 def test_once_though_a_data_node_is_killed(uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With it go the rows that were read or prepared there and not trained yet."""
     monkeypatch.setenv("RAY_health_check_period_ms", "1000")  # as on a cluster
-    run = slow_to_prepare(uneven, tmp_path, data={"numNodes": 2})
+    run = slow_to_prepare(uneven, tmp_path, 0.01, data={"numNodes": 2})
     training = local(run, tmp_path, "--data-cpus", "2")
     in_the_middle_of_an_epoch(training)
     (raylet,) = [

@@ -90,6 +90,7 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     (half_written / "manifest.json").unlink()
     copies = restored_copies()
 
+    run["spec"]["recipe"]["trainStep"]["parameters"]["seconds"] = 0.0
     training = start(run, tmp_path, address)
     assert training.end() == 0, training.output()
     records = training.records()
