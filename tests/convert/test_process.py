@@ -63,7 +63,8 @@ def run(work: Path, *arguments: str, **options: Any) -> subprocess.CompletedProc
 
 def test_the_summary_ends_with_what_a_run_needs(work: Path) -> None:
     done = run(work, "sklearn:digits", "digits", "--size", "16,8", "--limit", "100")
-    assert (done.returncode, done.stderr) == (0, "")
+    # A slow machine is told how far it is.
+    assert done.returncode == 0 and re.fullmatch(r"(\d+ of 100 rows\n)*", done.stderr), done.stderr
     first, _, rest = done.stdout.partition("\n\n")
     assert first.startswith("Converted 100 rows to 1 file, ")
     assert re.search(r", [1-9]\d*(\.\d+)? KiB, [\d,]+ rows/s", first), "a small amount is not rounded to nothing"

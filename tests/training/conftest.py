@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +25,21 @@ with virtual_cluster(size) as address:
 
 
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes of the cluster put temporary files, but for Ray's own, whose sockets need shorter names."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="session")
+def address(temporary: Path) -> Iterator[str]:
     """The cluster's address. It ends when its standard input does, so also when pytest is killed."""
+    folders = {"TMPDIR": str(temporary), "RAY_TMPDIR": tempfile.gettempdir()}
     process = subprocess.Popen(
         [sys.executable, "-c", _CLUSTER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": python_path(HOOKS)},
+        env={**os.environ, **folders, "PYTHONPATH": python_path(HOOKS)},
     )
     assert process.stdin and process.stdout
     yield process.stdout.readline().strip()

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,9 +45,9 @@ def processes(name: str, below: int) -> list[int]:
     return [int(pid) for pid, _, args in rows if int(pid) in family and args.startswith(name)]
 
 
-def restored_copies() -> set[Path]:
-    """Checkpoints that workers have copied to this machine's temporary files in order to resume from them."""
-    return set(Path(tempfile.gettempdir()).glob("trainingrun-restore-*"))
+def restored_copies(temporary: Path) -> set[Path]:
+    """Checkpoints that workers have copied to their temporary files in order to resume from them."""
+    return set(temporary.glob("trainingrun-restore-*"))
 
 
 def steps_saved(records: list[Record]) -> list[int]:
@@ -73,7 +72,7 @@ def test_a_killed_worker_is_replaced_within_the_attempt(address: str, uneven: Pa
     assert [r.epoch for r in records if isinstance(r, EpochEnded)] == [0, 1]
 
 
-def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Path) -> None:
+def test_damaged_checkpoint_is_skipped(address: str, temporary: Path, uneven: Path, tmp_path: Path) -> None:
     """The newest is cut short, the one before has lost a file: the third is used, with a warning for each."""
     run = slow_run(uneven, tmp_path / "storage")
     training = start(run, tmp_path, address)
@@ -88,7 +87,7 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     half_written = folder / "step-00000004-e00000a0g1"
     shutil.copytree(folder / third, half_written)
     (half_written / "manifest.json").unlink()
-    copies = restored_copies()
+    copies = restored_copies(temporary)
 
     run["spec"]["recipe"]["trainStep"]["parameters"]["seconds"] = 0.0
     training = start(run, tmp_path, address)
@@ -101,7 +100,7 @@ def test_damaged_checkpoint_is_skipped(address: str, uneven: Path, tmp_path: Pat
     assert not half_written.exists()
     assert any(half_written.name in r.message for r in records if isinstance(r, Notice) and r.level == "Info")
     assert max(steps_saved(records)) == 2 * 31
-    assert restored_copies() == copies
+    assert restored_copies(temporary) == copies
 
 
 @pytest.mark.extended
