@@ -104,8 +104,15 @@ def test_a_store_gets_another_file_when_one_is_large(monkeypatch: pytest.MonkeyP
 def _wait_until_written(store: RunStorage, number: int) -> None:
     import time
 
+    def is_written() -> bool:
+        try:
+            return any(step == number for step, _ in shown(store))
+        except (AssertionError, struct.error):
+            # Unlike a store, a file system in memory shows a file before it is whole.
+            return False
+
     until = time.monotonic() + 30
-    while not any(step == number for step, _ in shown(store)):
+    while not is_written():
         assert time.monotonic() < until
         time.sleep(0.01)
 
