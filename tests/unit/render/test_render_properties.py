@@ -8,7 +8,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hostile_runs import hostile_documents
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from kuberay_schema import problems
 from pod_security import violations
 from rendered_runs import SETTINGS, WITH_ENDPOINT, cluster_spec, ray_container, run_object, templates, variables_of
 
+from trainingrun.observed import RunObject
 from trainingrun.render import ray_cluster, ray_job
 from trainingrun.spec import parse
 from trainingrun.spec.documents import read_text
@@ -26,10 +26,11 @@ every_run = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 some_settings = st.sampled_from([SETTINGS, WITH_ENDPOINT])
+Manifest = dict[str, Any]
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
-def pods_as_kuberay_makes_them(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def pods_as_kuberay_makes_them(manifest: Manifest) -> list[dict[str, Any]]:
     """Specs of pods, with the autoscaler's container in the head of an elastic cluster."""
     cluster = cluster_spec(manifest)
     pods = {group: template["spec"] for group, template in templates(manifest).items()}
@@ -39,32 +40,47 @@ def pods_as_kuberay_makes_them(manifest: dict[str, Any]) -> list[dict[str, Any]]
     return list(pods.values())
 
 
-@pytest.mark.parametrize("render", [ray_job, ray_cluster])
 @every_run
 @given(hostile_documents(), st.integers(0, 1000), some_settings)
-def test_kubernetes_takes_every_manifest(kuberay_crds: Path, render, document, attempt, settings):
-    manifest = render(run_object(document), attempt, settings)
-    assert problems(kuberay_crds, manifest) == []
+def test_what_holds_of_every_rendering(kuberay_crds: Path, document, attempt, settings):
+    """All of it is tried on the same documents: to make them takes as long as to render them."""
+    run = run_object(document)
+    job = ray_job(run, attempt, settings)
+    for manifest in (job, ray_cluster(run, attempt, settings)):
+        kubernetes_takes_it(kuberay_crds, manifest)
+    every_pod_satisfies_the_restricted_pod_security_profile(job)
+    no_text_adds_a_field_anywhere(job, ray_job(run_object(harmless(document)), attempt, settings))
+    the_same_run_renders_to_the_same_bytes(job, ray_job(run_object(document), attempt, settings))
+    alone = ray_job(run, 0, SETTINGS)
+    every_text_arrives_unchanged_where_it_belongs(document, alone)
+    the_driver_reads_the_same_run_as_json_and_as_yaml_without_what_may_be_secret(run, alone)
+
+
+def kubernetes_takes_it(crds: Path, manifest: Manifest) -> None:
+    assert problems(crds, manifest) == []
     assert re.fullmatch(r"[a-z]([-a-z0-9]{0,45}[a-z0-9])?", manifest["metadata"]["name"])
     for labels in (part["metadata"]["labels"] for part in (manifest, *templates(manifest).values())):
         assert all(LABEL_VALUE.fullmatch(value) for value in labels.values()), labels
 
 
-@every_run
-@given(hostile_documents(), some_settings)
-def test_every_pod_satisfies_the_restricted_pod_security_profile(document, settings):
-    for pod in pods_as_kuberay_makes_them(ray_job(run_object(document), 0, settings)):
+def every_pod_satisfies_the_restricted_pod_security_profile(manifest: Manifest) -> None:
+    for pod in pods_as_kuberay_makes_them(manifest):
         assert list(violations(pod)) == []
         assert pod["automountServiceAccountToken"] is False
         containers = [*pod.get("initContainers", []), *pod["containers"]]
         assert all(container["securityContext"]["readOnlyRootFilesystem"] for container in containers)
 
 
-@every_run
-@given(hostile_documents())
-def test_every_text_arrives_unchanged_where_it_belongs(document):
-    run = run_object(document)
-    manifest = ray_job(run, 0, SETTINGS)
+def no_text_adds_a_field_anywhere(manifest: Manifest, of_harmless_texts: Manifest) -> None:
+    """The shape of a rendering depends on which fields a run has, never on what is written in them."""
+    assert shape(manifest) == shape(of_harmless_texts)
+
+
+def the_same_run_renders_to_the_same_bytes(manifest: Manifest, again: Manifest) -> None:
+    assert json.dumps(manifest) == json.dumps(again)
+
+
+def every_text_arrives_unchanged_where_it_belongs(document: Manifest, manifest: Manifest) -> None:
     spec, pods = document["spec"], templates(manifest)
     env = {variable["name"]: variable["value"] for variable in spec["env"]}
     groups = {"data": spec["data"], "trainer": spec["trainer"], "head": {"env": []}}
@@ -91,26 +107,10 @@ def test_every_text_arrives_unchanged_where_it_belongs(document):
         assert {name: pod_spec[name] for name in patch["spec"]} == patch["spec"]
 
 
-@every_run
-@given(hostile_documents())
-def test_no_text_adds_a_field_anywhere(document):
-    """The shape of a rendering depends on which fields a run has, never on what is written in them."""
-    manifest = ray_job(run_object(document), 0, SETTINGS)
-    assert shape(manifest) == shape(ray_job(run_object(harmless(document)), 0, SETTINGS))
-
-
-@every_run
-@given(hostile_documents(), st.integers(0, 3), some_settings)
-def test_the_same_run_renders_to_the_same_bytes(document, attempt, settings):
-    first = ray_job(run_object(document), attempt, settings)
-    assert json.dumps(first) == json.dumps(ray_job(run_object(document), attempt, settings))
-
-
-@every_run
-@given(hostile_documents())
-def test_the_driver_reads_the_same_run_as_json_and_as_yaml_without_what_may_be_secret(document):
-    run = run_object(document)
-    text = templates(ray_job(run, 0, SETTINGS))["head"]["metadata"]["annotations"]["trainingrun.dev/run"]
+def the_driver_reads_the_same_run_as_json_and_as_yaml_without_what_may_be_secret(
+    run: RunObject, manifest: Manifest
+) -> None:
+    text = templates(manifest)["head"]["metadata"]["annotations"]["trainingrun.dev/run"]
     reading = read_text("run.json", text.encode())
     assert reading.problems == ()
     assert reading.runs[0].run == parse(json.loads(text))
