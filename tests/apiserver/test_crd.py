@@ -37,7 +37,7 @@ def applied_by(admin: RawClient, manager: str, namespace: str, status: Object, n
 
 
 def test_the_definition_is_accepted_and_established(admin: RawClient) -> None:
-    installed = admin.apply("customresourcedefinitions", yaml.safe_load(_FILE.read_text()))
+    installed = admin.apply("customresourcedefinitions", yaml.load(_FILE.read_text(), yaml.CSafeLoader))
     conditions = {condition["type"]: condition["status"] for condition in installed["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}
     assert installed["spec"]["names"]["shortNames"] == ["trun"]

@@ -67,7 +67,7 @@ def _rules(role: str) -> str:
     return textwrap.dedent(role.partition("\nrules:\n")[2])
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Writes everything out: an anchor in a definition would only puzzle its reader."""
 
     def ignore_aliases(self, data: Any) -> bool:
