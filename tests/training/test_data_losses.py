@@ -21,8 +21,9 @@ def slow_to_prepare(uneven: Path, place: Path, seconds_per_row: float, **spec: o
     (place / "seen").mkdir(parents=True)
     loop = {"function": "training_hooks:record_rows", "parameters": {"folder": str(place / "seen")}}
     parameters = {"seconds_per_row": seconds_per_row}
-    transform = {"function": "training_hooks:slow_rows", "kind": "Batch", "parameters": parameters}
-    return document(uneven, place / "storage", {"loop": loop, "transform": transform}, **spec)
+    slow = {"function": "training_hooks:slow_rows", "kind": "Batch", "parameters": parameters}
+    transforms = [slow, {"function": "trainingrun_trainer.vision:normalize", "kind": "Batch"}]
+    return document(uneven, place / "storage", {"loop": loop, "transforms": transforms}, **spec)
 
 
 def in_the_middle_of_an_epoch(training: Training) -> None:
@@ -53,11 +54,17 @@ def test_once_though_data_workers_are_killed(address: str, uneven: Path, tmp_pat
     check_each_row_once(training, tmp_path / "seen")
 
 
-def test_once_though_a_data_node_is_killed(uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With it go the rows that were read or prepared there and not trained yet."""
+def test_once_though_a_data_node_is_killed_and_the_summary_tells_where_things_ran(
+    uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the node go the rows that were read or prepared there and not trained yet."""
     monkeypatch.setenv("RAY_health_check_period_ms", "1000")  # as on a cluster
-    run = slow_to_prepare(uneven, tmp_path, 0.01, data={"numNodes": 2})
-    training = local(run, tmp_path, "--data-cpus", "2")
+    run = slow_to_prepare(uneven, tmp_path, 0.01, data={"numNodes": 2}, trainer={"numNodes": 2}, suspend=False)
+    del run["spec"]["storage"]["uri"]
+    run["spec"]["storage"]["persistentVolumeClaim"] = {"claimName": "data", "mountPath": "/mnt/does-not-exist"}
+    place, volume = tmp_path / "place", tmp_path / "volume"
+    training = local(run, place, "--volume", str(volume), "--trainers", "2", "--data-cpus", "2")
+    training.folder = volume / "test"
     in_the_middle_of_an_epoch(training)
     (raylet,) = [
         pid
@@ -70,3 +77,9 @@ def test_once_though_a_data_node_is_killed(uneven: Path, tmp_path: Path, monkeyp
     (placement,) = [record for record in training.records() if isinstance(record, Placement)]
     assert sum(placement.data_rows.values()) == 2 * 2001
     assert len(placement.data_rows) == 2
+    output = training.log.read_text()
+    assert "2 trainers with 1 CPU each" in output
+    assert "not applied on one machine: image, suspend" in output
+    assert "data ran on      data-0, data-1" in output
+    assert "training ran on  trainer-0, trainer-1" in output
+    assert (training.folder / "report.html").is_file()

@@ -1,4 +1,4 @@
-"""`trainingrun local` as a person uses it: the summary's proof of placement, scripts of one's own, storage on S3."""
+"""`trainingrun local` as a person uses it: scripts of one's own, and storage on S3."""
 
 from __future__ import annotations
 
@@ -17,26 +17,6 @@ from trainingrun.contract.records import AttemptStarted, EpochEnded, Progress, p
 from trainingrun.history import history_of, read_records
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def test_the_summary_tells_where_things_ran(uneven: Path, tmp_path: Path) -> None:
-    # Slow enough that the node whose processes are up last still finds rows to make.
-    slow = {"function": "training_hooks:slow_rows", "kind": "Batch", "parameters": {"seconds_per_row": 0.005}}
-    transforms = [slow, {"function": "trainingrun_trainer.vision:normalize", "kind": "Batch"}]
-    recipe = {"epochs": 1, "globalBatchSize": 64, "transforms": transforms}
-    run = document(uneven, tmp_path, recipe, data={"numNodes": 2}, trainer={"numNodes": 2}, suspend=False)
-    del run["spec"]["storage"]["uri"]
-    run["spec"]["storage"]["persistentVolumeClaim"] = {"claimName": "data", "mountPath": "/mnt/does-not-exist"}
-    place = tmp_path / "place"
-    training = local(run, place, "--volume", str(tmp_path / "volume"), "--trainers", "2", "--data-cpus", "2")
-
-    assert training.end() == 0, training.output()
-    output = training.output()
-    assert "2 trainers with 1 CPU each" in output
-    assert "not applied on one machine: image, suspend" in output
-    assert "data ran on      data-0, data-1" in output
-    assert "training ran on  trainer-0, trainer-1" in output
-    assert (tmp_path / "volume" / "test" / "report.html").is_file()
 
 
 @pytest.mark.extended
