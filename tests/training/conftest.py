@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import loaded_driver
 import pytest
 from driving import HOOKS, python_path, write_rows
 
@@ -33,6 +34,8 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def address(temporary: Path) -> Iterator[str]:
     """The cluster's address. It ends when its standard input does, so also when pytest is killed."""
+    # It loads meanwhile.
+    loaded_driver.server()
     folders = {"TMPDIR": str(temporary), "RAY_TMPDIR": tempfile.gettempdir()}
     process = subprocess.Popen(
         [sys.executable, "-c", _CLUSTER],

@@ -29,7 +29,7 @@ class LoadedDriver:
         self._arguments = arguments
         told, tell = os.pipe()
         request = {"arguments": arguments, "folder": str(folder), "environment": environment, "log": str(log)}
-        socket.send_fds(_server(), [json.dumps(request).encode()], [tell])
+        socket.send_fds(server(), [json.dumps(request).encode()], [tell])
         os.close(tell)
         # Unbuffered, so that what has been told and not been read can be seen.
         self._told = os.fdopen(told, "rb", buffering=0)
@@ -58,8 +58,8 @@ class LoadedDriver:
 
 
 @cache
-def _server() -> socket.socket:
-    """A connection to the process that forks; it ends with this one."""
+def server() -> socket.socket:
+    """A connection to the process that forks, which begins to load when this is called first and ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [sys.executable, __file__, str(theirs.fileno())]
     subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
