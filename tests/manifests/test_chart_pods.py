@@ -87,5 +87,5 @@ def test_a_service_monitor_is_found_where_prometheus_looks_for_it(manifests: Man
     monitor = one(manifests.chart({"metrics": {"serviceMonitor": given}}), "ServiceMonitor", NAME)
     assert monitor["metadata"]["namespace"] == "monitoring"
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    assert monitor["spec"]["endpoints"] == [{"port": "http-metrics", "interval": "30s"}]
+    assert monitor["spec"]["endpoints"] == [{"port": "http-metrics", "honorLabels": True, "interval": "30s"}]
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["trainingrun-system"]}

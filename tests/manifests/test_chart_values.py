@@ -93,7 +93,7 @@ def test_every_setting_of_the_operator_can_be_set() -> None:
 def test_the_bounds_of_settings_are_those_of_the_operator() -> None:
     described = SCHEMA["properties"]["settings"]["properties"]
     numbers = {name: rule for name, rule in described.items() if rule.get("type") == "integer"}
-    assert len(numbers) == 4
+    assert len(numbers) == 6
     for field in dataclasses.fields(Settings):
         rule = numbers.get(camel(field.name))
         if rule is None:

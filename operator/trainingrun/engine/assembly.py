@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from trainingrun.engine.cache import Cache, Key
 from trainingrun.engine.create_attempt import AttemptCreator
@@ -20,6 +20,7 @@ from trainingrun.engine.metrics import Metrics
 from trainingrun.engine.progress.writer import ProgressWriter
 from trainingrun.engine.queue import WorkQueue
 from trainingrun.engine.reconcile import Reconciler
+from trainingrun.engine.run_metrics import RunMetrics
 from trainingrun.engine.settings import InvalidSettings, Settings
 from trainingrun.engine.worker import Worker
 from trainingrun.kube import Api, own_namespace
@@ -76,6 +77,7 @@ def assemble(
     leading = api.guarded(lease.ensure_leading) if lease is not None else api
     events = EventPoster(api, now, identity)
     creator = AttemptCreator(leading, cache, settings.render_settings())
+    runs = _run_metrics(settings, metrics, now)
     parts = Parts(
         settings=settings,
         api=api,
@@ -86,7 +88,7 @@ def assemble(
         intake=intake,
         informers=Informers(api, intake, metrics, settings.namespaces or (None,), jitter),
         events=events,
-        worker=Worker(Reconciler(leading, cache, creator, events, now), cache, queue, metrics),
+        worker=Worker(Reconciler(leading, cache, creator, events, now), cache, queue, metrics, runs),
         writer=ProgressWriter(api, cache, now),
         heartbeat=Heartbeat(),
     )
@@ -108,6 +110,15 @@ def lease_settings(settings: Settings, identity: str) -> LeaseSettings:
         deadline=duration * 2 / 3,
         interval=duration / 7.5,
     )
+
+
+def _run_metrics(settings: Settings, metrics: Metrics, now: Callable[[], datetime]) -> RunMetrics | None:
+    """The metrics of single runs, beside all others; None where no run is to have any."""
+    if not settings.run_metrics:
+        return None
+    runs = RunMetrics(settings.run_metrics, timedelta(seconds=settings.run_metrics_seconds), now)
+    metrics.registry.register(runs)
+    return runs
 
 
 def _add_gauges(parts: Parts) -> None:

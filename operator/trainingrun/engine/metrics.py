@@ -1,4 +1,7 @@
-"""The operator's metrics, with the names listed in docs/operator.md. Runs are never labels: there may be thousands."""
+"""The operator's own metrics, with the names listed in docs/operator.md.
+
+Runs are never labels here, since there may be thousands: what some have of their own is `run_metrics`.
+"""
 
 from __future__ import annotations
 

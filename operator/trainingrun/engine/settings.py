@@ -65,6 +65,10 @@ class Settings:
     fixed_ids: bool = _setting(
         True, "Whether pods of runs ask for user and group 1000; without it the cluster chooses, as OpenShift has to"
     )
+    run_metrics: int = _setting(
+        0, "Runs that have metrics of their own at /metrics, 0 to 2000; of more, those that are not over come first"
+    )
+    run_metrics_seconds: int = _setting(3600, "Seconds for which a run that is over keeps its metrics, 60 to 604800")
     log_level: str = _setting("info", "Lowest level that is logged: debug, info, warning or error")
 
     def render_settings(self) -> Callable[[], RenderSettings]:
@@ -132,6 +136,8 @@ def _check_numbers(settings: Settings) -> None:
         "resync_seconds": (30, 86400),
         "lease_seconds": (5, 300),
         "health_port": (1, 65535),
+        "run_metrics": (0, 2000),
+        "run_metrics_seconds": (60, 604800),
         "progress_port": (1, 65535),
     }
     for name, (low, high) in bounds.items():

@@ -15,6 +15,7 @@ from trainingrun.engine.lease import LeadershipLost
 from trainingrun.engine.metrics import Metrics, requests_made
 from trainingrun.engine.queue import WorkQueue
 from trainingrun.engine.reconcile import Outcome, Reconciler, Result
+from trainingrun.engine.run_metrics import RunMetrics
 from trainingrun.kube import ApiError, Transient
 
 logger = logging.getLogger(__name__)
@@ -33,13 +34,21 @@ class _Log:
 
 
 class Worker:
-    """Reconciles runs."""
+    """Reconciles runs. Without `runs`, no run has metrics of its own."""
 
-    def __init__(self, reconciler: Reconciler, cache: Cache, queue: WorkQueue[Key], metrics: Metrics):
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        cache: Cache,
+        queue: WorkQueue[Key],
+        metrics: Metrics,
+        runs: RunMetrics | None = None,
+    ):
         self._reconciler = reconciler
         self._cache = cache
         self._queue = queue
         self._metrics = metrics
+        self._runs = runs
         self._changes: dict[Key, int] = {}
 
     async def look(self, key: Key) -> None:
@@ -61,6 +70,8 @@ class Worker:
             self._done(log, outcome)
         finally:
             requests_made.reset(token)
+            if self._runs is not None:
+                self._runs.note(key, self._cache.run(key))
 
     def _done(self, log: _Log, outcome: Outcome) -> None:
         key = log.key
