@@ -77,10 +77,3 @@ def test_metrics_are_those_that_are_served() -> None:
     named = set(re.findall(r"`(trainingrun_\w+)`", PAGE.read_text()))
     assert len(named) > 5
     assert named <= served
-
-
-def test_every_alert_of_the_operator_is_in_the_runbook() -> None:
-    alerts = re.search(r"Worth an alert: (.*?)\n\n", (ROOT / "docs" / "operator.md").read_text(), re.DOTALL)
-    assert alerts
-    wanted = set(re.findall(r"`(trainingrun_\w+)`", alerts[1]))
-    assert wanted <= set(re.findall(r"`(trainingrun_\w+)`", " ".join(row[0] for row in table(PAGE, "You see"))))

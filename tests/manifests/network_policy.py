@@ -46,7 +46,7 @@ def _side(
 
 
 def _is_about(policy: Object, pod: Endpoint) -> bool:
-    return pod.namespace == policy["metadata"]["namespace"] and _selects(policy["spec"]["podSelector"], pod.labels)
+    return pod.namespace == policy["metadata"]["namespace"] and selects(policy["spec"]["podSelector"], pod.labels)
 
 
 def _peers_match(peers: list[Object] | None, namespace: str, other: Endpoint) -> bool:
@@ -64,8 +64,8 @@ def _peer_matches(peer: Object, namespace: str, other: Endpoint) -> bool:
     selector = peer.get("namespaceSelector")
     # The label that the API server gives to every namespace.
     own = {"kubernetes.io/metadata.name": other.namespace}
-    is_there = other.namespace == namespace if selector is None else _selects(selector, own)
-    return is_there and _selects(peer.get("podSelector", {}), other.labels)
+    is_there = other.namespace == namespace if selector is None else selects(selector, own)
+    return is_there and selects(peer.get("podSelector", {}), other.labels)
 
 
 def _ports_match(ports: list[Object] | None, target: Endpoint, port: int, protocol: str) -> bool:
@@ -79,7 +79,8 @@ def _ports_match(ports: list[Object] | None, target: Endpoint, port: int, protoc
     return False
 
 
-def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
+def selects(selector: Object, labels: Mapping[str, str]) -> bool:
+    """Whether a selector of Kubernetes finds what has these labels."""
     assert set(selector) <= {"matchLabels", "matchExpressions"}, selector
     expressions = selector.get("matchExpressions", [])
     assert {rule["operator"] for rule in expressions} <= {"Exists", "In"}, selector

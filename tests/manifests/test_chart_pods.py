@@ -83,9 +83,10 @@ def test_another_app_name_is_a_label_by_which_pods_are_still_told_apart(manifest
 
 
 def test_a_service_monitor_is_found_where_prometheus_looks_for_it(manifests: Manifests) -> None:
-    given = {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s", "namespace": "monitoring"}
+    often = {"interval": "30s", "scrapeTimeout": "5s"}
+    given = {"enabled": True, "labels": {"release": "prometheus"}, "namespace": "monitoring", **often}
     monitor = one(manifests.chart({"metrics": {"serviceMonitor": given}}), "ServiceMonitor", NAME)
     assert monitor["metadata"]["namespace"] == "monitoring"
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    assert monitor["spec"]["endpoints"] == [{"port": "http-metrics", "honorLabels": True, "interval": "30s"}]
+    assert monitor["spec"]["endpoints"] == [{"port": "http-metrics", "honorLabels": True, **often}]
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["trainingrun-system"]}

@@ -69,3 +69,13 @@ matchLabels:
 matchExpressions:
   - {key: trainingrun.dev/run-uid, operator: Exists}
 {{- end }}
+
+{{/* Call with the values of a monitor: how often it is read, where that is not left to the Prometheus. */}}
+{{- define "operator.scraping" -}}
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- end }}

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 240.0
 # A reconcile that changed something is followed by another at once. If that continues, something does not settle.
 _MOST_CHANGES_IN_A_ROW = 8
+# Results beside those of the reconciler: the API server refused or did not answer, and what nobody expected.
+_FAILED, _BUG = "failed", "bug"
 
 
 @dataclass
@@ -50,6 +52,9 @@ class Worker:
         self._metrics = metrics
         self._runs = runs
         self._changes: dict[Key, int] = {}
+        # A counter that appears with its first count shows no increase then.
+        for result in (*map(str, Result), _FAILED, _BUG):
+            metrics.reconciles.labels(result)
 
     async def look(self, key: Key) -> None:
         """Reconcile a run, and have it reconciled again when needed. Raises only when not leading."""
@@ -100,7 +105,7 @@ class Worker:
             logger.error(
                 "reconcile raised an unexpected error (please report)", exc_info=error, extra={"run": str(log.key)}
             )
-        self._tell(log, "failed" if is_known else "bug", logging.WARNING, fields)
+        self._tell(log, _FAILED if is_known else _BUG, logging.WARNING, fields)
 
     def _tell(self, log: _Log, result: str, level: int, fields: dict[str, object] | None = None) -> None:
         seconds = time.perf_counter() - log.started

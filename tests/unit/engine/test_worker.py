@@ -109,6 +109,13 @@ def test_each_look_is_counted_by_its_result(result: Any, name: str) -> None:
     assert metrics.registry.get_sample_value("trainingrun_reconcile_total", {"result": name}) == 1
 
 
+def test_a_result_that_has_not_been_yet_is_counted_as_none() -> None:
+    """Its first count would be no increase otherwise, and no alert."""
+    _, metrics = play(DONE, seconds=0.1)
+    for result in ("gone", "written", "failed", "bug"):
+        assert metrics.registry.get_sample_value("trainingrun_reconcile_total", {"result": result}) == 0
+
+
 def test_a_look_is_logged_with_the_fields_that_a_search_needs(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "trainingrun.engine.worker"):
         play(Conflict("changed"), DONE, seconds=0.1)
