@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from trainingrun.observed.reading import run_object_of
+from trainingrun.observed import run_object_of
 from trainingrun.render import RenderSettings, ray_job
 
 Object = dict[str, Any]

@@ -34,7 +34,8 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     plane = ControlPlane(folder, binaries(("etcd", "kube-apiserver", "kube-controller-manager")))
     try:
         # No garbage collection and no quotas: their work is not the operator's.
-        plane.start([*definitions(kuberay_files()), _MANIFESTS / "crd" / "trainingruns.yaml"], controllers=False)
+        ours = sorted((_MANIFESTS / "crd").glob("*training*.yaml"))
+        plane.start([*definitions(kuberay_files()), *ours], controllers=False)
         grant(plane, _MANIFESTS / "rbac")
         yield plane
     finally:

@@ -13,7 +13,7 @@ from bench.control_plane.client import Object, PlainClient, each
 from trainingrun.contract.labels import RAY_API_VERSION
 from trainingrun.kube import Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.observed.reading import run_object_of
+from trainingrun.observed import run_object_of
 from trainingrun.render import RenderSettings, ray_job
 
 _SAMPLE = Path(__file__).parents[2] / "manifests" / "samples" / "minimal.yaml"

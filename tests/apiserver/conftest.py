@@ -18,7 +18,7 @@ from kuberay_operator import definitions, kuberay_process
 from kueue_manager import PROGRAMS as KUEUE
 from lifetimes import Lifetimes
 from operator_process import OperatorProcess, grant
-from our_manifests import DEFINITION, RIGHTS
+from our_manifests import DEFINITIONS, RIGHTS
 from raw_client import Object, RawClient
 from ray_dashboard import RayDashboard
 from training_runs import TrainingRuns
@@ -78,7 +78,7 @@ def control_plane(
     """The plane, with KubeRay's and our definitions installed. Its logs are kept when a test has failed."""
     plane = ControlPlane(tmp_path_factory.mktemp("plane"), programs.binaries)
     try:
-        plane.start([*definitions(programs.kuberay), DEFINITION])
+        plane.start([*definitions(programs.kuberay), *DEFINITIONS])
         yield plane
     finally:
         plane.stop()

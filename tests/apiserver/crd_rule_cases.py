@@ -129,7 +129,9 @@ BROKEN: list[tuple[str, str, Object]] = [
     ("spec.code", "exactly one of `uri` and `configMapKeyRef`", document(code={"sha256": _DIGEST})),
     ("spec.code.uri", "must lie below the `mountPath`", document(code=_ON_A_CLAIM)),
     ("spec.code.uri", "must lie below the `mountPath`", document(code=_ON_A_CLAIM, storage=_CLAIM_BESIDE)),
-    ("spec.storage", "exactly one of `uri`", document(storage={})),
+    ("spec.storage", "`uri` or `persistentVolumeClaim` must be set", document(storage={})),
+    ("spec.image", "`image` must be set", document(image=None)),
+    ("spec.storage", "`storage` must be set", document(storage=None)),
     ("spec.storage", "exactly one of `uri`", document(storage={"uri": "s3://b", "persistentVolumeClaim": _CLAIM})),
     ("spec.failurePolicy.rules[0]", "one of `onClasses`", document(failurePolicy={"rules": [{"action": "Fail"}]})),
     ("spec.podTemplatePatches[0].spec.nodeSelector", "keys must be label keys", selector(**{"a b": "c"})),
@@ -215,6 +217,7 @@ BROKEN_LISTS = [
 _SAMPLES_VOLUMES = ("labels", "tracking", "classes", "scratch", "vault", "authorities")
 # Another valid value for every field that may not change; None takes it away.
 CHANGES: list[tuple[str, Any]] = [
+    ("runtimeRef", {"name": "gpu"}),
     ("image", "trainer:2"),
     ("imagePullPolicy", "Always"),
     ("imagePullPolicy", None),

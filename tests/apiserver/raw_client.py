@@ -21,7 +21,7 @@ Object = dict[str, Any]
 _PREFIXES = {
     "api/v1": "namespaces pods services secrets configmaps events serviceaccounts resourcequotas limitranges nodes",
     "apis/ray.io/v1": "rayjobs rayclusters",
-    "apis/trainingrun.dev/v1beta1": "trainingruns",
+    "apis/trainingrun.dev/v1beta1": "trainingruns trainingruntimes clustertrainingruntimes",
     "apis/rbac.authorization.k8s.io/v1": "clusterroles clusterrolebindings roles rolebindings",
     "apis/apiextensions.k8s.io/v1": "customresourcedefinitions",
     "apis/coordination.k8s.io/v1": "leases",

@@ -11,6 +11,7 @@ from raw_client import Object, RawClient, Refused, path_of
 
 from trainingrun.errors import InvalidSpec
 from trainingrun.spec import Run, parse
+from trainingrun.spec.runtime import check_alone, reference_of
 
 _SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
 # What the API server answers when it refuses a document for what is in it.
@@ -18,10 +19,11 @@ _UNPROCESSABLE = (400, 422)
 
 
 def samples() -> list[Object]:
-    """Every run in manifests/samples."""
+    """Every run in manifests/samples that is whole without a runtime."""
     texts = [path.read_text() for path in sorted(_SAMPLES.glob("*.yaml"))]
     documents = [as_kubectl_sends(document) for text in texts for document in yaml.safe_load_all(text) if document]
     found = [document for document in documents if document["kind"] == "TrainingRun"]
+    found = [document for document in found if "runtimeRef" not in document["spec"]]
     for document in found:
         document["metadata"].pop("namespace", None)
     return found
@@ -65,8 +67,10 @@ def full_run(name: str) -> Object:
 
 
 def model_says(run: Object) -> Run | InvalidSpec:
+    """Of a run with a runtime, what can be said without that one, as the API server does."""
+    judge = parse if reference_of(run) is None else check_alone
     try:
-        return parse(copy.deepcopy(run))
+        return judge(copy.deepcopy(run))
     except InvalidSpec as error:
         return error
 

@@ -59,7 +59,7 @@ def test_a_new_run_has_a_status_that_is_not_up_to_date(admin: RawClient, namespa
     assert admin.get("trainingruns", "mnist", namespace)["status"] == {"observedGeneration": -1}
 
 
-def test_scalars_are_filled_in_and_nothing_else(admin: RawClient, namespace: str) -> None:
+def test_scalars_are_filled_in_where_no_runtime_gives_them_and_nothing_else(admin: RawClient, namespace: str) -> None:
     stored = admin.create("trainingruns", document(), namespace)
     assert parse(stored).spec == parse(document()).spec
     filled_in = copy.deepcopy(stored["spec"])
@@ -75,16 +75,8 @@ def test_scalars_are_filled_in_and_nothing_else(admin: RawClient, namespace: str
     )
     assert filled_in == {
         "image": "trainer:1",
-        "trainer": {"numNodes": 1},
-        "data": {"numNodes": 1, "targetStallPercentage": 5},
-        "storage": {"uri": "s3://bucket/runs", "checkpoints": {"numToKeep": 3, "everyEpochs": 1}},
+        "storage": {"uri": "s3://bucket/runs"},
         "suspend": False,
-        "backoffLimit": 3,
-        "startDeadlineSeconds": 3600,
-        "progressDeadlineSeconds": 1800,
-        "terminationGracePeriodSeconds": 60,
-        "clusterTTLSecondsAfterFinished": {"onSuccess": 0, "onFailure": 600},
-        "tracking": {"tensorboard": True},
     }
 
 
@@ -171,11 +163,12 @@ def test_kubectl_get_shows_the_columns(admin: RawClient, namespace: str) -> None
         "Attempt": 1,
         "Epoch": "3",
         "Goodput": None,
+        "Runtime": None,
         "RayJob": "mnist-abcde-1",
         "Message": "Epoch 3 of 10.",
     }
     wide = [column["name"] for column in columns if column["priority"]]
-    assert wide == ["Epoch", "Goodput", "RayJob", "Message"]
+    assert wide == ["Epoch", "Goodput", "Runtime", "RayJob", "Message"]
 
 
 def test_kubectl_get_shows_a_run_that_nobody_has_seen(admin: RawClient, namespace: str) -> None:

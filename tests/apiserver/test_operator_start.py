@@ -8,14 +8,14 @@ from control_plane import ControlPlane
 from go_binaries import Programs
 from kuberay_operator import definitions
 from operator_process import OperatorProcess, grant
-from our_manifests import DEFINITION, RIGHTS
+from our_manifests import DEFINITIONS, RIGHTS
 from run_documents import document
 
 
 def test_kuberay_may_be_installed_after_the_operator(tmp_path: Path, programs: Programs) -> None:
     plane = ControlPlane(tmp_path, programs.binaries)
     try:
-        plane.start([DEFINITION], controllers=False)
+        plane.start(DEFINITIONS, controllers=False)
         grant(plane, RIGHTS)
         operator = OperatorProcess(plane)
         operator.start(until_ready=False)

@@ -17,7 +17,7 @@ from run_documents import full_run
 from run_mutations import AMOUNTS, BASES, KEYS, SPEC, TEXTS, WRONG, Schema, Steps, places
 
 from trainingrun.errors import InvalidSpec
-from trainingrun.observed import reading
+from trainingrun.observed import run_object_of
 from trainingrun.render import RenderSettings, ray_job
 from trainingrun.spec import Run, parse
 from trainingrun.spec.paths import split_path
@@ -84,7 +84,7 @@ def judge(edge: Edge) -> str:
         return "refused"
     _check_understood(edge, run)
     metadata = {**_METADATA, **document["metadata"], "creationTimestamp": _CREATED}
-    seen = reading.run_object_of({**document, "metadata": metadata, "status": {}})
+    seen = run_object_of({**document, "metadata": metadata, "status": {}})
     json.dumps(ray_job(seen, 0, RenderSettings()))
     return "rendered"
 

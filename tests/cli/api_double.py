@@ -22,6 +22,8 @@ Object = dict[str, Any]
 RUNS = "/apis/trainingrun.dev/v1beta1"
 KINDS = {
     "trainingruns": (RUNS, "TrainingRun"),
+    "trainingruntimes": (RUNS, "TrainingRuntime"),
+    "clustertrainingruntimes": (RUNS, "ClusterTrainingRuntime"),
     "rayjobs": ("/apis/ray.io/v1", "RayJob"),
     "rayclusters": ("/apis/ray.io/v1", "RayCluster"),
     "pods": ("/api/v1", "Pod"),
@@ -34,6 +36,7 @@ KINDS = {
     "localqueues": ("/apis/kueue.x-k8s.io/v1beta2", "LocalQueue"),
     "configmaps": ("/api/v1", "ConfigMap"),
 }
+_OF_THE_CLUSTER = ("clustertrainingruntimes", "nodes", "storageclasses")
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class ApiDouble:
         self.version += 1
         body = copy.deepcopy(body)
         body["metadata"]["resourceVersion"] = str(self.version)
-        self.objects[plural, body["metadata"]["namespace"], body["metadata"]["name"]] = body
+        self.objects[plural, body["metadata"].get("namespace", ""), body["metadata"]["name"]] = body
         return body
 
     def remove(self, plural: str, namespace: str, name: str) -> None:
@@ -199,7 +202,9 @@ def _resource(plural: str) -> str:
 def _kinds_at(path: str) -> list[Object]:
     """What is kept under this very path."""
     return [
-        {"name": plural, "kind": kind, "namespaced": True} for plural, (prefix, kind) in KINDS.items() if prefix == path
+        {"name": plural, "kind": kind, "namespaced": plural not in _OF_THE_CLUSTER}
+        for plural, (prefix, kind) in KINDS.items()
+        if prefix == path
     ]
 
 

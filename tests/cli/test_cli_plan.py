@@ -60,3 +60,18 @@ def test_an_option_out_of_range_is_refused(program: list[str], options: list[str
     assert result.exit_code == 2
     assert options[0].lstrip("-") in result.stderr or "--output" in result.stderr
     assert program == []
+
+
+@pytest.mark.parametrize("command", ["plan", "local"])
+def test_a_run_is_planned_and_trained_here_with_the_runtime_in_its_file(
+    program: list[str], tmp_path: Path, command: str
+) -> None:
+    _, cluster, _, run, _ = (MINIMAL.parent / "runtime.yaml").read_text().split("---\n")
+    alone, together = tmp_path / "alone.yaml", tmp_path / "together.yaml"
+    alone.write_text(run)
+    together.write_text(f"{run}---\n{cluster}")
+    result = CliRunner().invoke(main, [command, "-f", str(alone)])
+    assert result.exit_code == Exit.INVALID_CONFIG and program == []
+    assert "spec.runtimeRef: found ClusterTrainingRuntime gpu, allowed: a runtime" in result.stderr
+    assert isinstance(CliRunner().invoke(main, [command, "-f", str(together)]).exception, Became)
+    assert str(together) in program

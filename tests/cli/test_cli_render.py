@@ -14,7 +14,7 @@ from trainingrun.observed import run_object_of
 from trainingrun.render import RenderSettings, ray_job
 
 SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
-MINIMAL, FULL = SAMPLES / "minimal.yaml", SAMPLES / "full.yaml"
+MINIMAL, FULL, RUNTIMES = SAMPLES / "minimal.yaml", SAMPLES / "full.yaml", SAMPLES / "runtime.yaml"
 UID = "5f4c1f0a-7c1f-4b59-9a27-2f4f0f0b6a11"
 
 
@@ -90,3 +90,34 @@ def test_a_name_that_no_namespace_can_have_is_refused() -> None:
     result = render("-n", "Bad NS", "-f", MINIMAL)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "found Bad NS, allowed: lowercase letters, digits and -, at most 63 of them" in result.stderr
+
+
+def test_a_runtime_may_be_in_another_file_and_is_needed(tmp_path: Path) -> None:
+    documents = RUNTIMES.read_text().split("---\n")[1:]
+    runtimes, run = tmp_path / "runtimes.yaml", tmp_path / "run.yaml"
+    runtimes.write_text("---\n".join(documents[:2]))
+    run.write_text(documents[2])
+    result = render("-f", run, "-f", runtimes)
+    image = yaml.safe_load(result.stdout)["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][
+        0
+    ]
+    assert image["image"] == "registry.example/trainingrun-trainer:0.1.0"
+    alone = render("-f", run)
+    assert alone.exit_code == 12
+    assert "spec.runtimeRef: found ClusterTrainingRuntime gpu, allowed: a runtime whose document is" in alone.output
+
+
+def test_every_field_says_whence_it_came() -> None:
+    lines = render("-f", RUNTIMES, "--explain").stdout.splitlines()
+    assert lines[:2] == ["---", f"# {RUNTIMES}:39: mnist-gpu"]
+    for line in (
+        'spec.storage.uri: "s3://training/runs"  # ClusterTrainingRuntime gpu',
+        'spec.env[0].value: "INFO"  # run',
+        "spec.backoffLimit: 1  # run",
+        'spec.storage.persistentVolumeClaim.claimName: "team"  # TrainingRuntime cpu',
+        "spec.backoffLimit: 3  # default",
+    ):
+        assert line in lines
+    found = json.loads(render("-f", RUNTIMES, "--explain", "-o", "json").stdout)
+    row = {"field": "spec.image", "value": "registry.example/trainingrun-trainer:0.1.0"}
+    assert {**row, "origin": "ClusterTrainingRuntime gpu"} in found["mnist-gpu"]

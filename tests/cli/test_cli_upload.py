@@ -68,6 +68,18 @@ def test_a_claim_for_data_alone_counts_and_the_cluster_may_choose_the_user(cli: 
     assert spec["securityContext"]["runAsNonRoot"] is True and "runAsUser" not in spec["securityContext"]
 
 
+def test_a_run_has_the_claim_and_the_image_of_its_runtime(cli: Run, double: ApiDouble) -> None:
+    body = mnist()
+    body["metadata"]["name"] = "flowers"
+    given = {"image": "given:1", "storage": {"persistentVolumeClaim": {"claimName": "pictures", "mountPath": "/mnt/p"}}}
+    body["spec"] = {"runtimeRef": {"name": "gpu"}}
+    body["status"] = {"runtime": {"template": given}}
+    double.put("trainingruns", body)
+    assert cli("upload", "digits", "pictures").exit_code == 0
+    (created,) = double.named("POST", "/pods")
+    assert created.body["spec"]["containers"][0]["image"] == "given:1"
+
+
 def test_without_an_image_it_is_said_where_one_comes_from(cli: Run, double: ApiDouble) -> None:
     result = cli("upload", "digits", "other-claim")
     assert result.exit_code == 4

@@ -52,6 +52,26 @@ def test_every_file_is_sent(cli: Run, double: ApiDouble) -> None:
     assert "2" in cli("submit", "-f", MINIMAL, "-f", str(SAMPLES / "s3.yaml"), "--wait").stderr
 
 
+def test_runtimes_are_sent_before_runs_and_each_as_it_is_written(cli: Run, double: ApiDouble, tmp_path: Path) -> None:
+    result = cli("submit", "-f", str(SAMPLES / "runtime.yaml"))
+    assert result.stdout.splitlines() == [
+        "ClusterTrainingRuntime gpu applied",
+        "TrainingRuntime cpu applied",
+        "mnist-gpu submitted",
+        "mnist-cpu submitted",
+    ]
+    cluster, namespaced, *runs = double.named("PATCH")
+    assert cluster.path == "/apis/trainingrun.dev/v1beta1/clustertrainingruntimes/gpu"
+    assert namespaced.path == "/apis/trainingrun.dev/v1beta1/namespaces/training/trainingruntimes/cpu"
+    assert cluster.body["spec"]["template"]["backoffLimit"] == 5
+    assert [request.body["spec"]["runtimeRef"]["name"] for request in runs] == ["gpu", "cpu"]
+    assert all("image" not in request.body["spec"] for request in runs)
+    (tmp_path / "only.yaml").write_text((SAMPLES / "runtime.yaml").read_text().split("---\n")[1])
+    only = cli("submit", "-f", str(tmp_path / "only.yaml"))
+    assert only.exit_code == 12 and "there is no TrainingRun; expected at least one" in only.stderr
+    assert len(double.named("PATCH")) == 4
+
+
 def test_nothing_is_sent_if_one_of_the_files_is_invalid(cli: Run, double: ApiDouble, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("kind: TrainingRun\n")
     assert cli("submit", "-f", MINIMAL, "-f", str(tmp_path / "run.yaml")).exit_code == 12

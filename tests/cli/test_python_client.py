@@ -69,7 +69,7 @@ def test_a_run_is_the_document_that_a_file_would_have(tmp_path: Path) -> None:
     assert built.document["spec"]["trainer"]["numNodes"] == 2
     (tmp_path / "run.yaml").write_text(built.to_yaml())
     again = Run.from_file(tmp_path / "run.yaml")
-    assert (again.parsed, again.name) == (built.parsed, "mnist")
+    assert (again.document, again.name) == (built.document, "mnist")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,16 @@ def test_a_run_is_sent_as_the_command_sends_it(client: Client, double: ApiDouble
     assert [found.name for found in client.list()] == ["mnist"]
     client.submit(ROOT / "manifests/samples/minimal.yaml", dry_run=True)
     assert double.named("PATCH")[-1].query["dryRun"] == "All"
+
+
+def test_a_run_may_leave_out_what_its_runtime_gives(client: Client, double: ApiDouble, tmp_path: Path) -> None:
+    built = made(image=None, storage=None, runtime_ref={"name": "gpu"})
+    (tmp_path / "run.yaml").write_text(built.to_yaml())
+    client.submit(tmp_path / "run.yaml")
+    assert double.named("PATCH")[-1].body["spec"] == built.document["spec"]
+    assert built.document["spec"]["runtimeRef"] == {"name": "gpu"} and "image" not in built.document["spec"]
+    with pytest.raises(InvalidSpec, match="image: found nothing"):
+        made(image=None)
 
 
 def test_status_is_read_anew_and_changes_are_written(client: Client, double: ApiDouble) -> None:

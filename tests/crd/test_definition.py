@@ -11,11 +11,12 @@ from schemas import parts
 from trainingrun.crd.definition import custom_resource_definition, run_schema
 from trainingrun.crd.rules import RULES
 from trainingrun.spec.run import RunSpec
+from trainingrun.spec.runtime import OWN
 
 # What kubectl apply must be able to keep in an annotation.
 LAST_APPLIED_LIMIT = 262_144
 # What only a pod's or a function's own code can judge; bounded by the number of keys around it.
-ANYTHING = {".parameters{}", ".affinity{}", ".topologySpreadConstraints[]{}"}
+ANYTHING = {".runtime.template{}", ".parameters{}", ".affinity{}", ".topologySpreadConstraints[]{}"}
 PARTS = list(parts(run_schema()))
 
 
@@ -69,16 +70,16 @@ def test_only_scalars_and_empty_objects_are_filled_in():
     defaults = {place: schema["default"] for place, schema in PARTS if "default" in schema}
     objects = {place: value for place, value in defaults.items() if isinstance(value, dict | list)}
     assert objects == {
-        ".spec.trainer": {},
-        ".spec.data": {},
         ".spec.recipe.dataset.onBadRow": {},
-        ".spec.storage.checkpoints": {},
-        ".spec.tracking": {},
-        ".spec.clusterTTLSecondsAfterFinished": {},
         ".status": {"observedGeneration": -1},
     }
-    assert defaults[".spec.trainer.numNodes"] == 1
+    assert defaults[".spec.recipe.epochs"] == 10
     assert defaults[".spec.suspend"] is False
+
+
+def test_nothing_is_filled_in_that_a_runtime_may_give():
+    filled = {place.split(".")[2] for place, schema in PARTS if "default" in schema and place.startswith(".spec.")}
+    assert filled == {"recipe", "suspend", "runtimeRef"} == set(OWN[()])
 
 
 def test_the_definition_is_small_enough_for_kubectl_apply():

@@ -14,14 +14,16 @@ import yaml
 from trainingrun.contract.failure_class import FailureClass
 from trainingrun.crd.definition import custom_resource_definition
 from trainingrun.crd.files import (
-    CHART_DEFINITION,
+    CHART_DEFINITIONS,
     CHART_RULES,
     DEFINITION,
+    DEFINITIONS,
     ROLE,
     generated_files,
     stale_files,
     write_files,
 )
+from trainingrun.crd.runtime_definitions import runtime_definitions
 from trainingrun.spec.run import Run
 from trainingrun.status.conditions import ConditionType, Reason
 from trainingrun.status.reported_fields import RunStatus
@@ -48,14 +50,16 @@ def test_generated_files_are_up_to_date():
     assert stale_files(ROOT) == [], "run: python -m trainingrun.crd"
 
 
-@pytest.mark.parametrize("path", [DEFINITION, CHART_DEFINITION])
-def test_the_files_of_the_definition_are_the_definition(path):
-    assert yaml.load((ROOT / path).read_text(), yaml.CSafeLoader) == custom_resource_definition()
+@pytest.mark.parametrize("folder", [DEFINITIONS, CHART_DEFINITIONS])
+def test_the_files_of_the_definitions_are_the_definitions(folder):
+    for plural, definition in {"trainingruns": custom_resource_definition(), **runtime_definitions()}.items():
+        assert yaml.load((ROOT / folder / f"{plural}.yaml").read_text(), yaml.CSafeLoader) == definition
 
 
-def test_kustomize_takes_the_definition():
-    kustomization = yaml.safe_load((ROOT / DEFINITION).with_name("kustomization.yaml").read_text())
-    assert kustomization["resources"] == [Path(DEFINITION).name]
+def test_kustomize_takes_the_definitions():
+    folder = ROOT / DEFINITIONS
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    assert {"kustomization.yaml", *kustomization["resources"]} == {path.name for path in folder.iterdir()}
 
 
 def test_the_rules_of_the_chart_are_those_of_the_manifests():

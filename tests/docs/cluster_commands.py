@@ -94,7 +94,7 @@ def check_docker(words: list[str]) -> None:
 @cache
 def known_kinds() -> frozenset[str]:
     """Names that kubectl knows kinds by: Kubernetes' and Kueue's that are in use, all of KubeRay's and ours."""
-    files = [ROOT / "manifests/base/crd/trainingruns.yaml", *kuberay_files().glob("config/crd/bases/*.yaml")]
+    files = [*(ROOT / "manifests/base/crd").glob("*.yaml"), *kuberay_files().glob("config/crd/bases/*.yaml")]
     definitions = [found for file in files for found in yaml.load_all(file.read_bytes(), yaml.CSafeLoader)]
     names = [found["spec"]["names"] for found in definitions if found["kind"] == "CustomResourceDefinition"]
     ours = {word for name in names for word in (name["plural"], name["singular"], *name.get("shortNames", ()))}

@@ -1,4 +1,4 @@
-"""Every YAML block of the documentation is a run that parses, or a part of one, but for values of the chart."""
+"""Every YAML block of the documentation is a run or runtime that parses or a part of a run, but for a chart's values."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from documents import ROOT, Block, blocks, table
 from trainingrun.spec import parse
 from trainingrun.spec.dataset import Dataset
 from trainingrun.spec.recipe import Recipe
+from trainingrun.spec.runtime import RUNTIME_KINDS, check_alone, parse_runtime
 
 BASE: dict[str, Any] = {
     "apiVersion": "trainingrun.dev/v1beta1",
@@ -44,6 +45,12 @@ RUNS = [block for block in blocks("yaml") if block.document.name != "monitoring.
 @pytest.mark.parametrize("block", RUNS, ids=str)
 def test_yaml_is_a_run_or_a_part_of_one_or_fields_of_a_spec(block: Block) -> None:
     for document in yaml.safe_load_all(block.text):
+        if document.get("kind") in RUNTIME_KINDS:
+            assert parse_runtime(document).template == document["spec"]["template"]
+            continue
+        if "runtimeRef" in document.get("spec", {}):
+            assert check_alone(document).metadata.name == document["metadata"]["name"]
+            continue
         is_of_run = document.keys() <= BASE.keys()
         run = parse(document if "kind" in document else merged(BASE, document if is_of_run else {"spec": document}))
         found = run.to_document()

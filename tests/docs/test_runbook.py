@@ -62,7 +62,7 @@ def test_the_advice_of_a_starved_run_is_that_of_its_status_page(cause: str) -> N
 
 
 def test_whatever_holds_a_run_up_or_ends_it_has_advice() -> None:
-    waits = {Reason.UNSCHEDULABLE, Reason.IMAGE_PULL, Reason.CONTAINER_ERROR}
+    waits = {Reason.UNSCHEDULABLE, Reason.IMAGE_PULL, Reason.CONTAINER_ERROR, Reason.RUNTIME_NOT_FOUND}
     assert set(REMEDIES) == {str(reason) for reason in REFUSALS | waits}
 
 

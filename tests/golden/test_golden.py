@@ -53,7 +53,7 @@ def test_a_run_renders_to_the_file_of_its_name(name):
     golden = HERE / "out" / f"{name}.yaml"
     if os.environ.get("TRAININGRUN_UPDATE_GOLDEN"):
         golden.write_text(yaml.safe_dump_all(manifests, sort_keys=False, width=50), encoding="utf-8")
-    assert list(yaml.safe_load_all(golden.read_text(encoding="utf-8"))) == manifests
+    assert list(yaml.load_all(golden.read_text(encoding="utf-8"), yaml.CSafeLoader)) == manifests
 
 
 def test_every_golden_file_has_its_case():

@@ -34,7 +34,7 @@ PODS = {
     f"{path.stem}-{number}": pod
     for path in sorted(OUT.glob("*.yaml"))
     for number, pod in enumerate(
-        itertools.chain.from_iterable(pods(manifest) for manifest in yaml.safe_load_all(path.read_text()))
+        itertools.chain.from_iterable(pods(manifest) for manifest in yaml.load_all(path.read_text(), yaml.CSafeLoader))
     )
 }
 

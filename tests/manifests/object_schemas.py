@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,20 @@ _REF = re.compile(r"#/definitions/(.+)")
 _NUMBERS_TOO = ("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "io.k8s.apimachinery.pkg.api.resource.Quantity")
 
 
-def write_schemas(folder: Path, kubernetes: Path, definition: Path, kinds: set[tuple[str, str]]) -> str:
+def write_schemas(folder: Path, kubernetes: Path, definitions: Iterable[Path], kinds: set[tuple[str, str]]) -> str:
     """Write a file for each (apiVersion, kind). Gives the template of their names for kubeconform."""
     described = json.loads((kubernetes / "api" / "openapi-spec" / "swagger.json").read_text())["definitions"]
     for name in _NUMBERS_TOO:
         described[name] = {"type": ["string", "number"]}
-    ours = yaml.load(definition.read_text(), yaml.CSafeLoader)
+    read = [yaml.load(definition.read_text(), yaml.CSafeLoader) for definition in definitions]
+    ours = {definition["spec"]["names"]["kind"]: definition for definition in read}
     by_kind = {_kind(group): name for name, value in described.items() for group in _groups(value)}
     for api_version, kind in kinds:
         # As kubeconform names them; of the core kinds, it takes the version for the group too.
         group, version = api_version.split("/")[0], api_version.split("/")[-1]
         path = folder / f"{kind.lower()}-{group}-{version}.json"
-        if kind == ours["spec"]["names"]["kind"]:
-            schema = _of_definition(ours, described)
+        if kind in ours:
+            schema = _of_definition(ours[kind], described)
         else:
             schema = _with_definitions(by_kind[api_version, kind], described)
         path.write_text(json.dumps(schema))

@@ -59,6 +59,8 @@ def test_a_namespaced_operator_has_no_rights_elsewhere(manifests: Manifests) -> 
     objects = manifests.overlay("namespaced")
     assert ("ClusterRoleBinding", "trainingrun-operator") not in names(objects)
     bound = [item["roleRef"]["name"] for item in objects if item["kind"] == "ClusterRoleBinding"]
-    assert bound == ["trainingrun-operator-tokens"]
+    assert sorted(bound) == ["trainingrun-operator-cluster-runtimes", "trainingrun-operator-tokens"]
     roles = {item["metadata"]["name"]: item["rules"] for item in objects if item["kind"] == "ClusterRole"}
     assert [rule["resources"] for rule in roles["trainingrun-operator-tokens"]] == [["tokenreviews"]]
+    (rule,) = roles["trainingrun-operator-cluster-runtimes"]
+    assert (rule["resources"], rule["verbs"]) == (["clustertrainingruntimes"], ["list", "watch"])

@@ -195,6 +195,8 @@ def test_roles_of_people_and_metrics_and_policies_can_be_chosen(manifests: Manif
     assert default - names(changed) == {
         ("ClusterRole", f"{NAME}-view"),
         ("ClusterRole", f"{NAME}-edit"),
+        ("ClusterRole", f"{NAME}-admin"),
+        ("ClusterRole", f"{NAME}-cluster-runtimes-admin"),
         ("NetworkPolicy", NAME),
     }
     assert names(changed) - default == {("ServiceMonitor", NAME)}

@@ -11,7 +11,7 @@ import yaml
 from object_schemas import write_schemas
 from rendering import ROOT, Manifests, Object, parsed
 
-DEFINITION = ROOT / "manifests" / "base" / "crd" / "trainingruns.yaml"
+DEFINITIONS = sorted((ROOT / "manifests" / "base" / "crd").glob("*training*.yaml"))
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 # Every value that adds an object.
 ALL = {"replicas": 2, "namespaces": ["training"], "networkPolicy": {"runs": ["training"]}}
@@ -40,7 +40,7 @@ def complaints(
 ) -> Complaints:
     """What kubeconform says against objects; nothing, if they are valid."""
     kinds = {(item["apiVersion"], item["kind"]) for item in everything}
-    location = write_schemas(tmp_path_factory.mktemp("schemas"), kubernetes_files, DEFINITION, kinds)
+    location = write_schemas(tmp_path_factory.mktemp("schemas"), kubernetes_files, DEFINITIONS, kinds)
     command = [str(tools["kubeconform"]), "-schema-location", location, "-output", "text"]
 
     def complain(objects: list[Object]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from trainingrun.engine import create_attempt
-from trainingrun.observed import RunObject, reading
+from trainingrun.observed import RunObject, runs
 from trainingrun.render import RenderSettings
 from trainingrun.spec import Run
 
@@ -21,7 +21,7 @@ Body = dict[str, Any]
 
 def remember(patch: pytest.MonkeyPatch) -> None:
     """Put the remembering functions in the place of the real ones."""
-    patch.setattr(reading, "parse", _parsing(reading.parse))
+    patch.setattr(runs, "parse", _parsing(runs.parse))
     patch.setattr(create_attempt, "ray_job", _rendering(create_attempt.ray_job))
 
 

@@ -18,33 +18,33 @@ async def _nothing(world: World) -> None:
     return
 
 
-async def _running(world: World) -> None:
+async def running(world: World) -> None:
     """Return when the first attempt trains, or has done so."""
     while not any(job["status"].get("jobStatus") for job in world.server.of("rayjobs")):  # noqa: ASYNC110
         await asyncio.sleep(1.0)
 
 
 async def _suspend_and_resume(world: World) -> None:
-    await _running(world)
+    await running(world)
     world.edit(NAME, suspend=True)
     await asyncio.sleep(60.0)
     world.edit(NAME, suspend=False)
 
 
 async def _delete_the_run(world: World) -> None:
-    await _running(world)
+    await running(world)
     world.server.delete("trainingruns", world.run(NAME))
 
 
 async def _delete_the_job(world: World) -> None:
-    await _running(world)
+    await running(world)
     for job in list(world.server.of("rayjobs")):
         world.server.delete("rayjobs", job)
 
 
 async def _take_the_name(world: World) -> None:
     """Somebody else's RayJob has the name of the second attempt, for a while."""
-    await _running(world)
+    await running(world)
     job = next(world.server.of("rayjobs"))
     first, spec = job["metadata"]["name"], json.dumps(job["spec"])
     labels = {"trainingrun.dev/run-name": "other", "trainingrun.dev/run-uid": "other", "trainingrun.dev/attempt": "0"}
@@ -60,7 +60,7 @@ async def _take_the_name(world: World) -> None:
 
 
 async def _lose_the_head(world: World) -> None:
-    await _running(world)
+    await running(world)
     # Whatever goes wrong with one look, the operator has seen the first head by then.
     await asyncio.sleep(60.0)
     await world.kuberay.lose_head(NAME)

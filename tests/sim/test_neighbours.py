@@ -14,6 +14,7 @@ from world import SETTINGS, World
 
 from trainingrun.engine import reconcile
 from trainingrun.engine.queue import LONGEST_PAUSE
+from trainingrun.kube.resources import RUNTIMES, WATCHED
 
 POISON = "poison"
 RUNS = 40
@@ -95,12 +96,8 @@ def test_a_restart_without_a_change_writes_nothing() -> None:
         await asyncio.sleep(1800.0)
         assert [call for call in second.network.calls if call.is_write] == []
         # Nor does it ask for anything but the lists.
-        assert {call.path.rsplit("/", 1)[-1] for call in second.network.calls} <= {
-            "trainingruns",
-            "rayjobs",
-            "rayclusters",
-            "pods",
-        }
+        lists = {resource.plural for resource in (*WATCHED, *RUNTIMES)}
+        assert {call.path.rsplit("/", 1)[-1] for call in second.network.calls} <= lists
         states = {run["status"]["state"] for run in world.server.of("trainingruns")}
         assert states == {"Running", "Complete", "Failed", "Invalid"}
 

@@ -14,12 +14,13 @@ from server import Server
 
 from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE
 from trainingrun.engine.assembly import Parts
-from trainingrun.kube.resources import WATCHED
+from trainingrun.kube.resources import RUNTIMES, WATCHED
 
 Body = dict[str, Any]
 _RIGHT_AFTER = 0.001
 Change = tuple[str, str, Body]
-_KINDS = {resource.plural: resource.kind for resource in WATCHED}
+_KINDS = {resource.plural: resource.kind for resource in (*WATCHED, *RUNTIMES)}
+_OURS = ("trainingruns", *(resource.plural for resource in RUNTIMES))
 
 
 @dataclass(frozen=True)
@@ -144,4 +145,4 @@ class Watch:
 
 def _is_watched(plural: str, body: Body) -> bool:
     labels = body["metadata"].get("labels") or {}
-    return plural in _KINDS and (plural == "trainingruns" or labels.get(MANAGED_BY_KEY) == MANAGED_BY_VALUE)
+    return plural in _KINDS and (plural in _OURS or labels.get(MANAGED_BY_KEY) == MANAGED_BY_VALUE)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from trainingrun.errors import InvalidSpec
 from trainingrun.spec import Run, parse
+from trainingrun.spec.documents import load_runs
 
 SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
 
@@ -129,8 +130,7 @@ def test_parameters_keep_every_json_value():
 
 @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_sample_is_valid_and_survives_the_way_back(sample):
-    documents = list(yaml.safe_load_all(sample.read_text()))
-    runs = [parse(found) for found in documents if found["kind"] == "TrainingRun"]
+    runs = [loaded.run for loaded in load_runs(sample)]
     assert runs
     for run in runs:
         assert parse(run.to_document()) == run
@@ -142,8 +142,9 @@ def test_a_document_written_again_holds_only_what_was_given():
     assert parse(given).to_document() == given
 
 
-def test_the_full_sample_uses_every_field():
-    documents = list(yaml.safe_load_all((SAMPLES / "full.yaml").read_text()))
+def test_the_full_sample_and_that_of_runtimes_use_every_field():
+    texts = [(SAMPLES / name).read_text() for name in ("full.yaml", "runtime.yaml")]
+    documents = [found for text in texts for found in yaml.safe_load_all(text) if found["kind"] == "TrainingRun"]
     assert missing_fields(Run, documents) == []
 
 

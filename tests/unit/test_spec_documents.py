@@ -37,7 +37,7 @@ def test_the_runs_of_a_file_are_loaded_in_order_with_their_lines(tmp_path):
     path = tmp_path / "runs.yaml"
     path.write_bytes(b"---\n" + VALID + b"---\n# nothing here\n---\nkind: Secret\nkind: Secret\n---\n" + second)
     loaded = load_runs(path)
-    assert [(run.metadata.name, source, line) for run, source, line, _ in loaded] == [
+    assert [(found.run.metadata.name, found.source, found.line) for found in loaded] == [
         ("mnist", str(path), 2),
         ("cifar", str(path), 19),
     ]

@@ -109,3 +109,24 @@ def test_starting_needs_nothing_slow():
     command = [sys.executable, "-c", check]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "set()\n"
+
+
+def test_a_run_without_its_runtime_is_valid_as_far_as_it_goes_and_says_what_is_not_known():
+    def validate(text, *options):
+        return CliRunner().invoke(main, ["validate", "-f", "-", *options], input=text)
+
+    sample = (SAMPLES / "runtime.yaml").read_text()
+    assert validate(sample).stdout.splitlines() == [
+        "<stdin>:3: ClusterTrainingRuntime gpu is valid",
+        "<stdin>:28: TrainingRuntime cpu is valid",
+        "<stdin>:39: mnist-gpu is valid with ClusterTrainingRuntime gpu",
+        "<stdin>:54: mnist-cpu is valid with TrainingRuntime cpu",
+    ]
+    runtimes, run = sample.split("---\n")[1:3], sample.split("---\n")[3]
+    partly = validate(run, "-o", "json")
+    (found,) = json.loads(partly.stdout)["runs"]
+    assert partly.exit_code == 0
+    assert found["unknownRuntime"] == {"kind": "ClusterTrainingRuntime", "name": "gpu"}
+    words = "mnist-gpu is valid as far as it goes: ClusterTrainingRuntime gpu is in none of the files"
+    assert words in validate(run).stdout
+    assert validate("---\n".join(runtimes)).exit_code == 0

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Create the runs in each FILE, after the same check as `validate`. If any is invalid, nothing is sent.
 
-    Documents of other kinds, such as a Secret, are applied first. Submitting a run again changes nothing but labels,
-    annotations and suspend: the rest of a run cannot be changed.
+    Runtimes and documents of other kinds, such as a Secret, are applied first. Submitting a run again changes nothing
+    but labels, annotations and suspend: the rest of a run cannot be changed.
     """
     if dry_run and (waits or follows):
         raise click.UsageError("--dry-run cannot be used with --wait or --follow: nothing would be created.")
@@ -58,7 +58,7 @@ def command(
 
     async def work(session: Session) -> int:
         submission = Submission(session, target.namespace, force=force_conflicts, dry_run=dry_run)
-        for said in await submission.others(reading.others):
+        for said in await submission.others([*reading.others, *reading.runtimes]):
             click.echo(said)
         for document in documents:
             applied = await submission.run(document, archive)
@@ -77,10 +77,13 @@ def _valid(paths: tuple[str, ...]) -> Reading:
     """What is in the files, all of it in order. Otherwise the program ends here."""
     from trainingrun.spec.documents import read_files
 
-    reading = read_files(paths)
+    reading = read_files(paths, is_whole=False)
     problems = [*reading.problems, *(mistake for other in reading.others for mistake in other.mistakes)]
     if problems:
         click.echo("\n".join(map(str, problems)), err=True)
+        sys.exit(INVALID_FILE)
+    if not reading.runs:
+        click.echo(f"{', '.join(paths)}: there is no TrainingRun; expected at least one", err=True)
         sys.exit(INVALID_FILE)
     return reading
 

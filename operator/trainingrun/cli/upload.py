@@ -94,8 +94,9 @@ async def _image_of_a_run(session: Session, claim: str) -> Image | None:
 
 def _claims(run: Mapping[str, Any]) -> set[Any]:
     """The claims that the pods of a run mount, by their names."""
+    from trainingrun.spec.runtime import whole_spec
     from trainingrun.status.json_values import list_of, mapping_of
 
-    spec = mapping_of(run.get("spec"))
+    spec = whole_spec(run)
     sources = [mapping_of(spec.get("storage")), *map(mapping_of, list_of(spec.get("volumes")))]
     return {mapping_of(source.get("persistentVolumeClaim")).get("claimName") for source in sources}

@@ -15,26 +15,29 @@ from typing import Any
 
 import yaml
 
-from trainingrun import spec
 from trainingrun.client.parts import Data, Head, Recipe, Storage, Trainer
 from trainingrun.client.problems import RunFailed
 from trainingrun.contract.labels import API_VERSION, KIND
+from trainingrun.errors import InvalidSpec
+from trainingrun.spec import parse
 from trainingrun.spec.model import Model
 from trainingrun.spec.run import RunSpec
+from trainingrun.spec.runtime import check_alone, reference_of
 
 
 class Run:
     """A valid run. `more` are fields of `spec` by Python's names, such as `backoff_limit=5`.
 
-    Raises `InvalidSpec` with all problems.
+    With `runtime_ref`, what the runtime gives may be left out, and the run is valid as far as it goes. Raises
+    `InvalidSpec` with all problems.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        image: str,
-        storage: Storage,
+        image: str | None = None,
+        storage: Storage | None = None,
         recipe: Recipe | None = None,
         trainer: Trainer | None = None,
         data: Data | None = None,
@@ -61,23 +64,26 @@ class Run:
     @classmethod
     def from_file(cls, path: str | Path) -> Run:
         """The one run in a file. Raises `InvalidSpec` with all problems, or ValueError where there are several."""
-        from trainingrun.spec.documents import load_runs
+        from trainingrun.spec.documents import read_files
 
-        loaded = load_runs(path)
-        if len(loaded) != 1:
-            raise ValueError(f"{path} has {len(loaded)} runs, allowed: one")
+        reading = read_files([str(path)], is_whole=False)
+        if reading.problems:
+            raise InvalidSpec(list(reading.problems))
+        if len(reading.runs) != 1:
+            raise ValueError(f"{path} has {len(reading.runs)} runs, allowed: one")
         made = cls.__new__(cls)
-        made._set(loaded[0].document)
+        made._set(reading.runs[0].document)
         return made
 
     def _set(self, document: dict[str, Any]) -> None:
+        check = parse if reference_of(document) is None else check_alone
+        self._name = check(document).metadata.name
         self.document = document
-        self.parsed = spec.parse(document)
 
     @property
     def name(self) -> str:
         """The run's name."""
-        return self.parsed.metadata.name
+        return self._name
 
     def to_yaml(self) -> str:
         """The file of this run, as `trainingrun submit -f` takes it."""

@@ -17,7 +17,7 @@ from trainingrun.client.refusals import refused_change
 from trainingrun.client.session import Session
 from trainingrun.kube import Body, Conflict, Rejected, Resource
 from trainingrun.kube.resources import TRAINING_RUNS
-from trainingrun.spec.documents import OtherDocument
+from trainingrun.spec.documents import LoadedRuntime, OtherDocument
 
 # What users set of an object's metadata; a server has added the rest, such as managedFields, and takes it from nobody.
 _SENT = ("name", "labels", "annotations")
@@ -43,8 +43,8 @@ class Submission:
             await put_code(self.session, applied, archive)
         return applied
 
-    async def others(self, found: Iterable[OtherDocument]) -> list[str]:
-        """Apply documents of other kinds, in their order. Says for each what was done.
+    async def others(self, found: Iterable[OtherDocument | LoadedRuntime]) -> list[str]:
+        """Apply what is no run, in its order. Says for each what was done.
 
         None is sent unless all of them can be.
         """
@@ -56,7 +56,7 @@ class Submission:
             said.append(f"{resource.kind} {applied['metadata']['name']} applied{dry}")
         return said
 
-    async def _resource(self, other: OtherDocument) -> Resource:
+    async def _resource(self, other: OtherDocument | LoadedRuntime) -> Resource:
         kind, version = str(other.document["kind"]), str(other.document.get("apiVersion") or "")
         metadata = other.document.get("metadata")
         place = f"{other.source}:{other.line}"

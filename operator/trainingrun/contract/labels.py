@@ -9,6 +9,13 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "TrainingRun"
 PLURAL = "trainingruns"
 SHORT_NAME = "trun"
+# Defaults of runs: of a namespace, and of the whole cluster.
+RUNTIME_KIND = "TrainingRuntime"
+RUNTIME_PLURAL = "trainingruntimes"
+RUNTIME_SHORT_NAME = "truntime"
+CLUSTER_RUNTIME_KIND = "ClusterTrainingRuntime"
+CLUSTER_RUNTIME_PLURAL = "clustertrainingruntimes"
+CLUSTER_RUNTIME_SHORT_NAME = "ctruntime"
 
 RAY_API_VERSION = "ray.io/v1"
 

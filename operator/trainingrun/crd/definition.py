@@ -1,17 +1,20 @@
-"""The CustomResourceDefinition as one object: names, columns, and the schema of the whole run."""
+"""The CustomResourceDefinition of runs as one object: names, columns, and the schema of the whole run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trainingrun.contract.labels import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
 from trainingrun.contract.progress_metrics import CURRENT_EPOCH, GOODPUT
-from trainingrun.crd.rules import rules_by_model
+from trainingrun.crd.rules import Rule, rules_by_model
 from trainingrun.crd.structural import Structural
 from trainingrun.spec.run import Run, RunSpec
+from trainingrun.spec.runtime import OWN
 from trainingrun.status.reported_fields import RunStatus
 
 Schema = dict[str, Any]
+Column = tuple[str, str, str, str]
 
 # kstatus takes a run without status for a healthy one. No generation is -1, so this one is never up to date.
 UNSEEN = {"observedGeneration": -1}
@@ -49,6 +52,7 @@ COLUMNS = (
 WIDE_COLUMNS = (
     ("Epoch", "string", _metric(CURRENT_EPOCH), "Current epoch; the first is 1."),
     ("Goodput", "string", _metric(GOODPUT), "Share of time spent on steps that were kept, in percent."),
+    ("Runtime", "string", ".spec.runtimeRef.name", "Runtime that the run takes its defaults from."),
     ("RayJob", "string", f"{_NEWEST_ATTEMPT}.rayJobName", "RayJob of the newest attempt."),
     (
         "Message",
@@ -60,33 +64,43 @@ WIDE_COLUMNS = (
 
 
 def custom_resource_definition() -> Schema:
-    """The object that installs the API."""
+    """The object that installs runs."""
+    version = {
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": shown_columns(COLUMNS, WIDE_COLUMNS),
+        "schema": {"openAPIV3Schema": run_schema()},
+    }
+    return definition_of(KIND, PLURAL, SHORT_NAME, "Namespaced", version)
+
+
+def definition_of(kind: str, plural: str, short_name: str, scope: str, version: Schema) -> Schema:
+    """The object that installs a kind, of which `version` says what is special."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": scope,
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": [SHORT_NAME],
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+                "shortNames": [short_name],
             },
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": _columns(),
-                    "schema": {"openAPIV3Schema": run_schema()},
-                }
-            ],
+            "versions": [{"name": VERSION, "served": True, "storage": True, **version}],
         },
     }
+
+
+def shown_columns(always: tuple[Column, ...], wide: tuple[Column, ...]) -> list[Schema]:
+    """Columns of `kubectl get`, and those that only `-o wide` adds."""
+    shown = [(column, 0) for column in always] + [(column, 1) for column in wide]
+    return [
+        {"name": name, "type": kind, "jsonPath": where, "description": words, "priority": priority}
+        for (name, kind, where, words), priority in shown
+    ]
 
 
 def run_schema() -> Schema:
@@ -100,19 +114,21 @@ def run_schema() -> Schema:
         "required": ["spec"],
         "properties": {
             "metadata": metadata,
-            "spec": Structural(RunSpec, rules, fills_in=True).schema(),
+            "spec": _spec_schema(rules),
             "status": status_schema(),
         },
         "x-kubernetes-validations": [rule.to_schema() for rule in rules[Run.__name__]],
     }
 
 
-def _columns() -> list[Schema]:
-    shown = [(column, 0) for column in COLUMNS] + [(column, 1) for column in WIDE_COLUMNS]
-    return [
-        {"name": name, "type": kind, "jsonPath": where, "description": words, "priority": priority}
-        for (name, kind, where, words), priority in shown
-    ]
+def _spec_schema(rules: Mapping[str, tuple[Rule, ...]]) -> Schema:
+    """Defaults are filled in only where no runtime can give another value: they would look like the run's own."""
+    filled = Structural(RunSpec, rules, fills_in=True).schema()["properties"]
+    spec = Structural(RunSpec, rules, fills_in=False).schema()
+    spec["properties"] |= {name: filled[name] for name in OWN[()]}
+    # Of a run without a runtime, rules require the same.
+    del spec["required"]
+    return spec
 
 
 def status_schema() -> Schema:

@@ -16,9 +16,12 @@ from trainingrun.contract.labels import PLURAL
 from trainingrun.crd.conditions_page import conditions_page
 from trainingrun.crd.definition import custom_resource_definition
 from trainingrun.crd.reference import api_page
+from trainingrun.crd.runtime_definitions import runtime_definitions
 
-DEFINITION = f"manifests/base/crd/{PLURAL}.yaml"
-CHART_DEFINITION = f"charts/trainingrun-operator/files/{PLURAL}.yaml"
+DEFINITIONS = "manifests/base/crd"
+CHART_DEFINITIONS = "charts/trainingrun-operator/files"
+DEFINITION = f"{DEFINITIONS}/{PLURAL}.yaml"
+_FOLDERS = (DEFINITIONS, CHART_DEFINITIONS)
 ROLE = "manifests/base/rbac/role.yaml"
 CHART_RULES = "charts/trainingrun-operator/files/role_rules.yaml"
 _HEADER = "# Written by `python -m trainingrun.crd` from the typed model.\n# yamllint disable rule:line-length\n"
@@ -27,10 +30,10 @@ _WIDTH = 120
 
 def generated_files(root: Path) -> dict[str, str]:
     """The text of each file, by its path from the root of the repository, which has the manifests to copy from."""
-    definition = _HEADER + _yaml(custom_resource_definition())
+    definitions = {PLURAL: custom_resource_definition(), **runtime_definitions()}
+    texts = {plural: _HEADER + _yaml(definition) for plural, definition in definitions.items()}
     return {
-        DEFINITION: definition,
-        CHART_DEFINITION: definition,
+        **{f"{folder}/{name}.yaml": text for folder in _FOLDERS for name, text in texts.items()},
         CHART_RULES: f"# Copied by `python -m trainingrun.crd` from {ROLE}.\n{_rules((root / ROLE).read_text())}",
         "docs/api.md": api_page(),
         "docs/conditions.md": conditions_page(),

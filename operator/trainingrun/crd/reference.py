@@ -11,15 +11,25 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from trainingrun.contract.labels import API_VERSION, KIND, SHORT_NAME
+from trainingrun.contract.labels import (
+    API_VERSION,
+    CLUSTER_RUNTIME_KIND,
+    CLUSTER_RUNTIME_SHORT_NAME,
+    KIND,
+    RUNTIME_KIND,
+    RUNTIME_SHORT_NAME,
+    SHORT_NAME,
+)
 from trainingrun.crd.definition import COLUMNS, WIDE_COLUMNS
 from trainingrun.crd.rules import PARSE_ONLY, RULES
 from trainingrun.spec.model import PATTERN_WORDS
 from trainingrun.spec.run import RunSpec
+from trainingrun.spec.runtime import MAX_BYTES, OWN
 from trainingrun.status.reported_fields import RunStatus
 
 Schema = dict[str, Any]
 
+_OWN = ", ".join(f"`{'.'.join((*steps, name))}`" for steps, names in OWN.items() for name in names)
 _INTRODUCTION = f"""# API
 
 `{API_VERSION}`, kind `{KIND}`, short name `{SHORT_NAME}`. `python -m trainingrun.crd` writes this page from
@@ -27,12 +37,20 @@ the typed model, from which it also generates the CustomResourceDefinition.
 
 - `metadata.name` is at most 63 lower-case letters, digits and `-`; it starts with a letter and does not end with `-`.
 - Only `suspend` may change after creation. To change anything else, create a run with a different name.
-- The API server fills in the defaults of text, numbers and flags. Other omitted fields are not stored, and mean what
-  the column Default says.
+- In `recipe`, the API server fills in the defaults of text, numbers and flags. Other omitted fields are not stored:
+  they come from the [runtime](runtimes.md) that the run names, else they mean what the column Default says.
 - A null counts as an omitted field. Fields that are not in these tables are refused.
 - A quantity is text such as `500m` or `16Gi`, or a whole number; a fraction must be in quotes (`"0.5"`).
 - Most rules are checked when a run is applied. The rest is checked by the operator, which reports problems in the
   condition `Accepted` ([conditions](conditions.md)), and by `trainingrun validate`.
+"""
+
+
+_RUNTIMES = f"""## Runtimes
+
+`{CLUSTER_RUNTIME_KIND}` (short name `{CLUSTER_RUNTIME_SHORT_NAME}`) and `{RUNTIME_KIND}` (`{RUNTIME_SHORT_NAME}`) have
+one field, `spec.template`: the fields of a run's `spec` but {_OWN}. It is at most {MAX_BYTES:,} bytes of JSON. How it
+becomes part of a run is in [Runtimes](runtimes.md).
 """
 
 
@@ -42,6 +60,7 @@ def api_page() -> str:
         _INTRODUCTION,
         *_Reference(RunSpec, written_by_people=True).sections("spec"),
         "## What only the operator checks\n\n" + "".join(f"- {words}\n" for words in PARSE_ONLY.values()),
+        _RUNTIMES,
         *_Reference(RunStatus, written_by_people=False).sections("status"),
         _columns(),
     ]

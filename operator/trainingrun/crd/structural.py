@@ -12,18 +12,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from trainingrun.crd.rules import Rule
+from trainingrun.spec import merge
 
 Schema = dict[str, Any]
 
 # Lists whose entries are found by a key, which the API server holds unique. All others are replaced as a whole.
-LIST_KEYS = {
-    "EnvironmentVariable": "name",
-    "Volume": "name",
-    "VolumeMount": "mountPath",
-    "PodMetadata": "target",
-    "PodTemplatePatch": "target",
-    "Condition": "type",
-}
+LIST_KEYS = {**merge.LIST_KEYS, "Condition": "type"}
 _COPIED = (
     "type", "format", "description", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems",
     "minProperties", "maxProperties", "minimum", "maximum", "x-kubernetes-int-or-string",

@@ -1,9 +1,8 @@
 """What the operator knows about the cluster: projections by kind, children by namespace and uid of their run. No I/O.
 
-A body is read once and thrown away. An older version never replaces a newer one, whatever the order in which
-watches and lists deliver them. That an object is gone means that it has left the view, by its end or by its labels: it
-may come back with a newer version. A list replaces everything of its view in one step. Each change is answered with
-the key of the run that it matters to, or None when nothing that matters has changed: equality of projections decides.
+A body is read once and thrown away. An older version never replaces a newer one, in whatever order they come. An object
+that is gone has left the view, by its end or by its labels, and may come back with a newer version. A list replaces
+everything of its view in one step. Each change is answered with its run's key, or None when no projection has changed.
 """
 
 from __future__ import annotations
@@ -17,24 +16,16 @@ from typing import NamedTuple
 from trainingrun.engine.answers import Answers
 from trainingrun.engine.folders import Folders
 from trainingrun.engine.hearing import Hearing
-from trainingrun.engine.readings import READERS, Body, Child, Reading, read, version_of
+from trainingrun.engine.keys import Key as Key
+from trainingrun.engine.readings import KINDS, Body, Child, Reading, read, version_of
+from trainingrun.engine.runtimes import Runtimes
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
-from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, Sharer
+from trainingrun.observed import Observed, Pod, RayCluster, RayJob, RunObject, RuntimeObject, Sharer
 from trainingrun.spec.run import initial_run
 
 # Enough for every deletion whose late events may still be on their way.
 _REMEMBERED_DELETIONS = 4096
 _FOREVER = float("inf")
-
-
-class Key(NamedTuple):
-    """A run, as the queue and the logs name it."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class _Owner(NamedTuple):
@@ -48,20 +39,20 @@ class _Owner(NamedTuple):
 class _Entry:
     version: int
     owner: _Owner
-    value: RunObject | Child
+    value: RunObject | RuntimeObject | Child
 
 
 class Cache:
     """The newest projection of every watched object. `reports_since` is what `Observed` says of reports.
 
     `is_trusted` says whether pods that were given these certificates accept the endpoint's: others cannot report.
-    `folders` says which runs share one in storage, `answers` what was answered for a run when something was asked.
+    `folders` says which runs share one in storage, `answers` what was answered for a run, `runtimes` who awaits which.
     """
 
     def __init__(self) -> None:
         self.reports_since: datetime | None = None
         self.is_trusted: Callable[[str], bool] = lambda authority: True
-        self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in (TRAINING_RUNS.kind, *READERS)}
+        self._entries: dict[str, dict[str, _Entry]] = {kind: {} for kind in KINDS}
         self._runs: dict[Key, RunObject] = {}
         self._keys: dict[str, Key] = {}
         self._children: dict[_Owner, dict[str, Child]] = defaultdict(dict)
@@ -70,6 +61,7 @@ class Cache:
         self._hearing = Hearing()
         self.answers = Answers()
         self.folders = Folders()
+        self.runtimes = Runtimes()
 
     def read(self, kind: str, body: Body) -> Reading:
         """Read a body, unless there is nothing new in it. The cache stays as it is."""
@@ -122,6 +114,9 @@ class Cache:
         del self._entries[kind][uid]
         if kind == TRAINING_RUNS.kind:
             return self._forget_run(uid)
+        if isinstance(entry.value, RuntimeObject):
+            self.runtimes.forget(entry.value)
+            return None
         self._drop_child(entry.owner, uid)
         return self._key_of(entry.owner)
 
@@ -164,6 +159,7 @@ class Cache:
             is_chosen=self.folders.is_chosen(run_uid),
             queue=self.answers.of_queue(run_uid),
             initial=self._runs.get(Key(key.namespace, initial_run(self._runs[key].spec) or "")) if key else None,
+            runtime=self.runtimes.awaited_by(self._runs[key]) if key is not None else None,
         )
 
     def _sharer(self, run_uid: str) -> Sharer:
@@ -199,6 +195,10 @@ class Cache:
             return None
         if isinstance(value, RunObject):
             return self._put_run(uid, version, value, old)
+        if isinstance(value, RuntimeObject):
+            self._entries[kind][uid] = _Entry(version, _Owner(value.namespace, ""), value)
+            self.runtimes.note(value)
+            return None
         return self._put_child(kind, reading, value, old)
 
     def _put_run(self, uid: str, version: int, run: RunObject, old: _Entry | None) -> Key | None:
@@ -213,6 +213,7 @@ class Cache:
         self._runs[key], self._keys[uid] = run, key
         self._hearing.note(run)
         self.folders.note(run)
+        self.runtimes.note_run(run)
         before = old.value if old is not None else None
         if isinstance(before, RunObject) and replace(before, resource_version=run.resource_version) == run:
             return None
@@ -223,6 +224,7 @@ class Cache:
         self.answers.forget(uid)
         self._hearing.forget(uid)
         self.folders.forget(uid)
+        self.runtimes.forget_run(uid, key)
         if self._runs[key].uid == uid:
             del self._runs[key]
         return key
@@ -238,9 +240,8 @@ class Cache:
         return self._key_of(owner)
 
     def _drop_child(self, owner: _Owner, uid: str) -> None:
-        children = self._children[owner]
-        children.pop(uid, None)
-        if not children:
+        self._children[owner].pop(uid, None)
+        if not self._children[owner]:
             del self._children[owner]
 
     def _key_of(self, owner: _Owner) -> Key | None:

@@ -8,13 +8,14 @@ kind from being listed here ends nothing elsewhere: it is said in `problem`, and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
+from trainingrun.contract.labels import GROUP
 from trainingrun.engine.intake import Intake
 from trainingrun.engine.readings import Reading, version_of
 from trainingrun.kube import Api, ApiError, Expired, Forbidden, NotFound, Resource, Transient
-from trainingrun.kube.resources import TRAINING_RUNS
 from trainingrun.naming import managed_selector
 
 logger = logging.getLogger(__name__)
@@ -62,8 +63,8 @@ class Informer:
         self._jitter = jitter
         self._on_sight = on_sight
         self._clock = asyncio.get_running_loop().time
-        # TrainingRuns are all ours; of other kinds, those that carry our label.
-        self._selector = "" if resource is TRAINING_RUNS else managed_selector()
+        # Of our own kinds all; of others those that carry our label.
+        self._selector = "" if resource.group == GROUP else managed_selector()
         self._version: str | None = None
         self._listing = asyncio.Lock()
         self._connected_at = float("-inf")
@@ -106,6 +107,11 @@ class Informer:
                 await self.refresh()
             except ApiError as error:
                 await self._fail(error)
+
+    async def try_to_refresh(self) -> None:
+        """List once, if that succeeds at the first try: nothing depends on it."""
+        with contextlib.suppress(ApiError, WentBack):
+            await self.refresh()
 
     async def keep(self) -> None:
         """Watch for ever, and list whenever that is needed."""

@@ -1,7 +1,8 @@
 """All that is watched: every kind of every namespace that is served, each namespace by itself.
 
 A run is reconciled only while everything of its namespace is known. A namespace that may not be listed, or is no
-longer there, is said and tried again, and holds up no other.
+longer there, is said and tried again, and holds up no other. Runtimes that may not be listed hold up nothing but the
+runs that name one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from trainingrun.engine.informer import LIMIT_SECONDS, Informer
 from trainingrun.engine.intake import Intake
 from trainingrun.engine.metrics import Metrics
 from trainingrun.kube import Api, ApiError, Resource
-from trainingrun.kube.resources import WATCHED
+from trainingrun.kube.resources import CLUSTER_TRAINING_RUNTIMES, TRAINING_RUNTIMES, WATCHED
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ class Informers:
             return Informer(api, intake, resource, namespace, jitter, lambda: self._on_sight(namespace))
 
         self._of = {namespace: tuple(informer(resource, namespace) for resource in WATCHED) for namespace in namespaces}
+        self._runtimes = (
+            *(informer(TRAINING_RUNTIMES, namespace) for namespace in namespaces),
+            informer(CLUSTER_TRAINING_RUNTIMES, None),
+        )
 
     def is_synced(self, namespace: str | None) -> bool:
         """Whether everything of this namespace is known."""
@@ -73,12 +78,16 @@ class Informers:
 
     async def keep(self) -> None:
         """Keep every namespace in step, for ever."""
+        await self._look_for_runtimes()
         async with asyncio.TaskGroup() as group:
+            for informer in self._runtimes:
+                group.create_task(informer.keep())
             for informers in self._of.values():
                 group.create_task(self._keep(informers))
 
     async def first(self) -> None:
         """List everything of every namespace once, however long it takes."""
+        await self._look_for_runtimes()
         async with asyncio.TaskGroup() as group:
             for informers in self._of.values():
                 group.create_task(self._first(informers))
@@ -110,6 +119,10 @@ class Informers:
             else:
                 logger.info("compared", extra={"repairs": repairs})
 
+    async def _look_for_runtimes(self) -> None:
+        """Before anything else, so that no run is told that its runtime does not exist while nobody has looked."""
+        await asyncio.gather(*(informer.try_to_refresh() for informer in self._runtimes))
+
     async def _first(self, informers: tuple[Informer, ...]) -> None:
         """A run's status names children that it has seen: children are listed after it, and are never older."""
         for informer in informers:
@@ -128,4 +141,5 @@ class Informers:
             self._intake.add_all(namespace)
 
     def _synced(self) -> list[Informer]:
-        return [each for namespace, group in self._of.items() if self.is_synced(namespace) for each in group]
+        listed = [each for namespace, group in self._of.items() if self.is_synced(namespace) for each in group]
+        return [*listed, *(informer for informer in self._runtimes if informer.problem is None)]

@@ -39,6 +39,7 @@ class Intake:
         else:
             if key is not None:
                 self._queue.add(key)
+            self._add_woken()
 
     def read(self, kind: str, body: Mapping[str, Any]) -> Reading | None:
         """Read an object of a list that is not complete yet; None for one that nobody can read."""
@@ -56,6 +57,7 @@ class Intake:
         keys = self._cache.replace(kind, namespace, readings, seen, version)
         for key in keys:
             self._queue.add(key)
+        self._add_woken()
         return len(keys)
 
     def add_all(self, namespace: str | None) -> None:
@@ -63,6 +65,11 @@ class Intake:
         for key in list(self._cache.keys()):
             if namespace in (None, key.namespace):
                 self._queue.add(key)
+
+    def _add_woken(self) -> None:
+        """Have the runs reconciled that wait for a runtime of which there is news."""
+        for key in self._cache.runtimes.take_woken():
+            self._queue.add(key)
 
     def newest(self, kind: str) -> int:
         """The newest version that was seen of a kind."""

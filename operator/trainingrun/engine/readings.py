@@ -9,8 +9,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from trainingrun.contract.labels import RUN_UID_KEY
-from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS
-from trainingrun.observed import Pod, RayCluster, RayJob, RunObject, pod_of, ray_cluster_of, ray_job_of, run_object_of
+from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, RUNTIMES, TRAINING_RUNS
+from trainingrun.observed import (
+    Pod,
+    RayCluster,
+    RayJob,
+    RunObject,
+    RuntimeObject,
+    pod_of,
+    ray_cluster_of,
+    ray_job_of,
+    run_object_of,
+    runtime_of,
+)
 
 Body = Mapping[str, Any]
 Child = RayJob | RayCluster | Pod
@@ -19,6 +30,8 @@ READERS: dict[str, Callable[[Body], Child]] = {
     RAY_CLUSTERS.kind: ray_cluster_of,
     PODS.kind: pod_of,
 }
+_RUNTIME_KINDS = tuple(resource.kind for resource in RUNTIMES)
+KINDS = (TRAINING_RUNS.kind, *READERS, *_RUNTIME_KINDS)
 
 
 class Reading(NamedTuple):
@@ -27,7 +40,7 @@ class Reading(NamedTuple):
     uid: str
     version: int
     run_uid: str = ""
-    value: RunObject | Child | None = None
+    value: RunObject | RuntimeObject | Child | None = None
 
 
 def read(kind: str, body: Body, before: RunObject | None) -> Reading:
@@ -35,6 +48,8 @@ def read(kind: str, body: Body, before: RunObject | None) -> Reading:
     uid, version = str(body["metadata"]["uid"]), version_of(body["metadata"])
     if kind == TRAINING_RUNS.kind:
         return Reading(uid, version, uid, run_object_of(body, before))
+    if kind in _RUNTIME_KINDS:
+        return Reading(uid, version, value=runtime_of(kind, body))
     child = READERS[kind](body)
     return Reading(uid, version, _run_uid(child, body), child)
 

@@ -41,6 +41,10 @@ class Resource:
 
 
 TRAINING_RUNS = Resource(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND)
+TRAINING_RUNTIMES = Resource(labels.GROUP, labels.VERSION, labels.RUNTIME_PLURAL, labels.RUNTIME_KIND)
+CLUSTER_TRAINING_RUNTIMES = Resource(
+    labels.GROUP, labels.VERSION, labels.CLUSTER_RUNTIME_PLURAL, labels.CLUSTER_RUNTIME_KIND, namespaced=False
+)
 RAY_JOBS = Resource("ray.io", "v1", "rayjobs", "RayJob")
 RAY_CLUSTERS = Resource("ray.io", "v1", "rayclusters", "RayCluster")
 WORKLOADS = Resource("kueue.x-k8s.io", "v1beta2", "workloads", "Workload")
@@ -63,3 +67,5 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
 # What the operator watches, in the order in which it must be listed: a run's status names children that it has
 # seen, so children that are listed later are never older than what the status says of them.
 WATCHED = (TRAINING_RUNS, RAY_JOBS, RAY_CLUSTERS, PODS)
+# Watched beside these: only runs that name one wait for it, whatever keeps the operator from seeing it.
+RUNTIMES = (TRAINING_RUNTIMES, CLUSTER_TRAINING_RUNTIMES)

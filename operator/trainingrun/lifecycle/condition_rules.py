@@ -78,7 +78,7 @@ def ongoing_findings(view: View, attempt_list: AttemptList, state: State) -> Fin
     stall = stall_of(view, attempt_list)
     unfinished = Finding(False, Reason.UNFINISHED, "The run is not over.")
     return {
-        ConditionType.ACCEPTED: _held(view, attempt_list) or _accepted(view.run.problems),
+        ConditionType.ACCEPTED: _without_runtime(view) or _held(view, attempt_list) or _accepted(view.run.problems),
         ConditionType.ADMITTED: admitted,
         ConditionType.PODS_READY: ready,
         ConditionType.DATA_STARVED: _data_starved(view, attempt_list.newest),
@@ -94,6 +94,11 @@ def _accepted(problems: tuple[Problem, ...]) -> Finding:
     if not problems:
         return Finding(True, Reason.VALID, "The spec is valid.")
     return Finding(False, Reason.INVALID_SPEC, _listed(problems))
+
+
+def _without_runtime(view: View) -> Finding | None:
+    missing = view.adoption.missing
+    return Finding(False, Reason.RUNTIME_NOT_FOUND, missing) if missing is not None else None
 
 
 def _held(view: View, attempt_list: AttemptList) -> Finding | None:
@@ -146,6 +151,8 @@ def _absence(view: View, attempt_list: AttemptList, state: State) -> Words:
         return Words(Reason.SUSPENDED, "spec.suspend is true; set it to false to continue from the last checkpoint.")
     if state == "Suspending":
         return Words(Reason.SUSPENDING, f"Waiting for {view.children.remains() or 'the attempt'} to end.")
+    if view.adoption.missing is not None:
+        return Words(Reason.RUNTIME_NOT_FOUND, view.adoption.missing)
     if entry is None or (entry.is_live and entry.ray_job_uid is None):
         reason = Reason.PENDING if state == "Pending" else Reason.RESTARTING
         index = 0 if entry is None else entry.index

@@ -41,7 +41,8 @@ def initial_location(view: View) -> str | None:
 def initial_words(view: View) -> str | None:
     """Why the run that this one names cannot be started from, in a sentence; None where nothing is in the way."""
     name, named = named_run(view), view.initial
-    if name is None:
+    # Where its own storage is, a run without its runtime cannot know, and it begins with nothing.
+    if name is None or view.run.awaiting is not None:
         return None
     if name == view.run.name:
         return f"{_FIELD}: found {name}, which is this run itself; allowed: another run, or {_INSTEAD}."
@@ -52,6 +53,8 @@ def initial_words(view: View) -> str | None:
 
 
 def _out_of_reach(view: View, named: RunObject) -> str | None:
+    if named.spec.storage == UNREADABLE_STORAGE and named.awaiting is not None:
+        return f"{_FIELD}: found {named.name}, which waits for its runtime; this run begins once that one has it."
     if named.spec.storage == UNREADABLE_STORAGE:
         return f"{_FIELD}: found {named.name}, whose spec.storage cannot be read; allowed: another run."
     uri = folder_uri(named.spec.storage, named.uid)

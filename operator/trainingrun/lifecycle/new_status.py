@@ -56,6 +56,7 @@ def new_status(view: View, attempt_list: AttemptList) -> Status:
         observed_generation=view.run.generation,
         state=state,
         conditions=_conditions(view.run, _findings(view, attempt_list, state), recorded, view.now),
+        runtime=view.adoption.snapshot or recorded.runtime,
         start_time=start,
         completion_time=_completion_time(recorded, attempt_list, view.now),
         attempts=attempt_list.attempts or None,

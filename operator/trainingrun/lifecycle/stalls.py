@@ -28,12 +28,14 @@ def stall_of(view: View, attempt_list: AttemptList) -> Words | None:
         return None
     if entry is not None and entry.is_live and entry.ray_job_uid is not None:
         return _without_pods(view, entry)
-    return _refused(view, entry) or _held_by_a_pod(view)
+    return _without_runtime(view) or _refused(view, entry) or _held_by_a_pod(view)
 
 
 def stall_times(view: View, attempt_list: AttemptList) -> Iterator[datetime]:
     """When what the run waits for now will have lasted too long. Refusals are looked at again anyway."""
     entry = attempt_list.newest
+    if view.adoption.missing is not None:
+        yield view.run.created + LASTING
     job = job_of(view, entry) if entry is not None else None
     if entry is not None and entry.admitted and job is not None and job.deployment_status == "":
         yield job.created + LASTING
@@ -48,6 +50,14 @@ def _without_pods(view: View, entry: Attempt) -> Words | None:
     words = pod_words(view, entry, job)
     lasts = words.reason == Reason.RAY_UNAVAILABLE and view.elapsed(job.created) >= LASTING
     return words if lasts or words.reason in _CERTAIN else None
+
+
+def _without_runtime(view: View) -> Words | None:
+    """A runtime that nobody creates; usually it comes with the run, or right after it."""
+    missing = view.adoption.missing
+    if missing is None or view.elapsed(view.run.created) < LASTING:
+        return None
+    return Words(Reason.RUNTIME_NOT_FOUND, missing)
 
 
 def _refused(view: View, entry: Attempt | None) -> Words | None:

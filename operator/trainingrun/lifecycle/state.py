@@ -23,7 +23,7 @@ def state_of(view: View, attempt_list: AttemptList) -> State:
     if attempt_list.verdict is not None:
         return "Complete" if attempt_list.verdict.kind is ConditionType.COMPLETE else "Failed"
     current = attempt_list.newest
-    if not view.is_valid and _has_nothing_under_way(current):
+    if not view.is_valid and not view.adoption.is_open and _has_nothing_under_way(current):
         return "Invalid"
     if view.spec.suspend or (current is not None and current.stopping and not current.is_finished):
         return "Suspended" if _is_at_rest(view, current) else "Suspending"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trainingrun.contract.labels import RAY_HEAD_VALUE
+from trainingrun.lifecycle.adoption import Adoption, adoption_of
 from trainingrun.naming import ray_job_name
 from trainingrun.observed import Observed, Pod, QueueAnswer, RayCluster, RayJob, RunObject, Sharer, belongs_to
 from trainingrun.spec.run import RunSpec
@@ -31,6 +32,7 @@ class View:
     is_chosen: bool
     queue: QueueAnswer | None
     initial: RunObject | None
+    adoption: Adoption
     now: datetime
 
     def name_of(self, attempt: int) -> str:
@@ -57,6 +59,8 @@ def view_of(run: RunObject, observed: Observed, now: datetime) -> View:
     """What is seen of a run."""
     now = now.replace(microsecond=0)
     recorded = recorded_of(run.status, now)
+    adoption = adoption_of(run, observed.runtime)
+    run = adoption.run
     return View(
         run=run,
         spec=run.spec,
@@ -70,6 +74,7 @@ def view_of(run: RunObject, observed: Observed, now: datetime) -> View:
         is_chosen=observed.is_chosen,
         queue=observed.queue,
         initial=observed.initial,
+        adoption=adoption,
         now=now,
     )
 

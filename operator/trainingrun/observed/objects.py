@@ -20,7 +20,8 @@ from trainingrun.spec.run import RunSpec
 class RunObject:
     """A TrainingRun of the API server. `run` is None when its spec is invalid, for the reasons in `problems`.
 
-    `spec` is what can be read of the spec then: enough to manage what exists, and not to create anything.
+    `spec` is what can be read of the spec then: enough to manage what exists, and not to create anything. It is None,
+    too, of one that needs a runtime of which its status has no snapshot yet; `awaiting` is its document then.
     """
 
     namespace: str
@@ -35,6 +36,20 @@ class RunObject:
     spec: RunSpec
     problems: tuple[Problem, ...]
     status: Mapping[str, Any]
+    awaiting: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeObject:
+    """A TrainingRuntime or, without a namespace, a ClusterTrainingRuntime. With `problems`, no run can use it."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    template: Mapping[str, Any]
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +205,7 @@ class Observed:
     `sharers` are all other runs with the same folder in storage; `is_chosen` is as in Sharer.
     `queue` is what the queue last answered when it was asked; None when it never was.
     `initial` is the run that this one is to start from, if it names one that exists.
+    `runtime` is the runtime that the run awaits, if that exists.
     """
 
     ray_jobs: tuple[RayJob, ...] = ()
@@ -202,3 +218,4 @@ class Observed:
     is_chosen: bool = False
     queue: QueueAnswer | None = None
     initial: RunObject | None = None
+    runtime: RuntimeObject | None = None

@@ -1,4 +1,4 @@
-"""Reads projections from the JSON of the API server.
+"""Reads projections of what a run is made of from the JSON of the API server.
 
 It must accept whatever an API server may send: fields that are missing are empty, never an error.
 """
@@ -13,63 +13,15 @@ from typing import Any
 
 from trainingrun.contract.labels import ATTEMPT_KEY, RAY_GROUP_KEY, RUN_UID_KEY
 from trainingrun.contract.pods import PROGRESS_CA_ANNOTATION
-from trainingrun.errors import InvalidSpec, Problem
-from trainingrun.observed.objects import Pod, RayCluster, RayJob, RunObject, Termination, Waiting
-from trainingrun.spec import Run, parse
-from trainingrun.spec.managing import manageable_spec
-from trainingrun.spec.run import RunSpec
+from trainingrun.observed.objects import Pod, RayCluster, RayJob, Termination, Waiting
 
 # Of the 20,000 characters of logs that Ray puts into a message, users read the last ones.
 MAX_MESSAGE = 4096
-_IDENTITY = ("name", "namespace", "uid")
-_EPOCH = datetime.fromtimestamp(0, UTC)
+EPOCH = datetime.fromtimestamp(0, UTC)
 # Ray's message in ray.dashboard.modules.job.job_supervisor; the only place where the exit code reaches a RayJob.
 _EXIT_CODE = re.compile(r"failed with exit code (-?\d+)")
 
 Body = Mapping[str, Any]
-
-
-def run_object_of(body: Body, before: RunObject | None = None) -> RunObject:
-    """A TrainingRun. An invalid spec is kept as its problems. `before` is the object as it was, if that is known."""
-    metadata = body["metadata"]
-    run, spec, problems = _parts_of(body, before)
-    return RunObject(
-        namespace=shared(metadata.get("namespace", "")),
-        name=metadata["name"],
-        uid=shared(metadata["uid"]),
-        generation=metadata.get("generation", 0),
-        resource_version=metadata.get("resourceVersion", ""),
-        created=_time(metadata.get("creationTimestamp")) or _EPOCH,
-        deleting="deletionTimestamp" in metadata,
-        labels=shared(metadata.get("labels") or {}),
-        run=run,
-        spec=spec,
-        problems=problems,
-        status=shared(body.get("status") or {}),
-    )
-
-
-def _parts_of(body: Body, before: RunObject | None) -> tuple[Run | None, RunSpec, tuple[Problem, ...]]:
-    """The run, its spec and its problems; as they were before if the spec has not changed, as it hardly ever does.
-
-    Labels and annotations are left out: they change at any time, and decide nothing about the spec.
-    """
-    metadata = body["metadata"]
-    if before is not None and (before.uid, before.generation) == (metadata["uid"], metadata.get("generation")):
-        return before.run, before.spec, before.problems
-    document = {**body, "metadata": {key: value for key, value in metadata.items() if key in _IDENTITY}}
-    try:
-        run = parse(document)
-    except InvalidSpec as error:
-        return None, manageable_spec(document), error.problems
-    except Exception as error:  # a fault of ours, met on somebody's spec: that run says so, and all others go on
-        return None, manageable_spec(document), (_unreadable(error),)
-    return run, run.spec, ()
-
-
-def _unreadable(error: Exception) -> Problem:
-    found = f"what this version of the operator fails to read ({type(error).__name__}: {error})"
-    return Problem("spec", found, "all that the schema admits; please report this as a bug")
 
 
 def ray_job_of(body: Body) -> RayJob:
@@ -83,7 +35,7 @@ def ray_job_of(body: Body) -> RayJob:
         uid=metadata["uid"],
         owner_uid=_controller_uid(metadata),
         attempt=_attempt(metadata),
-        created=_time(metadata.get("creationTimestamp")) or _EPOCH,
+        created=time_of(metadata.get("creationTimestamp")) or EPOCH,
         deleting="deletionTimestamp" in metadata,
         suspended=bool((body.get("spec") or {}).get("suspend")),
         job_status=shared(status.get("jobStatus") or ""),
@@ -93,8 +45,8 @@ def ray_job_of(body: Body) -> RayJob:
         exit_code=int(code[1]) if code else None,
         ray_cluster_name=status.get("rayClusterName") or "",
         dashboard_url=status.get("dashboardURL") or "",
-        started=_time(status.get("startTime")),
-        ended=_time(status.get("endTime")),
+        started=time_of(status.get("startTime")),
+        ended=time_of(status.get("endTime")),
     )
 
 
@@ -141,7 +93,7 @@ def pod_of(body: Body) -> Pod:
         phase=shared(status.get("phase") or ""),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         deleting="deletionTimestamp" in metadata,
-        created=_time(metadata.get("creationTimestamp")) or _EPOCH,
+        created=time_of(metadata.get("creationTimestamp")) or EPOCH,
         cluster_uid=shared(cluster.get("uid") or ""),
         cluster_name=shared(cluster.get("name") or ""),
         waiting=tuple(_waiting(containers)),
@@ -153,7 +105,7 @@ def pod_of(body: Body) -> Pod:
         restarts=ray.get("restartCount") or 0,
         ray_ready=bool(ray.get("ready")),
         lost_helper=_lost_helper(started.values()) if spec.get("restartPolicy") == "Never" else None,
-        due=_time(metadata.get("deletionTimestamp")),
+        due=time_of(metadata.get("deletionTimestamp")),
         authority=shared((metadata.get("annotations") or {}).get(PROGRESS_CA_ANNOTATION, "")),
     )
 
@@ -200,7 +152,7 @@ def _termination(container: Body, ended: Body) -> Termination:
         exit_code=ended.get("exitCode") or 0,
         reason=ended.get("reason") or "",
         message=(ended.get("message") or "")[-MAX_MESSAGE:],
-        finished=_time(ended.get("finishedAt")),
+        finished=time_of(ended.get("finishedAt")),
     )
 
 
@@ -229,7 +181,7 @@ def _attempt(metadata: Body) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
-def _time(text: object) -> datetime | None:
+def time_of(text: object) -> datetime | None:
     """An RFC 3339 time of the API server, or None."""
     try:
         return datetime.fromisoformat(str(text)).astimezone(UTC) if text else None

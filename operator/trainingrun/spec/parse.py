@@ -41,8 +41,18 @@ _PATCHES: TypeAdapter[tuple[PodTemplatePatch, ...]] = TypeAdapter(PodTemplatePat
 def parse(document: object) -> Run:
     """The run that a document (plain Python values, as read from JSON or YAML) describes.
 
-    Raises InvalidSpec with every problem (at most a hundred) if it is not a run. `status` is ignored.
+    Raises InvalidSpec with every problem (at most a hundred) if it is not a run. `status` is ignored. A run that names
+    a runtime is none by itself: `trainingrun.spec.runtime` makes one of both.
     """
+    return _parsed(document, is_whole=True)
+
+
+def parse_alone(document: object) -> Run:
+    """As `parse`, of a run whose runtime is not known: it may name one, and its parts are not compared."""
+    return _parsed(document, is_whole=False)
+
+
+def _parsed(document: object, *, is_whole: bool) -> Run:
     copier = PlainCopy()
     try:
         plain = copier.copy(_ours(document))
@@ -53,7 +63,7 @@ def parse(document: object) -> Run:
         run = Run.model_validate(plain)
     except ValidationError as error:
         problems += problems_of(error, already={problem.path for problem in problems})
-    problems += _rules_between_parts(plain)
+    problems += _rules_between_parts(plain, is_whole=is_whole)
     if problems:
         raise InvalidSpec(problems)
     return run
@@ -103,18 +113,24 @@ def _problems_behind(detail: ErrorDetails, place: Steps) -> list[Problem]:
     return [Problem(path, found_words(detail["input"]), allowed_words(steps, detail["input"]))]
 
 
-def _rules_between_parts(plain: Any) -> list[Problem]:
-    """The broken rules between those parts of the spec that are valid by themselves."""
+def _rules_between_parts(plain: Any, *, is_whole: bool) -> list[Problem]:
+    """The broken rules between those parts of the spec that are valid by themselves.
+
+    With a runtime that is not known, only those within what is the run's own: everything else may come from there.
+    """
     spec = plain.get("spec") if isinstance(plain, dict) else None
     if not isinstance(spec, dict):
         return []
     recipe = _part(Recipe, spec.get("recipe"))
-    trainer = _part(Trainer, spec.get("trainer") or {})
-    data = _part(Data, spec.get("data") or {})
-    storage = _part(Storage, spec.get("storage"))
-    code = _part(Code, spec.get("code"))
+    trainer = _part(Trainer, spec.get("trainer") or {}) if is_whole else None
+    data = _part(Data, spec.get("data") or {}) if is_whole else None
+    storage = _part(Storage, spec.get("storage")) if is_whole else None
+    code = _part(Code, spec.get("code")) if is_whole else None
     problems = list(broken_rules(recipe, trainer, data, storage, code))
-    problems += _rules_of_pods(spec, (recipe, trainer, data, storage))
+    if is_whole:
+        problems += _rules_of_pods(spec, (recipe, trainer, data, storage))
+    if is_whole and spec.get("runtimeRef") is not None:
+        problems.append(Problem("spec.runtimeRef", "a runtime that is not given", "a run together with its runtime"))
     raw_trainer = spec.get("trainer")
     command = raw_trainer.get("command") if isinstance(raw_trainer, dict) else None
     return problems + list(one_entrypoint(spec.get("recipe") is not None, bool(command)))

@@ -17,6 +17,7 @@ from trainingrun.spec.plain import MAX_ENTRIES
 from trainingrun.spec.pod_metadata import PodMetadata
 from trainingrun.spec.policy import MAX_SECONDS, ClusterTTL, FailurePolicy
 from trainingrun.spec.recipe import Recipe
+from trainingrun.spec.runtime_reference import RuntimeReference
 from trainingrun.spec.storage import NameReference, Storage
 from trainingrun.spec.topology import Topology
 from trainingrun.spec.tracking import Tracking
@@ -56,6 +57,10 @@ class Metadata(Model):
 class RunSpec(Model):
     """What to train, on which nodes, and what to do when something fails."""
 
+    runtime_ref: RuntimeReference | None = Field(
+        default=None,
+        description="Runtime that gives what is left out here, image and storage too; none if not given.",
+    )
     image: Image = Field(description="Image of all pods, which must contain trainingrun_trainer, 1 to 500 characters.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
         default=None, description="When the image is pulled; default: Kubernetes' own rule."

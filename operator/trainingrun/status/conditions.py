@@ -55,6 +55,7 @@ class Reason(_Described):
         "The run that recipe.initialCheckpoint names cannot be started from, for the reason in the message; this one "
         "waits.",
     )
+    RUNTIME_NOT_FOUND = "RuntimeNotFound", "The runtime that the run names does not exist; the run begins once it does."
     # Admitted
     NOT_CREATED = "NotCreated", "The attempt has no RayJob yet."
     QUEUED = "Queued", "A queue has not admitted the attempt yet."

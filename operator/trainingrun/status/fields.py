@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from trainingrun.contract.progress_metrics import MOST_OF_CHECKPOINT
 from trainingrun.status.conditions import Condition
 from trainingrun.status.model import Count, StatusModel, Text, Time
 
 MAX_ATTEMPTS = 10
+MAX_TEMPLATE_FIELDS = 64
 # A RayJob's label and name must be able to hold the number.
 MAX_INDEX = 99_999_999
 
@@ -184,12 +185,27 @@ class Links(StatusModel):
     )
 
 
+class RuntimeSnapshot(StatusModel):
+    """The runtime as it was when it was merged into the run: what becomes of it later changes no run."""
+
+    kind: Text = Field(default="", description="Its kind.")
+    name: Text = Field(default="", description="Its name.")
+    uid: Text = Field(default="", description="Its uid.")
+    generation: Count = Field(default=0, description="Its generation.")
+    template: Annotated[dict[str, JsonValue], Field(max_length=MAX_TEMPLATE_FIELDS)] = Field(
+        description="Its template: what it gives to the run, at most 64 fields."
+    )
+
+
 class Status(StatusModel):
     """What the operator says about a run."""
 
     observed_generation: int = Field(description="Generation of the run that this status refers to.")
     state: State = Field(description="One word for people; programs should read the conditions.")
     conditions: tuple[Condition, ...] = Field(max_length=16, description="What holds and what does not.")
+    runtime: RuntimeSnapshot | None = Field(
+        default=None, description="What was merged into the spec of a run with runtimeRef."
+    )
     start_time: Time | None = Field(default=None, description="When the first attempt was admitted.")
     completion_time: Time | None = Field(default=None, description="When the run completed or failed.")
     attempts: tuple[Attempt, ...] | None = Field(

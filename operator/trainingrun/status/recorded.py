@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from trainingrun.status.conditions import Condition, ConditionType, conditions_of
-from trainingrun.status.fields import MAX_INDEX, Attempt, Outputs, Suspicion, Usage
+from trainingrun.status.fields import MAX_INDEX, Attempt, Outputs, RuntimeSnapshot, Suspicion, Usage
 from trainingrun.status.json_values import integer_of, list_of, time_of
 from trainingrun.status.model import MAX_COUNT, StatusModel
 
@@ -34,6 +34,7 @@ class Recorded:
     usage: Usage
     outputs: Outputs
     initial_checkpoint: str | None
+    runtime: RuntimeSnapshot | None = None
 
     @property
     def highest_index(self) -> int:
@@ -63,6 +64,7 @@ def recorded_of(status: Mapping[str, Any], now: datetime) -> Recorded:
         usage=_part(Usage, status.get("usage")) or Usage(),
         outputs=_part(Outputs, status.get("outputs")) or Outputs(),
         initial_checkpoint=initial if isinstance(initial := status.get("initialCheckpoint"), str) else None,
+        runtime=_part(RuntimeSnapshot, status.get("runtime")),
     )
 
 

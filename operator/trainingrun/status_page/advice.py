@@ -43,6 +43,8 @@ _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 
 # By the reason of a condition that says what a run waits for; these too are in docs/runbook.md.
 REMEDIES = {
+    "RuntimeNotFound": "The run needs a runtime that the operator cannot see: correct its name and kind in "
+    "spec.runtimeRef, under a different name of the run, or create the runtime.",
     "Unschedulable": "No node fits a pod: free up or add a node, request less in resourcesPerNode, or choose other "
     "nodes in podTemplatePatches.",
     "ImagePull": "The image cannot be pulled: check spec.image and spec.imagePullSecrets.",

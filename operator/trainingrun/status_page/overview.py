@@ -13,7 +13,7 @@ from trainingrun.status.json_values import mapping_of, time_of
 from trainingrun.status_page.view import RunView
 
 OVERVIEW_COLUMNS = ("NAME", "STATE", "PODS", "PROGRESS", "STALL", "ATTEMPT", "AGE")
-WIDE_COLUMNS = (*OVERVIEW_COLUMNS, "EPOCH", "GOODPUT", "RAYJOB", "MESSAGE")
+WIDE_COLUMNS = (*OVERVIEW_COLUMNS, "EPOCH", "GOODPUT", "RUNTIME", "RAYJOB", "MESSAGE")
 TOP_COLUMNS = ("NAME", "STATE", "TRAINERS", "DATA", "PROGRESS", "ETA", "STALL", "CAUSE", "ROWS/S", "GOODPUT")
 NONE = "-"
 
@@ -38,6 +38,7 @@ def overview_row(view: RunView, now: datetime, wide: bool = False) -> tuple[str,
         *row,
         NONE if finite(epoch) is None else count(epoch),
         _percent(view.goodput_percent),
+        view.runtime or NONE,
         (attempt and attempt.ray_job) or NONE,
         _suspected(view) or (words.message.partition("\n")[0] if words else "") or NONE,
     )

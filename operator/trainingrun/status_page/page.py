@@ -69,6 +69,7 @@ def _facts(view: RunView, now: datetime, caller: Caller) -> Iterator[tuple[str, 
     yield "time", Text(_times(view, now))
     for label, value in (
         ("queue", view.queue),
+        ("runtime", view.runtime),
         ("storage", view.folder or view.storage),
         ("begun from", view.initial),
         *_checkpoint("checkpoint", view.last),

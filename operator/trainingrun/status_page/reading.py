@@ -22,7 +22,8 @@ _MOST_LINES = 40
 
 def run_view_of(body: Mapping[str, Any]) -> RunView:
     """The run of a TrainingRun's JSON."""
-    metadata, spec, status = (mapping_of(body.get(part)) for part in ("metadata", "spec", "status"))
+    metadata, status = (mapping_of(body.get(part)) for part in ("metadata", "status"))
+    spec = _whole_spec(body, status)
     data, trainer_status = mapping_of(spec.get("data")), mapping_of(status.get("trainerStatus"))
     data_status = mapping_of(status.get("dataStatus"))
     data_nodes = integer_of(data.get("numNodes")) or 1
@@ -37,6 +38,7 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         state=_text(status.get("state")) or "Pending",
         suspend=spec.get("suspend") is True,
         queue=_text(mapping_of(metadata.get("labels")).get(QUEUE_KEY)),
+        runtime=_text(mapping_of(spec.get("runtimeRef")).get("name")),
         storage=_storage(mapping_of(spec.get("storage"))),
         conditions=_conditions(status.get("conditions")),
         attempts=tuple(_attempt(mapping_of(entry)) for entry in list_of(status.get("attempts"))),
@@ -70,6 +72,15 @@ def run_view_of(body: Mapping[str, Any]) -> RunView:
         best=_checkpoint("best", spec, status),
         dashboard=_text(mapping_of(status.get("links")).get("dashboardURL")),
     )
+
+
+def _whole_spec(body: Mapping[str, Any], status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The spec with what the runtime gave. Only for that are models loaded: lists of runs have to be quick."""
+    if not status.get("runtime"):
+        return mapping_of(body.get("spec"))
+    from trainingrun.spec.runtime import whole_spec
+
+    return whole_spec(body)
 
 
 def _is_seen(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> bool:

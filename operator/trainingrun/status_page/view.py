@@ -91,6 +91,7 @@ class RunView:
     state: str
     suspend: bool = False
     queue: str = ""
+    runtime: str = ""
     storage: str = ""
     conditions: Mapping[str, ConditionView] = field(default_factory=dict)
     attempts: tuple[AttemptView, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainingrun.contract.labels import API_VERSION, GROUP, KIND
 from trainingrun.contract.pods import RAY_USER
+from trainingrun.spec.runtime import whole_spec
 
 CONTAINER = "files"
 MOUNT = "/mnt/claim"
@@ -32,7 +33,7 @@ class Image:
 
 def image_of(run: Mapping[str, Any]) -> Image | None:
     """The image of a run's JSON, None where it has none."""
-    spec = run.get("spec") or {}
+    spec = whole_spec(run)
     secrets = [secret["name"] for secret in spec.get("imagePullSecrets") or () if "name" in secret]
     if not spec.get("image"):
         return None

@@ -35,8 +35,10 @@ _WAITS = {
     "images-resnet18": (("Refused",), "no PriorityClass with name training"),
     "later": (("Suspended",), ""),
     "mnist": _UNSCHEDULABLE,
+    "mnist-cpu": _UNSCHEDULABLE,
     "on-a-volume": _UNSCHEDULABLE,
     # These may have a pod where a node is large enough, which then finds no bucket, or not even the Secret.
+    "mnist-gpu": (("Unschedulable", "PodsStarting", "ContainerError", "AllPodsReady"), ""),
     "on-s3": (("Unschedulable", "PodsStarting", "ContainerError", "AllPodsReady"), ""),
     "own-code": _UNSCHEDULABLE,
     "own-entrypoint": _UNSCHEDULABLE,

@@ -238,7 +238,8 @@ def test_what_is_known_at_this_version_is_not_read_again() -> None:
 
 def test_sizes_and_newest_versions_are_by_kind() -> None:
     cache = filled()
-    assert cache.sizes() == {"TrainingRun": 1, "RayJob": 1, "RayCluster": 1, "Pod": 1}
+    sizes = {"TrainingRun": 1, "RayJob": 1, "RayCluster": 1, "Pod": 1}
+    assert cache.sizes() == {**sizes, "TrainingRuntime": 0, "ClusterTrainingRuntime": 0}
     assert (cache.newest("Pod"), cache.newest("RayJob"), cache.version("Pod", "uid-pod")) == (8, 6, "8")
 
 

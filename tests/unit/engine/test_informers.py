@@ -46,10 +46,10 @@ def forbid(namespace: str, plural: str = "") -> Callable[[Request], Response | N
     return meddle
 
 
-def test_runs_are_listed_before_their_children() -> None:
+def test_runtimes_are_listed_before_runs_and_these_before_their_children() -> None:
     async def script(parts: Parts, connection: Connection) -> None:
         await parts.informers.first()
-        assert plurals(connection) == KINDS
+        assert plurals(connection) == ["trainingruntimes", "clustertrainingruntimes", *KINDS]
 
     play(script)
 
@@ -167,3 +167,22 @@ def test_a_watch_that_does_not_connect_again_is_stale() -> None:
 
 def test_the_limit_of_a_watch_is_longer_than_any_watch_lasts() -> None:
     assert LIMIT_SECONDS > WATCH_SECONDS + 60
+
+
+def test_runtimes_that_may_not_be_listed_hold_up_nothing_and_are_tried_again() -> None:
+    async def script(parts: Parts, connection: Connection) -> None:
+        connection.meddle = lambda request: FORBIDDEN if request.path.endswith("trainingruntimes") else None
+        keeping = asyncio.create_task(parts.informers.keep())
+        await asyncio.wait_for(parts.informers.wait(), 10)
+        assert plurals(connection)[:2] == ["trainingruntimes", "clustertrainingruntimes"]
+        assert parts.informers.is_synced("team") and parts.informers.unserved() == {}
+        await asyncio.sleep(60)
+        assert plurals(connection).count("clustertrainingruntimes") > 2
+        connection.meddle = lambda request: None
+        await asyncio.sleep(60)
+        watched = [request.path for _, request in connection.sent if request.query.get("watch")]
+        assert any(path.endswith("/clustertrainingruntimes") for path in watched)
+        assert any(path.endswith("/namespaces/team/trainingruntimes") for path in watched)
+        keeping.cancel()
+
+    play(script, "team")

@@ -95,8 +95,14 @@ def test_a_run_from_the_beginning_says_nothing_of_it() -> None:
             "a claim that is not this run's storage",
         ),
         (beginner(), Observed(initial=first(storage={"uri": "none"})), "first", "whose spec.storage cannot be read"),
+        (
+            beginner(),
+            Observed(initial=replace(first(storage={"uri": "none"}), awaiting={})),
+            "first",
+            "found first, which waits for its runtime; this run begins once that one has it",
+        ),
     ],
-    ids=["none", "itself", "on a claim", "on another claim", "unreadable"],
+    ids=["none", "itself", "on a claim", "on another claim", "unreadable", "without its runtime"],
 )
 def test_a_run_that_cannot_be_started_from_is_waited_for_in_words(
     run: RunObject, observed: Observed, waits_for: str, words: str

@@ -123,7 +123,7 @@ def test_a_spec_that_the_operator_fails_to_read_is_told_and_managed(monkeypatch:
     def parse(document: object) -> None:
         raise KeyError("numNodes")
 
-    monkeypatch.setattr("trainingrun.observed.reading.parse", parse)
+    monkeypatch.setattr("trainingrun.observed.runs.parse", parse)
     run = invalid(RUNNING, suspend=True, trainer={"numNodes": 1})
     assert run.spec.suspend
     (problem,) = run.problems

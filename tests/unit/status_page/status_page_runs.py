@@ -111,6 +111,17 @@ def _queued() -> dict[str, Any]:
     return body
 
 
+def _without_runtime() -> dict[str, Any]:
+    words = (
+        "spec.runtimeRef: there is no ClusterTrainingRuntime gpu that the operator can see; "
+        "the run begins once it exists."
+    )
+    waits = [condition(kind, "False", "RuntimeNotFound", words) for kind in ("Accepted", "Admitted", "PodsReady")]
+    body = run("Pending", *waits, condition("Reconciling", "True", "RuntimeNotFound", words))
+    body["spec"] = {"runtimeRef": {"kind": "ClusterTrainingRuntime", "name": "gpu"}}
+    return body
+
+
 def _deleting() -> dict[str, Any]:
     body = running()
     body["metadata"]["deletionTimestamp"] = "2026-09-01T11:59:00Z"
@@ -130,6 +141,7 @@ STATES = {
         "Pending",
         condition("Reconciling", "True", "QuotaExceeded", "exceeded quota: gpus, requested: 2, used: 8, limited: 8"),
     ),
+    "without-runtime": _without_runtime(),
     "queued": _queued(),
     "starting": run(
         "Starting",

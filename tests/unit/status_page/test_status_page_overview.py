@@ -31,7 +31,9 @@ def test_a_running_run_is_one_row():
 def test_a_wide_row_adds_what_kubectl_adds():
     row = overview_row(run_view_of(running()), NOW, wide=True)
     assert dict(zip(WIDE_COLUMNS, row, strict=True))["EPOCH"] == "5"
-    assert row[-3:] == ("93%", "mnist-ck4to-1", "Attempt 1 is training.")
+    assert row[-4:] == ("93%", "-", "mnist-ck4to-1", "Attempt 1 is training.")
+    row = overview_row(run_view_of({"spec": {"runtimeRef": {"name": "gpu"}}}), NOW, wide=True)
+    assert row[-3] == "gpu"
 
 
 def test_a_wide_row_says_first_what_is_suspected():
@@ -47,7 +49,7 @@ def test_the_columns_are_those_of_kubectl_get():
 
 def test_what_is_not_known_is_a_dash_and_not_a_zero():
     row = overview_row(run_view_of(STATES["new"]), NOW, wide=True)
-    assert row == ("mnist", "Pending", "-", "-", "-", "-", "5s", "-", "-", "-", "-")
+    assert row == ("mnist", "Pending", "-", "-", "-", "-", "5s", "-", "-", "-", "-", "-")
 
 
 def test_top_shows_how_well_machines_are_used():

@@ -14,6 +14,8 @@ import yaml
 from run_samples import run_of
 
 from trainingrun.archive import packed
+from trainingrun.spec import Run
+from trainingrun.spec.documents import LoadedRun
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.local import __main__ as program
 from trainingrun_trainer.local import plan_ahead
@@ -23,6 +25,11 @@ from trainingrun_trainer.local.process import Driver
 
 DIGEST = "0" * 64
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "mountPath": "/mnt/never-there"}}
+
+
+def read(run: Run) -> LoadedRun:
+    """The run as it is read from a file."""
+    return LoadedRun(run, "run.yaml", 1, run.to_document())
 
 
 @pytest.fixture
@@ -36,22 +43,24 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_named_folder_makes_the_run_that_submit_would_send(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, archive = run_of(), packed(folder)
-    code = with_code(run, folder).spec.code
+    code = with_code(read(run), folder).spec.code
     assert code is not None and code.config_map_key_ref is not None
     assert (code.sha256, code.config_map_key_ref.name) == (archive.sha256, f"digits-code-{archive.sha256[:12]}")
     assert f"sha256 {archive.sha256}" in capsys.readouterr().err
-    assert with_code(run, None) is run
+    assert with_code(read(run), None) is run
+    of_its_runtime = run_of(code={"uri": "s3://b/a.tar.gz", "sha256": DIGEST})
+    assert with_code(read(run)._replace(run=of_its_runtime), folder).spec.code == code
     with pytest.raises(InvalidConfiguration, match="found in the file, and --code too; allowed: one"):
-        with_code(with_code(run, folder), folder)
+        with_code(read(with_code(read(run), folder)), folder)
     with pytest.raises(InvalidConfiguration, match="there is no such folder"):
-        with_code(run, folder / "absent")
+        with_code(read(run), folder / "absent")
 
 
 def test_code_comes_from_one_folder(tmp_path: Path, folder: Path) -> None:
     file, work = tmp_path / "run.yaml", tmp_path / "work"
     assert code_folder(run_of(), file, None, work) == tmp_path
-    assert code_folder(with_code(run_of(), folder), file, folder, work) == folder
-    in_a_cluster = with_code(run_of(), folder)
+    assert code_folder(with_code(read(run_of()), folder), file, folder, work) == folder
+    in_a_cluster = with_code(read(run_of()), folder)
     with pytest.raises(InvalidConfiguration, match="found a ConfigMap, which only a cluster has, allowed here"):
         code_folder(in_a_cluster, file, None, work)
     assert not work.exists()

@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
         print(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one", file=sys.stderr)
         return int(Exit.INVALID_CONFIG)
     try:
-        adapted = adapt(with_code(runs[0].run, options.code), options.volume)
+        adapted = adapt(with_code(runs[0], options.code), options.volume)
         do = _explain if options.explain else _debug if options.debug else _train
         return int(do(adapted, options))
     except KeyboardInterrupt:

@@ -12,18 +12,21 @@ from pathlib import Path
 
 from trainingrun.archive import Refused, code_field, packed
 from trainingrun.spec import Run, parse
+from trainingrun.spec.documents import LoadedRun
 from trainingrun_trainer.failures.errors import InvalidConfiguration
 from trainingrun_trainer.fetch_code import fetch
 
 
-def with_code(run: Run, folder: Path | None) -> Run:
+def with_code(loaded: LoadedRun, folder: Path | None) -> Run:
     """The run with `folder` as its code, as `trainingrun submit --code` makes it; as it is if there is no folder.
 
-    Packs it only to know its digest, and to refuse here what would be refused there. Raises InvalidConfiguration.
+    It wins over the code of a runtime. Packs it only to know its digest, and to refuse here what would be refused
+    there. Raises InvalidConfiguration.
     """
+    run = loaded.run
     if folder is None:
         return run
-    if run.spec.code is not None:
+    if loaded.document["spec"].get("code") is not None:
         raise InvalidConfiguration("spec.code: found in the file, and --code too; allowed: one of the two")
     try:
         archive = packed(folder)

@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         runs = load_runs(options.file)
         if len(runs) != 1:
             raise InvalidConfiguration(f"{options.file}: found {len(runs)} TrainingRuns, allowed: exactly one")
-        adapted = adapt(with_code(runs[0].run, options.code), options.volume)
+        adapted = adapt(with_code(runs[0], options.code), options.volume)
         os.environ.update(adapted.variables)
         with tempfile.TemporaryDirectory() as directory:
             sys.path.insert(0, str(code_folder(adapted.run, options.file, options.code, Path(directory))))

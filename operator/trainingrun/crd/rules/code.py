@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainingrun.crd.rules.rule import Rule, exactly_one
+from trainingrun.crd.rules.rule import MAY_COME, Rule, exactly_one, given
 from trainingrun.spec.code import Code
 from trainingrun.spec.run import RunSpec
 
@@ -18,7 +18,7 @@ CODE_RULES = (
     Rule(
         RunSpec,
         "rules._code_on_claim",
-        f"""!has(self.code) || !has(self.code.uri) || !self.code.uri.startsWith('/') || (has({_CLAIM})
+        f"""{MAY_COME} !has(self.code) || !has(self.code.uri) || !self.code.uri.startsWith('/') || ({given(_CLAIM)}
             && self.code.uri.startsWith({_CLAIM}.mountPath.endsWith('/')
                 ? {_CLAIM}.mountPath : {_CLAIM}.mountPath + '/'))""",
         "a path in `code.uri` must lie below the `mountPath` of the run's claim; a URI such as s3://bucket/code.tar.gz "

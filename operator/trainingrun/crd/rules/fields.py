@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainingrun.crd.rules.code import CODE_RULES
 from trainingrun.crd.rules.pods import POD_RULES
 from trainingrun.crd.rules.recipe import RECIPE_RULES
-from trainingrun.crd.rules.rule import KEYS, Rule, amount, exactly_one, is_gpu
+from trainingrun.crd.rules.rule import KEYS, MAY_COME, Rule, amount, exactly_one, given, is_gpu, or_default
 from trainingrun.crd.rules.transforms import SOME_STEP_WANTS_GPU, TRANSFORM_RULES
 from trainingrun.spec.environment import EnvironmentSource, EnvironmentVariable
 from trainingrun.spec.groups import MAX_PROCESSES, Data, Trainer
@@ -25,7 +25,7 @@ _DATA_LIMITS = "self.data.resourcesPerNode.limits"
 
 
 def _without_limits(limits: str) -> str:
-    return f"!has({limits.removesuffix('.limits')}) || !has({limits})"
+    return f"!({given(limits)})"
 
 
 def _each_gpu(limits: str, condition: str) -> str:
@@ -36,7 +36,7 @@ def _each_gpu(limits: str, condition: str) -> str:
 
 def _divides(processes: str) -> str:
     """That the batch can be shared among so many processes per node."""
-    share = f"self.trainer.numNodes * self.recipe.gradientAccumulationSteps * {processes}"
+    share = f"{or_default('self.trainer.numNodes', 1)} * self.recipe.gradientAccumulationSteps * {processes}"
     return f"self.recipe.globalBatchSize % ({share}) == 0"
 
 
@@ -63,8 +63,8 @@ _PARTS = (
     Rule(
         Storage,
         "storage.Storage.broken_rules",
-        exactly_one("uri", "persistentVolumeClaim"),
-        "exactly one of `uri` and `persistentVolumeClaim` must be set",
+        "!has(self.uri) || !has(self.persistentVolumeClaim)",
+        "exactly one of `uri` and `persistentVolumeClaim` must be set, or none for that of a runtime",
     ),
     Rule(
         FailureRule,
@@ -105,7 +105,7 @@ _GROUPS = (
     Rule(
         Data,
         "groups.Data.broken_rules",
-        "!has(self.maxNodes) || self.maxNodes >= self.numNodes",
+        f"!has(self.maxNodes) || self.maxNodes >= {or_default('self.numNodes', 1)}",
         "`maxNodes` must be at least `numNodes`",
         field="maxNodes",
     ),
@@ -137,16 +137,33 @@ _BATCH_WORDS = (
     "processes per node are trainer.numProcPerNode, else the number of GPUs of a pod, else 1"
 )
 _SPEC = (
+    *(
+        Rule(
+            RunSpec,
+            "runtime.check_alone",
+            f"{MAY_COME} has(self.{name})",
+            f"`{name}` must be set, unless a runtime gives it",
+            field=name,
+        )
+        for name in ("image", "storage")
+    ),
+    Rule(
+        RunSpec,
+        "storage.Storage.broken_rules",
+        f"{MAY_COME} !has(self.storage) || has(self.storage.uri) || has(self.storage.persistentVolumeClaim)",
+        "`uri` or `persistentVolumeClaim` must be set, unless a runtime gives one",
+        field="storage",
+    ),
     Rule(
         RunSpec,
         "rules.one_entrypoint",
-        "has(self.recipe) != (has(self.trainer.command) && self.trainer.command.size() > 0)",
+        f"has(self.recipe) != ({given('self.trainer.command')} && self.trainer.command.size() > 0)",
         "exactly one of `recipe` and `trainer.command` must be set",
     ),
     Rule(
         RunSpec,
         "rules._batch_size",
-        f"""!has(self.recipe) || (has(self.trainer.numProcPerNode)
+        f"""{MAY_COME} !has(self.recipe) || ({given("self.trainer.numProcPerNode")}
             ? {_divides("self.trainer.numProcPerNode")} : {_divides("1")})""",
         _BATCH_WORDS,
         field="recipe.globalBatchSize",
@@ -154,7 +171,7 @@ _SPEC = (
     Rule(
         RunSpec,
         "rules._batch_size",
-        f"""!has(self.recipe) || has(self.trainer.numProcPerNode) ||
+        f"""{MAY_COME} !has(self.recipe) || {given("self.trainer.numProcPerNode")} ||
             {_each_gpu(_TRAINER_LIMITS, _divides(f"{amount(_TRAINER_LIMITS)}.asInteger()"))}""",
         _BATCH_WORDS,
         field="recipe.globalBatchSize",
@@ -162,7 +179,7 @@ _SPEC = (
     Rule(
         RunSpec,
         "rules._precision",
-        f"""!has(self.recipe) || !has(self.recipe.mixedPrecision) || self.recipe.mixedPrecision != 'FP16'
+        f"""{MAY_COME} !has(self.recipe) || !has(self.recipe.mixedPrecision) || self.recipe.mixedPrecision != 'FP16'
             || !({_without_limits(_TRAINER_LIMITS)}
             || !{_TRAINER_LIMITS}.exists(k, {is_gpu()} && sign({amount(_TRAINER_LIMITS)}) > 0))""",
         "`FP16` needs a GPU in `trainer.resourcesPerNode.limits`; use `BF16` or none without one",
@@ -171,7 +188,7 @@ _SPEC = (
     Rule(
         RunSpec,
         "rules._idle_gpus",
-        "!has(self.recipe) || has(self.recipe.loop) || !has(self.trainer.numProcPerNode) || "
+        f"{MAY_COME} !has(self.recipe) || has(self.recipe.loop) || !({given('self.trainer.numProcPerNode')}) || "
         + _each_gpu(_TRAINER_LIMITS, f"{amount(_TRAINER_LIMITS)}.asInteger() <= self.trainer.numProcPerNode"),
         "`numProcPerNode` must be the number of GPUs of a pod; it may be less only with `recipe.loop`",
         field="trainer.numProcPerNode",
@@ -179,14 +196,14 @@ _SPEC = (
     Rule(
         RunSpec,
         "rules._gpus_for_data",
-        f"!has(self.recipe) || {SOME_STEP_WANTS_GPU} || {_each_gpu(_DATA_LIMITS, 'false')}",
+        f"{MAY_COME} !has(self.recipe) || {SOME_STEP_WANTS_GPU} || {_each_gpu(_DATA_LIMITS, 'false')}",
         "`data` must have no GPU, as no step of `recipe.transforms` asks for one with `resources.gpu`",
         field="data.resourcesPerNode",
     ),
     Rule(
         RunSpec,
         "rules._room_for_steps",
-        f"""!has(self.recipe) || !({SOME_STEP_WANTS_GPU}) || !({_without_limits(_DATA_LIMITS)}) &&
+        f"""{MAY_COME} !has(self.recipe) || !({SOME_STEP_WANTS_GPU}) || !({_without_limits(_DATA_LIMITS)}) &&
             {_DATA_LIMITS}.exists(k, {is_gpu()} && sign({amount(_DATA_LIMITS)}) > 0)""",
         "`resources.gpu` of a step needs a GPU in `data.resourcesPerNode.limits`",
         field="recipe",
@@ -194,7 +211,8 @@ _SPEC = (
     Rule(
         RunSpec,
         "rules._best_metric",
-        f"""!has(self.recipe) || has(self.recipe.dataset.validation) || !has(self.storage.checkpoints.best)
+        f"""{MAY_COME} !has(self.recipe) || has(self.recipe.dataset.validation)
+            || !({given("self.storage.checkpoints.best")})
             || !self.storage.checkpoints.best.metric.startsWith('{VALIDATION_PREFIX}')""",
         f"a metric `{VALIDATION_PREFIX}...` needs `recipe.dataset.validation`",
         field="storage.checkpoints.best.metric",
@@ -202,9 +220,9 @@ _SPEC = (
     Rule(
         RunSpec,
         "rules._own_claim",
-        f"""!has(self.recipe) || !has(self.recipe.initialCheckpoint) || !has(self.recipe.initialCheckpoint.uri)
+        f"""{MAY_COME} !({given("self.recipe.initialCheckpoint.uri")})
             || !self.recipe.initialCheckpoint.uri.startsWith('{CLAIM_SCHEME}')
-            || has(self.storage.persistentVolumeClaim) && self.recipe.initialCheckpoint.uri.startsWith(
+            || {given("self.storage.persistentVolumeClaim")} && self.recipe.initialCheckpoint.uri.startsWith(
             '{CLAIM_SCHEME}' + self.storage.persistentVolumeClaim.claimName + '/')""",
         f"`{CLAIM_SCHEME}` must name the claim of `storage`; another claim is a path below a mount",
         field="recipe.initialCheckpoint.uri",

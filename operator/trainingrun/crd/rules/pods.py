@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainingrun.crd.rules.rule import KEYS, Rule, exactly_one
+from trainingrun.crd.rules.rule import KEYS, MAY_COME, Rule, exactly_one, given
 from trainingrun.spec.model import Model
 from trainingrun.spec.pod_metadata import FREE_KEYS, RESERVED_KEY_PATTERN, PodMetadata
 from trainingrun.spec.run import RunSpec
@@ -45,23 +45,24 @@ def _rules_of_mounting() -> Iterator[Rule]:
         yield Rule(
             RunSpec,
             "pod_rules._names_of_volumes",
-            f"!has({mounts}) || {mounts}.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))",
+            f"""{MAY_COME} !({given(mounts)})
+                || {mounts}.all(m, has(self.volumes) && self.volumes.exists(v, v.name == m.name))""",
             f"`{field}` must name volumes of `volumes`",
             field=field,
         )
         yield Rule(
             RunSpec,
             "pod_rules._places_of_mounts",
-            f"""!has({mounts}) || !has(self.storage.persistentVolumeClaim)
+            f"""{MAY_COME} !({given(mounts)}) || !({given("self.storage.persistentVolumeClaim")})
                 || {mounts}.all(m, m.mountPath != self.storage.persistentVolumeClaim.mountPath)""",
             f"`{field}` must have other paths than `storage.persistentVolumeClaim`",
             field=field,
         )
-    used = " || ".join(f"has({mounts}) && {mounts}.exists(m, m.name == v.name)" for mounts in _LISTS)
+    used = " || ".join(f"{given(mounts)} && {mounts}.exists(m, m.name == v.name)" for mounts in _LISTS)
     yield Rule(
         RunSpec,
         "pod_rules._names_of_volumes",
-        f"!has(self.volumes) || self.volumes.all(v, {used})",
+        f"{MAY_COME} !has(self.volumes) || self.volumes.all(v, {used})",
         "each of `volumes` must be mounted, in `volumeMounts` or in those of `trainer` or `data`",
         field="volumes",
     )
@@ -69,7 +70,7 @@ def _rules_of_mounting() -> Iterator[Rule]:
         yield Rule(
             RunSpec,
             "pod_rules._places_of_mounts",
-            f"""!has(self.volumeMounts) || !has(self.{group}.volumeMounts)
+            f"""{MAY_COME} !has(self.volumeMounts) || !({given(f"self.{group}.volumeMounts")})
                 || self.{group}.volumeMounts.all(m, !self.volumeMounts.exists(o, o.mountPath == m.mountPath))""",
             f"`{group}.volumeMounts` must have other paths than `volumeMounts`, which the group's pods have too",
             field=f"{group}.volumeMounts",

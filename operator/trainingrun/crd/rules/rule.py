@@ -9,6 +9,8 @@ from typing import Any
 from trainingrun.spec.accelerators import GPU
 from trainingrun.spec.model import KEY_LENGTH, KEY_PATTERN, Model
 
+# What a runtime may give as well, or otherwise: of a run that names one, the operator compares the whole.
+MAY_COME = "has(self.runtimeRef) ||"
 KEYS = f"self.all(k, k.size() <= {KEY_LENGTH} && k.matches(r'^{KEY_PATTERN}$'))"
 
 
@@ -40,6 +42,17 @@ def amount(amounts: str, key: str = "k") -> str:
 def is_gpu(key: str = "k") -> str:
     """Whether a resource of this name is a GPU, or a part of one."""
     return f"{key}.matches(r'{GPU}')"
+
+
+def given(path: str) -> str:
+    """Whether the field at this path is there, with everything around it: the API server fills in nothing there."""
+    steps = path.split(".")
+    return " && ".join(f"has({'.'.join(steps[:end])})" for end in range(2, len(steps) + 1))
+
+
+def or_default(path: str, default: int) -> str:
+    """A number, or what it is without being given."""
+    return f"({given(path)} ? {path} : {default})"
 
 
 def exactly_one(first: str, second: str) -> str:
