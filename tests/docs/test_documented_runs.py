@@ -1,4 +1,4 @@
-"""Every YAML block of the documentation is a run or runtime that parses or a part of a run, but for a chart's values."""
+"""Every YAML block of the documentation is a run or a runtime that parses, part of a run, or values of the chart."""
 
 from __future__ import annotations
 
