@@ -135,10 +135,10 @@ lock: setup ## Recompile requirements/*.txt from pyproject.toml
 	$(LOCK) pyproject.toml --extra operator -o requirements/operator.txt
 	# The image's programs talk to no API server.
 	$(LOCK) pyproject.toml --extra trainer --extra webdataset --extra gcs --extra azure --extra huggingface \
-	  --no-emit-package kubernetes -o requirements/trainer.txt
+	  --extra mlflow --extra wandb --no-emit-package kubernetes -o requirements/trainer.txt
 	$(LOCK) pyproject.toml --extra trainer --extra demo --group install -o requirements/demo.txt
-	$(LOCK) pyproject.toml --extra operator --extra trainer --extra webdataset --extra demo --extra onnx --group dev \
-	  -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra operator --extra trainer --extra webdataset --extra demo --extra onnx --extra mlflow \
+	  --extra wandb --group dev -o requirements/dev.txt
 	$(LOCK) --group sbom -o requirements/sbom.txt
 	$(LOCK) --group docs -o requirements/docs.txt
 

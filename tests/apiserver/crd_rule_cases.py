@@ -251,6 +251,10 @@ CHANGES: list[tuple[str, Any]] = [
     ("volumeMounts", [{"name": "labels", "mountPath": "/mnt/other"}, {"name": "authorities", "mountPath": "/mnt/a"}]),
     ("podMetadata", []),
     ("tracking", {"tensorboard": False}),
+    ("tracking", {"mlflow": {"uri": "https://other.example.com"}}),
+    ("tracking", {"mlflow": {"secretRef": {"name": "other"}}}),
+    ("tracking", {"wandb": {"mode": "Offline"}}),
+    ("tracking", {"wandb": None}),
 ]
 # The other way around, on a run without them.
 ADDITIONS: list[tuple[str, Any]] = [

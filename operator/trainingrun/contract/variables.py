@@ -26,3 +26,6 @@ PRESTART = "TRAININGRUN_PRESTART"
 # Ray's: what its processes load before they are given anything to do, and how many threads their computing has.
 RAY_PRELOAD = "RAY_preload_python_modules"
 THREADS = "OMP_NUM_THREADS"
+# Of a driver, for the clients of trackers, which read them themselves: from the keys of these names in a Secret.
+MLFLOW_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+WANDB_CREDENTIALS = ("WANDB_API_KEY",)

@@ -7,6 +7,7 @@ cluster find and trust each other: what has such a name is left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,13 +95,36 @@ def progress_variables(run: RunObject, settings: RenderSettings) -> dict[str, st
     return found
 
 
-def merged(ours: dict[str, str], *authors: tuple[EnvironmentVariable, ...]) -> list[dict[str, Any]]:
-    """A container's `env`. Ours come first, so that the author's may refer to them as $(NAME)."""
+def tracking_credentials(run: Run) -> list[dict[str, Any]]:
+    """A driver's variables with what its trackers want. A Secret need not have them all: no run waits for a tracker."""
+    tracking = run.spec.tracking
+    wanted = (
+        (tracking.mlflow and tracking.mlflow.secret_ref, variables.MLFLOW_CREDENTIALS),
+        (tracking.wandb and tracking.wandb.secret_ref, variables.WANDB_CREDENTIALS),
+    )
+    return [
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key, "optional": True}}}
+        for secret, keys in wanted
+        if secret is not None
+        for key in keys
+    ]
+
+
+def merged(
+    ours: dict[str, str], *authors: tuple[EnvironmentVariable, ...], credentials: Iterable[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """A container's `env`. Ours come first, so that the author's may refer to them as $(NAME); credentials come last
+    and replace the author's of the same name."""
+    last = {entry["name"]: entry for entry in credentials}
     given = {variable.name: variable for variables in authors for variable in variables}
-    return [{"name": name, "value": value} for name, value in ours.items()] + [
-        variable.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for name, variable in given.items()
-        if name not in ours and name not in CLUSTER_VARIABLES
+    return [
+        *({"name": name, "value": value} for name, value in ours.items()),
+        *(
+            variable.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for name, variable in given.items()
+            if name not in ours and name not in CLUSTER_VARIABLES and name not in last
+        ),
+        *last.values(),
     ]
 
 

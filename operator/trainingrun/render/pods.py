@@ -5,6 +5,7 @@ It must not decide how they are written: the templates do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +137,7 @@ def head_pod(attempt: RenderedAttempt, *, has_autoscaler: bool) -> PodTemplate:
             **pod_environment.driver_variables(attempt.number, _drain_seconds(attempt), attempt.initial_checkpoint),
             **_progress_variables(attempt),
         },
+        credentials=pod_environment.tracking_credentials(attempt.run),
         has_autoscaler=has_autoscaler,
     )
 
@@ -177,6 +179,7 @@ def _pod(
     annotations: dict[str, str] | None = None,
     ours: dict[str, str] | None = None,
     authors: tuple[EnvironmentVariable, ...] = (),
+    credentials: Iterable[dict[str, Any]] = (),
     has_autoscaler: bool = False,
 ) -> PodTemplate:
     is_head = group == RAY_HEAD_VALUE
@@ -196,6 +199,7 @@ def _pod(
             },
             attempt.run.spec.env,
             authors,
+            credentials=credentials,
         ),
         volumes=given.volumes,
         mounts=given.mounts,

@@ -175,6 +175,28 @@ def test_a_variable_from_a_secret_stays_a_reference():
     assert variables_of(pods(env=[{"name": "TOKEN", "valueFrom": source}])["head"])["TOKEN"] == source
 
 
+TRACKED = {
+    "mlflow": {"uri": "https://mlflow.example.com", "secretRef": {"name": "mlflow"}},
+    "wandb": {"project": "digits", "secretRef": {"name": "wandb"}},
+}
+
+
+def test_only_the_head_gets_a_trackers_credentials_and_does_not_wait_for_them():
+    rendered = pods(tracking=TRACKED, env=[{"name": "WANDB_API_KEY", "value": "the author's"}])
+    found = {group: variables_of(pod) for group, pod in rendered.items()}
+    for secret, key in (("mlflow", "MLFLOW_TRACKING_TOKEN"), ("wandb", "WANDB_API_KEY")):
+        assert found["head"][key] == {"secretKeyRef": {"name": secret, "key": key, "optional": True}}
+    assert not [name for group in ("data", "trainer") for name in found[group] if name.startswith("MLFLOW")]
+    names = [entry["name"] for entry in ray_container(rendered["head"])["env"]]
+    assert len(names) == len(set(names))
+
+
+def test_a_tracker_without_a_secret_leaves_the_authors_variables():
+    env = [{"name": "MLFLOW_TRACKING_TOKEN", "value": "the author's"}]
+    tracking = {"mlflow": {"uri": "https://mlflow.example.com"}}
+    assert variables_of(pods(tracking=tracking, env=env)["head"])["MLFLOW_TRACKING_TOKEN"] == "the author's"
+
+
 def test_a_patch_reaches_its_group_alone():
     rendered = pods(podTemplatePatches=[{"target": "Trainer", "spec": {"nodeSelector": {"gpu": "h100"}}}])
     selectors = {group: template["spec"].get("nodeSelector") for group, template in rendered.items()}

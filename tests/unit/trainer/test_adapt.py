@@ -122,11 +122,13 @@ def test_only_fields_that_were_given_are_named_as_not_applied() -> None:
         backoffLimit=2,
         imagePullPolicy="Always",
         storage={"uri": "s3://b/x", "secretRef": {"name": "keys"}},
+        tracking={"wandb": {"project": "digits", "secretRef": {"name": "keys"}}},
         env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
         trainer={"env": [{"name": "B", "valueFrom": {"configMapKeyRef": {"name": "s", "key": "k"}}}]},
     )
     assert set(adapt(run, None).not_applied) == {
         "image",
+        "tracking.wandb.secretRef",
         "imagePullPolicy",
         "head",
         "startDeadlineSeconds",

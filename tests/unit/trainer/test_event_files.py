@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from progress_samples import ended, epoch_ended, progress, saved, started
+from run_samples import run_of
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import masked_crc32c
 
@@ -17,6 +18,7 @@ from trainingrun.contract.records import Record, Stall
 from trainingrun_trainer.driver import event_files
 from trainingrun_trainer.driver.event_files import EventFiles
 from trainingrun_trainer.driver.event_log import EventLog
+from trainingrun_trainer.driver.trackers import trackers_of
 from trainingrun_trainer.storage import RunStorage
 
 STALL = Stall(total_percent=4.0, steady_percent=2.0)
@@ -129,8 +131,8 @@ def test_a_store_that_refuses_is_said_once(
 
 
 def test_a_run_has_them_unless_it_says_no(storage: RunStorage) -> None:
-    for has_them, count in ((False, 0), (True, 1)):
-        log = EventLog(storage, 0, has_event_files=has_them)
+    for tracking, count in (({"tensorboard": False}, 0), ({}, 1)):
+        log = EventLog(storage, 0, trackers_of(run_of(tracking=tracking), storage, 0, 0))
         log.emit(step(1))
         log.close()
         assert len(storage.list_files("tensorboard")) == count

@@ -1,4 +1,5 @@
-"""What a driver writes again and again from a thread of its own: its log, its report, its event files.
+"""What a driver writes again and again from a thread of its own: its log, its report, what
+other tools show of it.
 
 Training never waits for it for long. What cannot be written is said once, and no run ends because of it.
 """
@@ -12,7 +13,10 @@ from abc import ABC, abstractmethod
 
 
 class BackgroundWriter(ABC):
-    """Writes `what`, as warnings name it. Subclasses guard what they keep by `_changed`, and start the thread last."""
+    """Writes `what`, as warnings name it. Subclasses guard what they keep by `_changed`, and start the thread last.
+
+    `trouble` is the sentence that was said about what cannot be written, None while there was none.
+    """
 
     _CLOSE_SECONDS = 10.0
     _TOO_LATE = "it has taken more than"
@@ -21,7 +25,7 @@ class BackgroundWriter(ABC):
         self._what = what
         self._changed = threading.Condition()
         self._is_closing = False
-        self._has_warned = False
+        self.trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name=f"trainingrun-{thread}", daemon=True)
 
     def close(self, seconds: float | None = None) -> None:
@@ -59,6 +63,6 @@ class BackgroundWriter(ABC):
         """Seconds from the beginning of a write, which took so many, until the next may begin."""
 
     def _warn(self, reason: str) -> None:
-        if not self._has_warned:
-            print(f"warning: {self._what} cannot be written: {reason}; training continues", file=sys.stderr)
-        self._has_warned = True
+        if self.trouble is None:
+            self.trouble = f"{self._what} cannot be written: {reason}; training continues"
+            print(f"warning: {self.trouble}", file=sys.stderr)

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from trainingrun.contract.records import AttemptStarted, EpochEnded, Progress, Record, parse_line
-from trainingrun.spec.storage import VALIDATION_PREFIX
+from trainingrun.contract.records import AttemptStarted, Record, parse_line
 from trainingrun_trainer.driver.background import BackgroundWriter
+from trainingrun_trainer.driver.curve_points import scalars_of
 from trainingrun_trainer.storage import RunStorage
 
 FOLDER = "tensorboard"
@@ -22,28 +22,6 @@ _WRITE_SECONDS = 30.0
 _FILE_BYTES = 1 << 20
 # More than a store that is away for a day should cost.
 _MOST_LINES = 50_000
-
-
-def scalars_of(record: Record) -> tuple[int, dict[str, float]]:
-    """What a record adds to the curves: its step, and values by their tags; none for a record without any."""
-    match record:
-        case Progress():
-            metrics = record.metrics if record.recent_metrics is None else record.recent_metrics
-            speed = record.recent_rows_per_second
-            return record.step, {
-                **{f"train/{name}": value for name, value in metrics.items()},
-                **record.scalars,
-                **({"data/rows_per_second": speed} if speed is not None else {}),
-                **({"data/stall_percent": record.recent_stall.total_percent} if record.recent_stall else {}),
-            }
-        case EpochEnded():
-            return record.step, {_epoch_tag(name): value for name, value in record.metrics.items()}
-    return 0, {}
-
-
-def _epoch_tag(name: str) -> str:
-    base = name.removeprefix(VALIDATION_PREFIX)
-    return f"epoch/{name}" if base == name else f"validation/{base}"
 
 
 class EventFiles(BackgroundWriter):

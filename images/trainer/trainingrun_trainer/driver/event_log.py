@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Protocol
 
-from trainingrun.contract.records import LOG_DIRECTORY, AttemptEnded, EpochEnded, Placement, Progress, Record
-from trainingrun_trainer.driver.event_files import EventFiles
+from trainingrun.contract.records import LOG_DIRECTORY, AttemptEnded, EpochEnded, Notice, Placement, Progress, Record
+from trainingrun_trainer.driver.background import BackgroundWriter
 from trainingrun_trainer.driver.live_report import LiveReport
 from trainingrun_trainer.driver.log_upload import LogUpload
 from trainingrun_trainer.driver.recent import joined
@@ -51,21 +51,24 @@ class EventLog:
     """JSON lines of one attempt: appended to a local file as they come, or uploaded from a thread of its own.
 
     What a report of progress says about the time since the one before is about the time since the one that was written.
-    The report, beside the checkpoints, is made of the same lines, and so are TensorBoard's event files.
+    The report, beside the checkpoints, is made of the same lines, and `others` get them too. What cannot be written by
+    one of them becomes a record of its own, once.
     """
 
-    def __init__(self, storage: RunStorage, attempt: int, *, has_event_files: bool = False):
+    def __init__(self, storage: RunStorage, attempt: int, others: tuple[BackgroundWriter, ...] = ()):
         name = log_name(attempt)
         directory = storage.local_directory
         log: _Writer = LogUpload(storage, name) if directory is None else _LocalFile(directory / name, name)
-        self._writers: tuple[_Writer, ...] = (log, LiveReport(storage, name))
-        if has_event_files:
-            self._writers += (EventFiles(storage, attempt),)
+        self._others = others
+        self._writers: tuple[_Writer, ...] = (log, LiveReport(storage, name), *others)
+        self._attempt = attempt
+        self._told: set[str] = set()
         self._next_progress = 0.0
         self._withheld: Progress | None = None
 
     def emit(self, record: Record) -> None:
         """Keep a record. Of progress, one every two seconds is enough for any chart, and the last of each epoch."""
+        self._tell_trouble()
         if isinstance(record, Progress):
             before = self._withheld
             self._withheld = record if before is None else replace(record, **joined(vars(before), vars(record)))
@@ -83,6 +86,12 @@ class EventLog:
         self._write_withheld()
         for writer in self._writers:
             writer.close()
+
+    def _tell_trouble(self) -> None:
+        for other in self._others:
+            if other.trouble is not None and other.trouble not in self._told:
+                self._told.add(other.trouble)
+                self._write(Notice(time=time.time(), attempt=self._attempt, level="Warning", message=other.trouble))
 
     def _write_withheld(self) -> None:
         if self._withheld is not None:

@@ -31,6 +31,7 @@ from trainingrun_trainer.driver.folder_hold import Waiting, folder_held
 from trainingrun_trainer.driver.options import Options
 from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
 from trainingrun_trainer.driver.shape import storage_of
+from trainingrun_trainer.driver.trackers import trackers_of
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import Failure, InvalidConfiguration, NodesLost
 
@@ -65,7 +66,7 @@ def launch(chosen: Options, job_of: Callable[[Run, int, str | None], Job]) -> Ex
         storage.check(is_first=not chosen.attempt)
         with folder_held(run, storage, chosen.attempt, _waiting(stop, display, attempt)) as folder:
             attempt = folder.number
-            keepers.append(EventLog(storage, attempt, has_event_files=run.spec.tracking.tensorboard))
+            keepers.append(EventLog(storage, attempt, trackers_of(run, storage, attempt, chosen.attempt or 0)))
             if endpoint := Endpoint.from_environment():
                 keepers.append(OperatorPush(endpoint))
             job = job_of(run, attempt, folder.fence)

@@ -21,6 +21,7 @@ from trainingrun.spec import Run
 from trainingrun.spec.documents import load_runs
 from trainingrun_trainer.driver.event_log import EventLog, next_attempt
 from trainingrun_trainer.driver.shape import storage_of, workers_of
+from trainingrun_trainer.driver.trackers import trackers_of
 from trainingrun_trainer.failures.classify import failure_of
 from trainingrun_trainer.failures.errors import InvalidConfiguration, NodesLost
 from trainingrun_trainer.local.adapt import Adapted, adapt
@@ -136,7 +137,7 @@ def _debug(adapted: Adapted, options: LocalOptions) -> Exit:
         # A live view would draw over the debugger.
         display = JsonDisplay(sys.stdout) if options.json else PlainDisplay(sys.stdout, report=folder / "report.html")
         attempt = next_attempt(storage)
-        log = EventLog(storage, attempt, has_event_files=adapted.run.spec.tracking.tensorboard)
+        log = EventLog(storage, attempt, trackers_of(adapted.run, storage, attempt, attempt))
 
         def emit(record: Record) -> None:
             display.emit(record)

@@ -173,4 +173,7 @@ def _variables(spec: dict[str, Any], left_out: list[str]) -> dict[str, str]:
                 left_out.append(f"{path}[{variable['name']}].valueFrom")
     if spec["storage"].get("secretRef"):
         left_out.append("storage.secretRef")
+    for name, tracker in spec.get("tracking", {}).items():
+        if isinstance(tracker, dict) and tracker.get("secretRef"):
+            left_out.append(f"tracking.{name}.secretRef")
     return values
