@@ -28,6 +28,7 @@ from trainingrun_trainer.driver.attempt import Attempt, Job, StopRequest
 from trainingrun_trainer.driver.attempt_records import ended
 from trainingrun_trainer.driver.event_log import EventLog
 from trainingrun_trainer.driver.folder_hold import Waiting, folder_held
+from trainingrun_trainer.driver.kept_output import kept_output
 from trainingrun_trainer.driver.options import Options
 from trainingrun_trainer.driver.progress_push import Endpoint, OperatorPush
 from trainingrun_trainer.driver.shape import storage_of
@@ -66,7 +67,9 @@ def launch(chosen: Options, job_of: Callable[[Run, int, str | None], Job]) -> Ex
         storage.check(is_first=not chosen.attempt)
         with folder_held(run, storage, chosen.attempt, _waiting(stop, display, attempt)) as folder:
             attempt = folder.number
-            keepers.append(EventLog(storage, attempt, trackers_of(run, storage, attempt, chosen.attempt or 0)))
+            own = chosen.attempt or 0
+            others = (*trackers_of(run, storage, attempt, own), *kept_output(run, storage, own))
+            keepers.append(EventLog(storage, attempt, others))
             if endpoint := Endpoint.from_environment():
                 keepers.append(OperatorPush(endpoint))
             job = job_of(run, attempt, folder.fence)
