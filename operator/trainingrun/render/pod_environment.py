@@ -98,14 +98,11 @@ def progress_variables(run: RunObject, settings: RenderSettings) -> dict[str, st
 def tracking_credentials(run: Run) -> list[dict[str, Any]]:
     """A driver's variables with what its trackers want. A Secret need not have them all: no run waits for a tracker."""
     tracking = run.spec.tracking
-    wanted = (
-        (tracking.mlflow and tracking.mlflow.secret_ref, variables.MLFLOW_CREDENTIALS),
-        (tracking.wandb and tracking.wandb.secret_ref, variables.WANDB_CREDENTIALS),
-    )
+    wanted = ((tracking.mlflow, variables.MLFLOW_CREDENTIALS), (tracking.wandb, variables.WANDB_CREDENTIALS))
     return [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key, "optional": True}}}
-        for secret, keys in wanted
-        if secret is not None
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": tracker.secret_ref.name, "key": key, "optional": True}}}
+        for tracker, keys in wanted
+        if tracker is not None and tracker.secret_ref is not None
         for key in keys
     ]
 

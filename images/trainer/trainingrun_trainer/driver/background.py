@@ -1,5 +1,4 @@
-"""What a driver writes again and again from a thread of its own: its log, its report, what
-other tools show of it.
+"""What a driver writes again and again from a thread of its own: its log, its report, what other tools show of it.
 
 Training never waits for it for long. What cannot be written is said once, and no run ends because of it.
 """
@@ -27,6 +26,10 @@ class BackgroundWriter(ABC):
         self._is_closing = False
         self.trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name=f"trainingrun-{thread}", daemon=True)
+
+    @abstractmethod
+    def write(self, line: str) -> None:
+        """Note a line of the attempt's log, which has its line end. Returns at once."""
 
     def close(self, seconds: float | None = None) -> None:
         """Write what is left, within so many seconds; what takes longer is given up."""
