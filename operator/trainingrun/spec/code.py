@@ -9,16 +9,8 @@ from pydantic import Field
 
 from trainingrun.errors import Problem
 from trainingrun.spec.environment import KeyReference
-from trainingrun.spec.model import Model, text
+from trainingrun.spec.model import Model, UriOrPath, text
 
-ArchiveUri = Annotated[
-    str,
-    text(
-        2048,
-        pattern=r"^(/|[A-Za-z][A-Za-z0-9+.-]*://)[^\x00-\x1f\x7f]+$",
-        words="a URI, as in s3://bucket/code.tar.gz, or an absolute path on the run's claim",
-    ),
-]
 Sha256 = Annotated[
     str, text(64, pattern=r"^[0-9a-f]{64}$", words="64 lower-case hexadecimal digits, as sha256sum prints")
 ]
@@ -27,7 +19,7 @@ Sha256 = Annotated[
 class Code(Model):
     """A tar archive of Python code, unpacked in every pod: exactly one of uri and configMapKeyRef."""
 
-    uri: ArchiveUri | None = Field(
+    uri: UriOrPath | None = Field(
         default=None,
         description="Where the archive is: a URI that fsspec can read with the storage's credentials, such as "
         "s3://bucket/code.tar.gz, or an absolute path on the run's claim; at most 2048 characters.",

@@ -6,24 +6,15 @@ It must not know where a run's folder lies: the operator, and on one machine the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from trainingrun.errors import Problem
-from trainingrun.spec.model import LabelName, Model, text
+from trainingrun.spec.model import LabelName, Model, UriOrPath
 
 # How a place on the run's own claim is written, as its status does.
 CLAIM_SCHEME = "pvc://"
-
-Location = Annotated[
-    str,
-    text(
-        2048,
-        pattern=r"^(/|[A-Za-z][A-Za-z0-9+.-]*://)[^\x00-\x1f\x7f]+$",
-        words="a URI or an absolute path, as in s3://bucket/runs/first/best",
-    ),
-]
 
 
 class InitialCheckpoint(Model):
@@ -33,7 +24,7 @@ class InitialCheckpoint(Model):
         default=None,
         description="A run of the same namespace, at most 63 characters: its newest whole checkpoint is taken.",
     )
-    uri: Location | None = Field(
+    uri: UriOrPath | None = Field(
         default=None,
         description="URI, or path that every trainer can read, of a run's folder, of `best` or a checkpoint in it, or "
         "of a file of weights (`.pt`, `.safetensors`), at most 2048 characters; `pvc://<claim>/<path>` for the run's "

@@ -67,8 +67,9 @@ PATTERN_WORDS: dict[str, str] = {}
 
 
 def text(max_length: int, *, pattern: str = r"^[^\x00]*$", words: str = "", min_length: int = 1) -> StringConstraints:
-    """Bounds for a text field. `words` tell a user what `pattern` tells a machine."""
-    PATTERN_WORDS[pattern] = words
+    """Bounds for a text field. `words` tell a user what `pattern` tells a machine, the same wherever it is used."""
+    if PATTERN_WORDS.setdefault(pattern, words) != words:
+        raise ValueError(f"{pattern} is told as {PATTERN_WORDS[pattern]!r} elsewhere, not {words!r}")
     return StringConstraints(strict=True, min_length=min_length, max_length=max_length, pattern=pattern)
 
 
@@ -81,6 +82,26 @@ _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 
 LabelName = Annotated[
     str, text(63, pattern=f"^{LABEL_PATTERN}$", words="lower-case letters, digits and '-', starting with a letter")
+]
+DnsLabel = Annotated[
+    str,
+    text(
+        63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        words="lower-case letters, digits and '-', starting and ending with a letter or digit",
+    ),
+]
+Key = Annotated[
+    str,
+    text(KEY_LENGTH, pattern=f"^{KEY_PATTERN}$", words="a key such as nvidia.com/gpu or kubernetes.io/arch"),
+]
+UriOrPath = Annotated[
+    str,
+    text(
+        2048,
+        pattern=r"^(/|[A-Za-z][A-Za-z0-9+.-]*://)[^\x00-\x1f\x7f]+$",
+        words="a URI, as in s3://bucket/folder/file, or an absolute path",
+    ),
 ]
 ObjectName = Annotated[str, text(253, pattern=f"^{_DNS}$", words="lower-case letters, digits, '-' and '.'")]
 DataKey = Annotated[str, text(253, pattern=r"^[-._a-zA-Z0-9]+$", words="letters, digits, '-', '_' and '.'")]

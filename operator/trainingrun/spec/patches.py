@@ -8,21 +8,16 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, JsonValue, Strict
 
 from trainingrun.errors import Problem
-from trainingrun.spec.model import KEY_LENGTH, KEY_PATTERN, Labels, LabelValue, Model, ObjectName, text
+from trainingrun.spec.model import Key, Labels, LabelValue, Model, ObjectName
 
 Target = Literal["Head", "Data", "Trainer"]
-TaintKey = Annotated[
-    str, text(KEY_LENGTH, pattern=f"^{KEY_PATTERN}$", words="the key of a taint, as in nvidia.com/gpu")
-]
 PodObject = Annotated[dict[str, JsonValue], Field(max_length=64)]
 
 
 class Toleration(Model):
     """A taint that pods tolerate, as in a pod's spec."""
 
-    key: TaintKey | None = Field(
-        default=None, description="Key of the taint, at most 317 characters; all if not given."
-    )
+    key: Key | None = Field(default=None, description="Key of the taint, at most 317 characters; all if not given.")
     operator: Literal["Exists", "Equal"] | None = Field(
         default=None, description="How value is compared; Equal if not given."
     )

@@ -11,7 +11,7 @@ from trainingrun.errors import Problem
 from trainingrun.spec.code import Code
 from trainingrun.spec.environment import Environment
 from trainingrun.spec.groups import Data, Head, Trainer
-from trainingrun.spec.model import LABEL_KEYS, LabelName, LabelValue, Model, ObjectName, keys_match, text
+from trainingrun.spec.model import LABEL_KEYS, DnsLabel, LabelName, LabelValue, Model, ObjectName, keys_match, text
 from trainingrun.spec.patches import PodTemplatePatches
 from trainingrun.spec.plain import MAX_ENTRIES
 from trainingrun.spec.pod_metadata import PodMetadata
@@ -38,13 +38,9 @@ class Metadata(Model):
     model_config = ConfigDict(extra="ignore")
 
     name: LabelName = Field(description="Name of the run, an RFC 1035 label of at most 63 characters.")
-    namespace: (
-        Annotated[
-            str,
-            text(63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", words="lower-case letters, digits and '-'"),
-        ]
-        | None
-    ) = Field(default=None, description="Namespace, at most 63 characters; set by Kubernetes if not given.")
+    namespace: DnsLabel | None = Field(
+        default=None, description="Namespace, at most 63 characters; set by Kubernetes if not given."
+    )
     uid: Annotated[str, text(64, pattern=r"^[A-Za-z0-9-]+$", words="letters, digits and '-'")] | None = Field(
         default=None, description="Identity of the object, at most 64 characters; set by Kubernetes."
     )

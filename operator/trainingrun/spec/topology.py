@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
 
 from pydantic import Field
 
 from trainingrun.errors import Problem
-from trainingrun.spec.model import KEY_LENGTH, KEY_PATTERN, Model, text
-
-TopologyKey = Annotated[
-    str,
-    text(
-        KEY_LENGTH, pattern=f"^{KEY_PATTERN}$", words="the key of a label of nodes, as in topology.kubernetes.io/zone"
-    ),
-]
+from trainingrun.spec.model import Key, Model
 
 
 class Topology(Model):
     """The domain that trainer pods share, by a label of nodes: exactly one of preferred and required."""
 
-    preferred: TopologyKey | None = Field(
+    preferred: Key | None = Field(
         default=None, description="Label of nodes whose value they share if they can, at most 317 characters."
     )
-    required: TopologyKey | None = Field(
+    required: Key | None = Field(
         default=None, description="Label of nodes whose value they share or else wait, at most 317 characters."
     )
 

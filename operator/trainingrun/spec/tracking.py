@@ -19,13 +19,21 @@ TrackingUri = Annotated[
     ),
 ]
 _Name = Annotated[str, text(128, pattern=r"^[^\x00-\x1f\x7f/\\#?%:]+$", words="text without any of / \\ # ? % :")]
+_Title = Annotated[
+    str,
+    text(
+        500,
+        pattern=r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$",
+        words="one line of text without spaces around it",
+    ),
+]
 
 
 class MLflow(Model):
     """One MLflow run for the whole TrainingRun: its attempts continue it."""
 
     uri: TrackingUri = Field(description="Address of the tracking server, at most 2048 characters.")
-    experiment: Annotated[str, text(500, pattern=r"^[^\x00-\x1f\x7f]+$", words="one line of text")] = Field(
+    experiment: _Title = Field(
         default="Default", description="Experiment, made if it is missing, at most 500 characters."
     )
     secret_ref: NameReference | None = Field(

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, Strict
 from pydantic.alias_generators import to_camel
 
 from trainingrun.errors import Problem
-from trainingrun.spec.model import DataKey, Model, ObjectName, keys_match, rules_error, text
+from trainingrun.spec.model import DataKey, DnsLabel, Model, ObjectName, keys_match, rules_error, text
 from trainingrun.spec.quantity import Quantity
 from trainingrun.spec.storage import OWN_FOLDER_WORDS, MountPath, NameReference, is_folder_of_its_own
 
@@ -35,14 +35,6 @@ MAX_FILE_MODE = 0o777
 MAX_VOLUMES = 16
 MAX_MOUNTS = 32
 
-VolumeName = Annotated[
-    str,
-    text(
-        63,
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        words="lower-case letters, digits and '-', starting and ending with a letter or digit",
-    ),
-]
 _PART = r"[.]?[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*"
 RelativePath = Annotated[
     str, text(1024, pattern=rf"^{_PART}(/{_PART})*/?$", words="a relative path without '//', '.' and '..'")
@@ -160,7 +152,7 @@ class ProjectedVolume(Model):
 class Volume(Model):
     """A volume and exactly one kind of source."""
 
-    name: VolumeName = Field(
+    name: DnsLabel = Field(
         description=f"Name by which it is mounted, at most 63 characters; none of {', '.join(RESERVED_NAMES)}."
     )
     persistent_volume_claim: ClaimVolume | None = Field(default=None, description="A claim in the run's namespace.")
@@ -191,7 +183,7 @@ class Volume(Model):
 class VolumeMount(Model):
     """Where a volume is seen in pods."""
 
-    name: VolumeName = Field(description="Name of a volume in spec.volumes, at most 63 characters.")
+    name: DnsLabel = Field(description="Name of a volume in spec.volumes, at most 63 characters.")
     mount_path: MountPath = Field(
         description="Absolute path at which it is mounted, at most 1024 characters; no folder of the system or of pods."
     )
