@@ -51,7 +51,7 @@ def live_nodes() -> list[Node]:
     return [
         Node(
             node_id=node["NodeID"],
-            name=node.get("NodeName") or node["NodeManagerHostname"],
+            name=_name(node),
             cpus=node["Resources"].get("CPU", 0.0),
             gpus=node["Resources"].get("GPU", 0.0),
             labels=dict(node.get("Labels") or {}),
@@ -60,6 +60,13 @@ def live_nodes() -> list[Node]:
         for node in ray.nodes()
         if node["Alive"]
     ]
+
+
+def names() -> dict[str, str]:
+    """The name of each node that the cluster has or has lost, by its id."""
+    import ray
+
+    return {node["NodeID"]: _name(node) for node in ray.nodes()}
 
 
 def data_slots(nodes: list[Node]) -> int:
@@ -104,6 +111,10 @@ def scaling_config(workers: Workers) -> Any:
         resources_per_worker=workers.resources(),
         **options,
     )
+
+
+def _name(node: dict[str, Any]) -> str:
+    return str(node.get("NodeName") or node["NodeManagerHostname"])
 
 
 def _fits(node: Node, workers: Workers) -> int:

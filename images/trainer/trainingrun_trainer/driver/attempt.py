@@ -184,7 +184,7 @@ class Attempt:
         return Failure(stopped, "stopped after saving a checkpoint; run it again to continue from there")
 
     def _end(self, verdict: Failure) -> AttemptEnded:
-        names = {node.node_id: node.name for node in placement.live_nodes()}
+        names = placement.names()
         self._tell(
             Placement,
             data_rows={names.get(node, node): rows for node, rows in self._rows_made.items()},
