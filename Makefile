@@ -16,7 +16,7 @@ CUDA ?= $(if $(wildcard /proc/driver/nvidia),yes,no)
 DIST := dist
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo unit test test-training test-apiserver test-others test-all cluster cluster-delete e2e e2e-all lint format generate mutations campaign campaign-live soak bench league docs lock sbom clean
+.PHONY: help setup demo unit test test-all cluster cluster-delete e2e e2e-all lint format generate mutations campaign campaign-live soak bench league docs lock sbom clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -55,20 +55,11 @@ unit: setup ## Run the tests that need no server and no Ray, in two to three min
 	$(BIN)/pytest -m "not extended" --numprocesses 2 --dist loadfile \
 	  tests/unit tests/golden tests/crd tests/fuzz tests/machine
 
-# Each of the three waits much of the time, for servers or for Ray's processes, so that two processors are enough for all.
-# What only computes gives way to what watches others.
-test: setup ## Run the tests that need no cluster, and show what each of three parts says when it has ended
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-training test-apiserver test-others
-
-test-training: setup ## Run the tests that train with Ray
+# Training alone keeps two processors busy. Of the other tests, those of tests/apiserver begin first, all in one of three
+# processes, which waits for servers most of the time.
+test: setup ## Run the tests that need no cluster
+	$(BIN)/pytest -m "not extended" --ignore tests/training --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest -m "not extended" tests/training
-
-test-apiserver: setup ## Run the tests of the operator on a real API server
-	$(BIN)/pytest -m "not extended" tests/apiserver
-
-test-others: setup ## Run the other tests that need no cluster
-	nice -n 5 $(BIN)/pytest -m "not extended" --ignore tests/training --ignore tests/apiserver \
-	  --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup ## Run the same tests plus larger crowds and more trainings, and properties on new examples each time
 	TRAININGRUN_SEARCH=1 $(BIN)/pytest --timeout 900

@@ -1,10 +1,10 @@
-"""For all tests: which examples properties are tried on, and a server in this process that speaks S3."""
+"""For all tests: which run in one process, which examples properties are tried on, and a server that speaks S3."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +21,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("trainingrun")
+
+# Folders whose tests share servers, which cost a fifth of a processor for as long as they live.
+_TOGETHER = {"apiserver"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes share the tests, each takes whole files, and one takes all that share servers."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            folder = file.split("/")[1]
+            return folder if folder in _TOGETHER else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
