@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import recorded_objects
 
 from trainingrun.engine.assembly import Parts, assemble
-from trainingrun.engine.cache import Key
+from trainingrun.engine.keys import Key
 from trainingrun.engine.settings import Settings
 from trainingrun.kube.transport import Request, Response
 

@@ -224,8 +224,7 @@ def test_the_chart_takes_the_values_of_the_page(manifests: Manifests) -> None:
 
 def test_files_of_the_chart_are_those_that_templates_read() -> None:
     files = {path.relative_to(CHART) for path in (CHART / "files").rglob("*") if path.is_file()}
-    definitions = {Path("files", path.name) for path in (ROOT / "manifests" / "base" / "crd").glob("*runs.yaml")}
-    definitions |= {Path("files", path.name) for path in (ROOT / "manifests" / "base" / "crd").glob("*runtimes.yaml")}
+    definitions = {Path("files", path.name) for path in (ROOT / "manifests" / "base" / "crd").glob("*training*.yaml")}
     assert files == definitions | {Path("files/role_rules.yaml"), Path("files/alerts.yaml")} | {
         Path(f"files/dashboards/{board}.json") for board in DASHBOARDS
     }

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from progress_samples import epoch_ended, progress, started
 from run_samples import run_of
+from tracked_attempts import record_attempt
 
 from trainingrun.contract.exits import Exit
-from trainingrun.contract.records import AttemptEnded
-from trainingrun_trainer.driver.event_log import EventLog
-from trainingrun_trainer.driver.trackers import trackers_of
 from trainingrun_trainer.driver.tracking.tracker import Tracker
 from trainingrun_trainer.storage import RunStorage
 
@@ -56,15 +53,7 @@ def train(
         tracking={"tensorboard": False, "mlflow": {"uri": uri, "experiment": experiment}},
         code={"uri": "s3://bucket/code.tar.gz", "sha256": "1b" * 32},
     )
-    (writer,) = trackers_of(run, storage, attempt, attempt)
-    log = EventLog(storage, attempt, (writer,))
-    log.emit(started(attempt))
-    for step in steps:
-        log.emit(progress(step, recent_metrics={"loss": 1 / step}, scalars={"learning_rate": 0.1}))
-        log.emit(epoch_ended(step))
-    log.emit(AttemptEnded(time=2.0, attempt=0, outcome=code.outcome, exit_code=code, message="", seconds=1.0))
-    log.close()
-    return writer.trouble or ""
+    return record_attempt(run, storage, attempt, code, *steps)
 
 
 @pytest.fixture

@@ -10,13 +10,10 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from progress_samples import epoch_ended, progress, started
 from run_samples import run_of
+from tracked_attempts import record_attempt
 
 from trainingrun.contract.exits import Exit
-from trainingrun.contract.records import AttemptEnded
-from trainingrun_trainer.driver.event_log import EventLog
-from trainingrun_trainer.driver.trackers import trackers_of
 from trainingrun_trainer.driver.tracking import wandb_client
 from trainingrun_trainer.driver.tracking.tracker import Tracker
 from trainingrun_trainer.storage import RunStorage
@@ -45,15 +42,7 @@ def train(storage: RunStorage, attempt: int, code: Exit, *steps: int, mode: str 
         metadata={"uid": "5f4c1f0a-7d5e", "namespace": "vision"},
         tracking={"tensorboard": False, "wandb": {"project": "digits", "mode": mode}},
     )
-    (writer,) = trackers_of(run, storage, attempt, attempt)
-    log = EventLog(storage, attempt, (writer,))
-    log.emit(started(attempt))
-    for step in steps:
-        log.emit(progress(step, recent_metrics={"loss": 1 / step}, scalars={"learning_rate": 0.1}))
-        log.emit(epoch_ended(step))
-    log.emit(AttemptEnded(time=2.0, attempt=0, outcome=code.outcome, exit_code=code, message="", seconds=1.0))
-    log.close()
-    return writer.trouble or ""
+    return record_attempt(run, storage, attempt, code, *steps)
 
 
 def records(path: Path) -> list[Any]:

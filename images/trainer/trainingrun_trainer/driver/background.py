@@ -53,9 +53,16 @@ class BackgroundWriter(ABC):
             if is_last:
                 return
 
-    @abstractmethod
     def _wait(self, earliest: float) -> bool | None:
         """Wait for something to write and, unless closing, for `earliest`; whether it is the last, None for no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_more() or self._is_closing)
+            self._changed.wait_for(lambda: self._is_closing, timeout=max(0.0, earliest - time.monotonic()))
+            return self._is_closing if self._has_more() else None
+
+    def _has_more(self) -> bool:
+        """Whether there may be something to write. `_changed` is held."""
+        return True
 
     @abstractmethod
     def _write_now(self) -> None:

@@ -39,10 +39,6 @@ class EventFiles(BackgroundWriter):
         with self._changed:
             self._lines.append(line)
 
-    def _wait(self, earliest: float) -> bool | None:
-        with self._changed:
-            return self._changed.wait_for(lambda: self._is_closing, timeout=max(0.0, earliest - time.monotonic()))
-
     def _write_now(self) -> None:
         with self._changed:
             lines = list(self._lines)

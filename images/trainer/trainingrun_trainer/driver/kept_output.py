@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from pathlib import Path
 
 from trainingrun.contract.kept_logs import FOLDER, driver_log_name
@@ -51,10 +50,6 @@ class KeptOutput(BackgroundWriter):
         if line.startswith(_LAST):
             with self._changed:
                 self._last = line.encode()
-
-    def _wait(self, earliest: float) -> bool | None:
-        with self._changed:
-            return self._changed.wait_for(lambda: self._is_closing, timeout=max(0.0, earliest - time.monotonic()))
 
     def _write_now(self) -> None:
         if self._earlier is None:

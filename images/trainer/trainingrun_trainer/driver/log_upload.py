@@ -5,8 +5,6 @@ Nothing here may make its caller wait: a store that is away answers only after i
 
 from __future__ import annotations
 
-import time
-
 from trainingrun_trainer.driver.background import BackgroundWriter
 from trainingrun_trainer.driver.bounded_lines import BoundedLines
 from trainingrun_trainer.storage import RunStorage
@@ -40,11 +38,8 @@ class LogUpload(BackgroundWriter):
             self._is_dirty = True
             self._changed.notify()
 
-    def _wait(self, earliest: float) -> bool | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_dirty or self._is_closing)
-            self._changed.wait_for(lambda: self._is_closing, timeout=max(0.0, earliest - time.monotonic()))
-            return self._is_closing if self._is_dirty else None
+    def _has_more(self) -> bool:
+        return self._is_dirty
 
     def _write_now(self) -> None:
         self._merge_earlier()

@@ -6,7 +6,6 @@ The tracker may be down, slow, or refuse: what it has not taken waits within a b
 from __future__ import annotations
 
 import re
-import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,11 +75,8 @@ class Tracker(BackgroundWriter):
                 self._lines.append(line)
                 self._changed.notify()
 
-    def _wait(self, earliest: float) -> bool | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._lines or self._waiting or self._is_closing)
-            self._changed.wait_for(lambda: self._is_closing, timeout=max(0.0, earliest - time.monotonic()))
-            return self._is_closing if self._lines or self._waiting else None
+    def _has_more(self) -> bool:
+        return bool(self._lines or self._waiting)
 
     def _write_now(self) -> None:
         with self._changed:
