@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
 from trainingrun.engine.create_attempt import AttemptCreator
 from trainingrun.engine.events import EventPoster
 from trainingrun.engine.health import Heartbeat
 from trainingrun.engine.informers import Informers
 from trainingrun.engine.intake import Intake
+from trainingrun.engine.keys import Key
 from trainingrun.engine.lease import Lease, LeaseSettings
 from trainingrun.engine.metrics import Metrics
 from trainingrun.engine.progress.writer import ProgressWriter

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from trainingrun.engine.answers import Answers
 from trainingrun.engine.folders import Folders
 from trainingrun.engine.hearing import Hearing
-from trainingrun.engine.keys import Key as Key
+from trainingrun.engine.keys import Key
 from trainingrun.engine.readings import KINDS, Body, Child, Reading, read, version_of
 from trainingrun.engine.runtimes import Runtimes
 from trainingrun.kube.resources import PODS, TRAINING_RUNS

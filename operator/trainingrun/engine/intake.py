@@ -10,7 +10,8 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.engine.queue import WorkQueue
 from trainingrun.engine.readings import Reading
 

@@ -13,10 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from trainingrun.contract.labels import FIELD_MANAGER
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
 from trainingrun.engine.create_attempt import AttemptCreator, confirm_current
 from trainingrun.engine.events import EventPoster
 from trainingrun.engine.fresh_read import read_afresh
+from trainingrun.engine.keys import Key
 from trainingrun.engine.workloads import ask_queue
 from trainingrun.kube import Api, Conflict, NotFound, Resource
 from trainingrun.kube.resources import PODS, RAY_CLUSTERS, RAY_JOBS, TRAINING_RUNS

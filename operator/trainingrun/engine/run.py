@@ -19,7 +19,7 @@ from aiohttp import web
 
 from trainingrun.engine import health
 from trainingrun.engine.assembly import Parts, assemble, now
-from trainingrun.engine.cache import Key
+from trainingrun.engine.keys import Key
 from trainingrun.engine.kopf_frame import STOP_SECONDS, run_framed
 from trainingrun.engine.listener import Listener, serve
 from trainingrun.engine.progress.callers import Callers

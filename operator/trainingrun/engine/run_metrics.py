@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from trainingrun.contract.labels import QUEUE_KEY
 from trainingrun.contract.progress_metrics import GOODPUT, numbers_in
-from trainingrun.engine.cache import Key
+from trainingrun.engine.keys import Key
 from trainingrun.observed import RunObject
 from trainingrun.status.conditions import ConditionType
 from trainingrun.status.fields import Activity, State

@@ -10,7 +10,8 @@ import logging
 import time
 from dataclasses import dataclass
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.engine.lease import LeadershipLost
 from trainingrun.engine.metrics import Metrics, requests_made
 from trainingrun.engine.queue import WorkQueue

@@ -10,9 +10,10 @@ from typing import Any
 import virtual_time
 from answering import NAMESPACE, Connection, run_body
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
 from trainingrun.engine.informer import Informer
 from trainingrun.engine.intake import Intake
+from trainingrun.engine.keys import Key
 from trainingrun.engine.queue import WorkQueue
 from trainingrun.kube import Api
 from trainingrun.kube.resources import PODS, TRAINING_RUNS

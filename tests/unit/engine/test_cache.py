@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from answering import NAMESPACE, child_body, run_body
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 
 KEY = Key(NAMESPACE, "mnist")
 READY = [{"type": "Ready", "status": "True"}]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE, RUN_UID_KEY
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.kube.resources import PODS, TRAINING_RUNS
 
 CLAIM = {"claimName": "data", "mountPath": "/mnt/data"}

@@ -10,8 +10,9 @@ import pytest
 import virtual_time
 from answering import NAMESPACE, Connection, child_body, run_body
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
 from trainingrun.engine.fresh_read import read_afresh
+from trainingrun.engine.keys import Key
 from trainingrun.engine.reconcile import Reconciler
 from trainingrun.kube import Api
 from trainingrun.kube.resources import TRAINING_RUNS as RUNS

@@ -13,7 +13,7 @@ from seen_objects import a_run
 
 from trainingrun.engine import run
 from trainingrun.engine.assembly import Parts, assemble
-from trainingrun.engine.cache import Key
+from trainingrun.engine.keys import Key
 from trainingrun.engine.kopf_frame import STOP_SECONDS
 from trainingrun.engine.progress.reported_status import ReportedStatus
 from trainingrun.engine.run import Operator

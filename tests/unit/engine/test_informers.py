@@ -11,8 +11,8 @@ import virtual_time
 from answering import Connection, run_body
 
 from trainingrun.engine.assembly import Parts, assemble
-from trainingrun.engine.cache import Key
 from trainingrun.engine.informer import LIMIT_SECONDS, WATCH_SECONDS
+from trainingrun.engine.keys import Key
 from trainingrun.engine.settings import Settings
 from trainingrun.kube import ApiError, Transient
 from trainingrun.kube.transport import Request, Response

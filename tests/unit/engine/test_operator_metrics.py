@@ -11,7 +11,7 @@ from answering import NAMESPACE, Connection, child_body, run_body
 from prometheus_client.parser import text_string_to_metric_families
 
 from trainingrun.engine.assembly import Parts, assemble
-from trainingrun.engine.cache import Key
+from trainingrun.engine.keys import Key
 from trainingrun.engine.metrics import Metrics, requests_made
 from trainingrun.engine.settings import Settings
 from trainingrun.kube import Api, NotFound, Transient

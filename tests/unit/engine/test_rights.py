@@ -11,9 +11,10 @@ import virtual_time
 import yaml
 from answering import NAMESPACE, Connection, child_body, run_body
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
 from trainingrun.engine.create_attempt import AttemptCreator
 from trainingrun.engine.events import EventPoster
+from trainingrun.engine.keys import Key
 from trainingrun.engine.reconcile import Reconciler
 from trainingrun.kube import Api, Conflict
 from trainingrun.kube.transport import Request

@@ -10,7 +10,7 @@ from answering import NAMESPACE, Connection, run_body
 from prometheus_client import CollectorRegistry
 
 from trainingrun.engine.assembly import assemble
-from trainingrun.engine.cache import Key
+from trainingrun.engine.keys import Key
 from trainingrun.engine.run_metrics import RunMetrics
 from trainingrun.engine.settings import Settings
 from trainingrun.observed import run_object_of

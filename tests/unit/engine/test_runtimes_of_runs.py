@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.lifecycle import Decision, decide
 from trainingrun.lifecycle.stalls import LASTING
 from trainingrun.observed import RunObject

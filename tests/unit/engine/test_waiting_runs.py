@@ -10,7 +10,8 @@ from typing import Any
 import virtual_time
 from answering import NAMESPACE, Connection, run_body
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.engine.reconcile import Reconciler
 from trainingrun.kube import Api
 from trainingrun.kube.resources import TRAINING_RUNS as RUNS

@@ -10,7 +10,8 @@ import pytest
 import virtual_time
 from answering import NAMESPACE, run_body
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.engine.lease import LeadershipLost
 from trainingrun.engine.metrics import Metrics
 from trainingrun.engine.queue import WorkQueue

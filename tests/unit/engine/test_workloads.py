@@ -10,7 +10,8 @@ import pytest
 import virtual_time
 from answering import NAMESPACE, Connection, child_body, run_body
 
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.engine.reconcile import Reconciler
 from trainingrun.kube import Api, Transient
 from trainingrun.kube.transport import Request, Response

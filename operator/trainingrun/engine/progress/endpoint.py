@@ -15,7 +15,8 @@ from aiohttp import web
 
 from trainingrun.contract.labels import MANAGED_BY_KEY, MANAGED_BY_VALUE
 from trainingrun.contract.progress_protocol import MAX_BYTES, ROUTE, InvalidReport, decode
-from trainingrun.engine.cache import Cache, Key
+from trainingrun.engine.cache import Cache
+from trainingrun.engine.keys import Key
 from trainingrun.engine.metrics import Metrics
 from trainingrun.engine.progress.callers import Callers, TooManyRefusals
 from trainingrun.engine.progress.claims import Bearer
